@@ -1,0 +1,165 @@
+/*
+ * board.h - run/board: the only source of status, of the API's lists and of /metrics.
+ *
+ * Every child owns one page of 4 KiB (a memfd of its own, sealed against resizing) and
+ * writes its figures there; once a second the supervisor copies the pages into run/board,
+ * a posix_fallocate'd file of fixed size that readers (CLI, http) map read-only. So status
+ * needs nobody's answer: a hung or dead supervisor is seen by its own old beat.
+ *
+ * Both are seqlocked; a reader copies with board_read_*() and never sees a torn slot.
+ * Fields are only appended; `size` says how much of the struct the writer knew.
+ * Times: *_ms on CLOCK_MONOTONIC, *_wall_ms since the epoch. Strings are NUL-terminated.
+ */
+#ifndef MILLRACE_BOARD_H
+#define MILLRACE_BOARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define BOARD_VERSION 1
+#define BOARD_PAGE_BYTES 4096
+#define BOARD_PROCS 2048	/* process slots */
+#define BOARD_STREAMS 1024	/* stream slots */
+#define BOARD_OUTPUTS 4
+#define BOARD_NAME 65		/* stream name + NUL */
+
+enum board_track_codec { BOARD_CODEC_NONE, BOARD_H264, BOARD_HEVC, BOARD_AV1, BOARD_VP9,
+	BOARD_AAC, BOARD_OPUS, BOARD_MP3, BOARD_OTHER };
+
+/* What an ingest knows of its stream's media; zero in other kinds. */
+struct board_media {
+	int64_t last_media_ms;		/* a media byte was received */
+	int64_t last_key_ms;		/* a key frame was received, 0 = never */
+	int64_t gop_ms;			/* distance of the last two key frames */
+	uint64_t bytes_in;
+	uint64_t video_frames, audio_frames, key_frames;
+	uint64_t dropped_frames;	/* by ring overruns */
+	uint64_t segments;		/* listed since start */
+	uint64_t discontinuities;
+	int64_t segment_delay_ms;	/* receive of the cutting key frame -> segment listed, last */
+	int64_t bitrate_bps;		/* over the last 5 s */
+	int32_t fps_milli;		/* frames per 1000 s over the last 5 s */
+	int32_t width, height;		/* 0 = unknown */
+	int32_t audio_rate, audio_channels;
+	uint8_t video_codec, audio_codec;	/* enum board_track_codec */
+	uint8_t duplicate_headers_changed;
+	uint8_t _pad;
+	uint32_t timestamp_jumps;
+	uint64_t ring_bytes;
+	char encoder[64];		/* from onMetaData, printable */
+	char warning[160];		/* what the user should change now, "" if nothing */
+};
+
+/* What an http worker counts. */
+struct board_http {
+	uint64_t connections, requests, bytes_out, responses_4xx, responses_5xx, redirects;
+	uint64_t connections_open, timeouts;
+};
+
+/* What the registry knows. */
+struct board_registry {
+	int32_t redis_up;		/* 1 connected */
+	int32_t hosts;			/* alive, this one counted */
+	int64_t redis_since_ms;		/* up or down since */
+	uint64_t reconnects, events_sent, events_waiting;
+	int64_t redis_delay_ms;		/* last round trip */
+	char redis_error[96];
+};
+
+/* The child's own page (PROTO_FD_BOARD). */
+struct board_page {
+	uint16_t version, size;
+	uint32_t seq;			/* odd while written */
+	int64_t beat_ms;
+	uint64_t log_dropped;
+	char stream[BOARD_NAME];
+	char state[23];			/* "ready", "live", "handshake", ... */
+	char last_words[200];		/* last log line of level warn or worse */
+	union {
+		struct board_media media;
+		struct board_http http;
+		struct board_registry registry;
+	};
+};
+
+struct board_proc {			/* a slot in run/board */
+	uint32_t seq;
+	int32_t pid;			/* 0 = free slot */
+	uint64_t start_ticks;		/* /proc/PID/stat field 22: guards against a re-used pid */
+	char kind[16];			/* "http" "ingest" "ffmpeg" "redis" "registry" "finish" */
+	char state[24];			/* "starting" "ready" "stopping" "backoff" "failing" */
+	char output[16];		/* ffmpeg: which output */
+	int64_t started_wall_ms;
+	uint32_t restarts;		/* of this role since the supervisor's start */
+	int32_t backoff_ms;		/* next try in, when state is backoff */
+	char reason[160];		/* why it last died */
+	struct board_page page;		/* copy of the child's page; zero for foreign programs */
+};
+
+struct board_output {
+	char kind[16];			/* "hls" */
+	char state[16];			/* "starting" "up" "backoff" "failed" */
+	int32_t pid;
+	uint32_t restarts;
+	char reason[128];
+};
+
+enum board_stream_state { BOARD_STREAM_FREE, BOARD_STREAM_STARTING, BOARD_STREAM_LIVE,
+	BOARD_STREAM_RECONNECTING, BOARD_STREAM_FINISHING };
+
+struct board_stream {			/* a slot in run/board */
+	uint32_t seq;
+	uint32_t state;			/* enum board_stream_state, FREE = free slot */
+	char name[BOARD_NAME], app[64], peer[64], protocol[16];
+	int64_t since_wall_ms;		/* live since */
+	int64_t until_ms;		/* RECONNECTING: monotonic end of the wait */
+	uint32_t viewers;
+	uint32_t reconnects;
+	int32_t ingest_pid;		/* process slot with the media figures; 0 if none */
+	uint32_t noutputs;
+	struct board_output outputs[BOARD_OUTPUTS];
+};
+
+struct board_header {
+	char magic[8];			/* "MRBOARD" */
+	uint16_t version, header_bytes, proc_bytes, stream_bytes;
+	uint32_t procs, streams;	/* numbers of slots */
+	uint32_t seq;
+	int32_t pid;
+	uint64_t start_ticks;
+	int64_t beat_ms;		/* of the supervisor; older than 5 s = hung or dead */
+	int64_t started_wall_ms;
+	uint64_t accepted, refused, log_dropped;
+	uint32_t connections;		/* now */
+	char host[65], host_id[40], app_version[16];
+	char health[200];		/* "" = healthy, else the first thing that is wrong */
+	char notes[400];		/* standing warnings, newline between */
+	char rtmp_listen[200], http_listen[200];
+	char ffmpeg[64];		/* version and what it can take */
+};
+
+/* Seqlock for a single writer: odd while writing. */
+void board_begin(uint32_t *seq);
+void board_end(uint32_t *seq);
+
+/* Supervisor side. Creates (or replaces) the file; maps it writable. NULL + errno. */
+struct board *board_create(const char *path);
+/* Reader side: read-only map; ENOENT = not running, EPROTO = another version. */
+struct board *board_open(const char *path);
+void board_close(struct board **b);
+struct board_header *board_header(struct board *b);
+struct board_proc *board_proc(struct board *b, unsigned i);		/* i < BOARD_PROCS */
+struct board_stream *board_stream(struct board *b, unsigned i);	/* i < BOARD_STREAMS */
+/* Torn-free copies; -1 if the slot is free (or stays odd: its writer died in it). */
+int board_read_header(struct board *b, struct board_header *out);
+int board_read_proc(struct board *b, unsigned i, struct board_proc *out);
+int board_read_stream(struct board *b, unsigned i, struct board_stream *out);
+int board_read_page(const struct board_page *p, struct board_page *out);
+/* A page for a child: memfd of BOARD_PAGE_BYTES, sealed; *map is the supervisor's mapping. fd or -1. */
+int board_page_create(struct board_page **map);
+void board_page_unmap(struct board_page **map);
+const char *board_codec_name(unsigned codec);	/* "h264" "aac" ... "" for none */
+/* /proc figures of a process, -1 if it is gone or another one (start_ticks differ; 0 = don't check). */
+int board_proc_usage(int pid, uint64_t start_ticks, int64_t *rss_bytes, int64_t *cpu_ms);
+uint64_t board_start_ticks(int pid);
+#endif

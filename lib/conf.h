@@ -1,0 +1,24 @@
+/*
+ * conf.h - reading the normalised config a process was handed.
+ *
+ * supervisor/conf* checks the YAML once and gives every kind a JSON object with the
+ * sections it may see, nested as in the YAML, every key present (defaults filled in):
+ * durations are integers in ms, sizes in bytes, lists arrays. So a missing key here is a
+ * bug of ours and fatal. Paths are dotted: conf_int(c, "streams.hls.segment").
+ * Listeners are arrays of {address, proxy_protocol}. `host_id` and `host` are added at the top.
+ */
+#ifndef MILLRACE_CONF_H
+#define MILLRACE_CONF_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+json_t *conf_read_fd(int fd);			/* new reference, or NULL + errno */
+int conf_write_memfd(const json_t *conf);	/* sealed CLOEXEC memfd, or -1 */
+
+int64_t conf_int(const json_t *conf, const char *path);
+bool conf_bool(const json_t *conf, const char *path);
+const char *conf_str(const json_t *conf, const char *path);
+json_t *conf_get(const json_t *conf, const char *path);	/* borrowed; NULL if absent */
+#endif

@@ -1,0 +1,51 @@
+/*
+ * flv.h - FLV tags (Adobe Video File Format 10.1, annex E) and the Enhanced RTMP v2 tag
+ * heads (veovera/enhanced-rtmp v2). No sockets, no state: bytes in, facts out.
+ *
+ * A tag's body is what RTMP carries in a message of type 8, 9 or 18.
+ */
+#ifndef MILLRACE_FLV_H
+#define MILLRACE_FLV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum flv_type { FLV_AUDIO = 8, FLV_VIDEO = 9, FLV_DATA = 18 };
+
+/* What a body is. FourCCs are big-endian u32: FLV_FOURCC('h','v','c','1'). */
+#define FLV_FOURCC(a, b, c, d) \
+	((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
+
+struct flv_info {
+	enum flv_type type;
+	bool enhanced;		/* Enhanced RTMP head */
+	uint32_t codec;		/* FourCC: 'avc1' for legacy id 7, 'hvc1' for 12, 'mp4a' AAC, '.mp3',
+				 * else legacy id 0-15 as it is (value < 16) */
+	bool sequence_header;	/* decoder configuration */
+	bool sequence_end;
+	bool keyframe;		/* video: starts a GOP (coded frame, not the header) */
+	bool metadata;		/* video Metadata packet (HDR) or ignorable info frame */
+	bool multitrack;	/* track != 0 is not for us */
+	int32_t cts_ms;		/* composition time offset */
+	uint32_t nano_offset;	/* ModEx TimestampOffsetNano, ns */
+	size_t payload;		/* offset of the codec payload in the body */
+	int sample_rate, channels; /* legacy audio head, 0 = unknown */
+};
+
+/* 0, or -1 EBADMSG: torn or unknown head (the caller drops the tag and counts). */
+int flv_parse_video(const uint8_t *body, size_t len, struct flv_info *out);
+int flv_parse_audio(const uint8_t *body, size_t len, struct flv_info *out);
+const char *flv_codec_name(uint32_t codec);	/* "h264" "hevc" "av1" "vp9" "aac" "opus" "mp3" ... */
+
+#define FLV_HEADER_BYTES 13	/* file header + PreviousTagSize0 */
+#define FLV_TAG_HEAD_BYTES 11
+#define FLV_TAG_TAIL_BYTES 4
+void flv_write_header(uint8_t out[FLV_HEADER_BYTES], bool audio, bool video);
+void flv_write_tag_head(uint8_t out[FLV_TAG_HEAD_BYTES], enum flv_type t, uint32_t ts_ms, uint32_t body_len);
+void flv_write_tag_tail(uint8_t out[FLV_TAG_TAIL_BYTES], uint32_t body_len);
+
+/* AVCDecoderConfigurationRecord / AudioSpecificConfig, payload of the sequence header. */
+int flv_avc_size(const uint8_t *record, size_t len, int *width, int *height);
+int flv_aac_config(const uint8_t *asc, size_t len, int *rate, int *channels);
+#endif

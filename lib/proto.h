@@ -1,0 +1,98 @@
+/*
+ * proto.h - THE contract between millraced and its children, and between
+ * millraced and the millrace CLI.
+ *
+ * Every child has one SOCK_SEQPACKET socket to the supervisor, fd 3. One
+ * packet is one message: struct proto_header, then json_len bytes of a JSON
+ * object, then an optional raw tail; at most PROTO_MSG_MAX bytes and
+ * PROTO_FDS_MAX descriptors. Unknown JSON keys are ignored; a missing key is
+ * an error reported by lib/msg.c (msg_str, msg_int). Media never passes here.
+ *
+ * Times are integers in milliseconds (`_ms`), sizes in bytes (`_bytes`).
+ * NAME below is a stream's name as lib/stream_name.h allows it.
+ */
+#ifndef MILLRACE_PROTO_H
+#define MILLRACE_PROTO_H
+
+#include <stdint.h>
+
+/* Descriptors a child is born with (0 and 1 are /dev/null). */
+enum proto_fd {
+	PROTO_FD_LOG = 2,	/* log lines; non-blocking, never read */
+	PROTO_FD_CONTROL = 3,	/* SEQPACKET to the supervisor */
+	PROTO_FD_BOARD = 4,	/* own page of 4 KiB, a sealed memfd: lib/board.h */
+	PROTO_FD_CONFIG = 5,	/* JSON in a sealed memfd: lib/conf.h */
+	PROTO_FD_LISTEN = 6,	/* first listener; `listeners` in the config counts them */
+};
+
+#define PROTO_VERSION 1		/* major: with another only STOP and BYE pass */
+#define PROTO_MSG_MAX 65536	/* bytes of a whole packet */
+#define PROTO_FDS_MAX 4
+#define PROTO_QUEUE_MAX 256	/* messages queued to one peer */
+#define PROTO_HUNG_MS 5000	/* age of the oldest unsent message = peer is hung */
+#define PROTO_READY_MS 10000	/* from spawn to READY, else SIGKILL */
+#define PROTO_BEAT_MS 2000	/* a child touches its board page this often */
+#define PROTO_BEAT_DEAD_MS 15000 /* an older beat means hung: SIGKILL */
+
+struct proto_header {		/* host byte order: both ends are one machine */
+	uint16_t version;
+	uint16_t type;		/* enum proto_type */
+	uint32_t id;		/* pairs CALL/REPLY, CLAIM/GRANT/REFUSE; 0 if unused */
+	uint32_t json_len;
+};
+
+enum proto_type {
+	/* child -> supervisor */
+	MSG_HELLO = 1,	/* {kind, pid}: first message of a child */
+	MSG_READY,	/* {}: able to work */
+	MSG_CLAIM,	/* {name, app, peer, protocol, query}: may I be stream NAME?
+			 * query = the raw query string of the publishing name ("" if none);
+			 * the supervisor checks key or signature, duplicate and lease.
+			 * Answer with the same id: GRANT or REFUSE. */
+	MSG_SPAWN,	/* {output, kind, params}: output wanted up; see SPAWNED.
+			 * kind "hls": params {run, start_number, offset_ms, segment_ms,
+			 * container:"flv"|"matroska", format:"mpegts"|"fmp4", video, audio (bools),
+			 * transcode_audio (bool)}: integers and enums only, never a path or argv. */
+	MSG_OUTPUT_DOWN, /* {output, reason, action:"restart"|"stop"}: judge it dead; the
+			 * supervisor runs the stop ladder; restart: EXITED then follows */
+	MSG_EVENT,	/* {event, ...}: "viewers" {name, n}; "stream_live" {name}; "stream_ended" {name};
+			 * "warning" {name, text}. */
+	MSG_BYE,	/* {reason, end}: last message of a child. ingest: end = "finish" (publisher
+			 * ended or lost: the state stays, reconnect timer runs) */
+	/* supervisor -> child */
+	MSG_CONN = 32,	/* {peer, local, secure} + 1 fd: the connection this ingest serves */
+	MSG_GRANT,	/* {name}: claim granted */
+	MSG_REFUSE,	/* {code, text}: claim refused; code: "key" "signature" "expired"
+			 * "duplicate" "elsewhere" "redis" "busy" "disk" "stopping" */
+	MSG_SPAWNED,	/* {output, pid, params} + fds stdin, stderr, list: a child runs with
+			 * exactly these params. Sent once per process. */
+	MSG_EXITED,	/* {output, pid, code, signal, retry_ms, reason}: it is gone; the requester
+			 * answers with a new SPAWN (fresh params), which the supervisor holds back
+			 * until the backoff allows. retry_ms -1: given up, output "failed". */
+	MSG_YIELD,	/* {reason}: ingest: another publisher takes the name: publish what you
+			 * have, BYE, exit. finish: stop waiting, clean up at once, exit */
+	MSG_CONFIG,	/* {} + 1 fd: new config; apply `live` keys */
+	MSG_STOP,	/* {reason, grace_ms}: finish and exit. ingest: reason "stop" = ENDLIST comes
+			 * from the ingest's playlist (end = true) when {endlist:true} */
+	MSG_PING,	/* {}: nothing to do, proves the path */
+	MSG_LOGLEVEL,	/* {level}: change it now; also CLI -> supervisor */
+	/* both: relayed by kind */
+	MSG_CALL = 64,	/* {to, verb, args, deadline_ms}: to "registry" | "supervisor" */
+	MSG_REPLY,	/* {rc, body}: rc 0 or an errno-like code; body any JSON */
+	/* CLI -> supervisor, each answered by REPLY */
+	MSG_KICK = 80,	/* {name}: end the stream's publisher connection */
+	MSG_RELOAD,	/* {dry_run}: body {plan: {now:[], new_streams:[], restart:[]}, errors:[]} */
+	MSG_SHUTDOWN,	/* {}: graceful stop of millraced */
+};
+
+/*
+ * CALL verbs of "registry":
+ *   lease   {name}          -> {granted: bool, owner, epoch}     (shared Redis: asked before GRANT)
+ *   release {name}          -> {}
+ *   where   {name}          -> {url} of the owner's http.public_url, or {} if nobody's
+ *   streams {cursor}        -> {streams:[{name, app, host, url, since}], cursor}
+ *   hosts   {}              -> {hosts:[{id, name, url, version, streams, age_ms}]}
+ * CALL verbs of "supervisor":
+ *   kick {name}
+ */
+#endif

@@ -1,0 +1,36 @@
+/* util.h - clocks, memory, files: the few helpers everybody needs. */
+#ifndef MILLRACE_UTIL_H
+#define MILLRACE_UTIL_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#define MILLRACE_VERSION "0.1.0"
+
+int64_t now_ms(void);		/* CLOCK_MONOTONIC */
+int64_t wall_ms(void);		/* CLOCK_REALTIME */
+/* "2026-11-21T07:00:00.123Z"; buf of 32. */
+const char *wall_format(int64_t wall, char buf[32]);
+
+/* Never NULL: out of memory is fatal, once. */
+void *xmalloc(size_t n);
+void *xcalloc(size_t n, size_t size);
+void *xrealloc(void *p, size_t n);
+char *xstrdup(const char *s);
+char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+size_t str_copy(char *dst, const char *src, size_t size);	/* strlcpy; returns strlen(src) */
+int fd_cloexec_nonblock(int fd);
+/* Path must fit: "%s/%s" joined, -1 ENAMETOOLONG. */
+int path_join(char *out, size_t size, const char *a, const char *b);
+/* Writes path.tmp and renames it into place; 0 or -1 + errno. No fsync. */
+int file_replace(const char *path, const void *data, size_t len);
+/* Whole file, NUL-terminated, at most max bytes; free(). NULL + errno (EFBIG). */
+char *file_read(const char *path, size_t max, size_t *len);
+/* Directory 0750 owned by us, no symlink; made if absent. 0 or -1 + errno. */
+int dir_ensure(const char *path, mode_t mode);
+int64_t disk_free_bytes(const char *path);	/* for us; -1 + errno */
+#endif

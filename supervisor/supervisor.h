@@ -1,0 +1,191 @@
+/*
+ * supervisor.h - what millraced's files know of each other. One process, one loop, one
+ * struct supervisor; each file owns the tables named after it and nothing else touches them.
+ *
+ *   main.c     arguments, order of start and stop, signals
+ *   conf*.c    YAML -> one checked JSON tree; per-kind views; reload plan
+ *   listen.c   binds every listener (RTMP, HTTP), names a port's holder, drops rights, locks
+ *   accept.c   accept4() of RTMP with limits; a fresh ingest per connection
+ *   child.c    table of processes: state machine, board slots, READY timer, beats, stop ladder
+ *   spawn.c    the only posix_spawn; reap.c the only waitpid; backoff.c the only "when again"
+ *   route.c    messages: table by type; relays CALL/REPLY by kind
+ *   streams.c  this host's stream table: CLAIM, duplicate, reconnect timer, finish
+ *   auth.c     keys and signatures (pure: bytes in, verdict out)
+ *   output.c   ffmpeg argv by kind; SPAWN/OUTPUT_DOWN/EXITED; what this ffmpeg can take
+ *   events.c   event ids and data_dir/spool
+ *   control.c  run/control.sock: the CLI's verbs
+ *   report.c   once a second: pages -> run/board, health
+ */
+#ifndef MILLRACE_SUPERVISOR_H
+#define MILLRACE_SUPERVISOR_H
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "board.h"
+#include "msg.h"
+#include "net.h"
+
+enum child_kind { KIND_HTTP, KIND_REGISTRY, KIND_INGEST, KIND_FINISH, KIND_REDIS, KIND_FFMPEG, KIND_COUNT };
+enum child_state { CHILD_STARTING, CHILD_READY, CHILD_STOPPING, CHILD_BACKOFF };
+
+struct stream;
+struct output;
+
+struct child {
+	struct child *next;
+	enum child_kind kind;
+	enum child_state state;
+	pid_t pid;			/* 0 in CHILD_BACKOFF */
+	uint64_t start_ticks;
+	unsigned board_slot;
+	struct msg_chan *control;	/* NULL for foreign programs */
+	struct board_page *page;	/* our mapping; NULL for foreign programs */
+	bool reaped, pipes_closed;	/* freed when both (STYLE 8) */
+	int64_t started_ms, ready_ms;
+	unsigned restarts, failures;	/* failures in a row, for backoff.c */
+	struct event *timer;		/* READY limit, backoff or next rung of the stop ladder */
+	int stop_rung;
+	bool wanted;			/* restart when it ends (workers, redis) */
+	char reason[160];		/* why it is being stopped or last died */
+	/* ingest, finish */
+	struct stream *stream;		/* the one it claimed or finishes; NULL before */
+	char peer[NET_TEXT];
+	struct sockaddr_storage peer_addr;
+	/* ffmpeg */
+	struct output *output;
+};
+
+struct supervisor {
+	struct event_base *base;
+	json_t *conf;			/* checked, normalised: lib/conf.h reads it */
+	const char *conf_path;
+	char host_id[40], host[65];
+	char libexec[256];		/* where our programs are (beside millraced, or installed) */
+	struct board *board;
+	int64_t started_ms;
+	bool stopping;
+	int nlisten_rtmp, nlisten_http;
+	int *listen_rtmp, *listen_http;	/* descriptors */
+	json_t *notes;			/* standing warnings for status */
+};
+
+extern struct supervisor sv;		/* one process, one supervisor */
+
+/* --- conf.c / conf_plan.c / conf_yaml.c (also linked into the CLI) --- */
+/* Reads and checks FILE. Errors go to `errors` (json array of "FILE:LINE: message"); NULL if any. */
+json_t *conf_load(const char *path, json_t *errors);
+/* The view of one kind: only its sections (ingest: no redis, no storage, no keys). New reference. */
+json_t *conf_view(const json_t *conf, const char *kind);
+/* {now:[...], new_streams:[...], restart:[...]}: keys that differ, with old and new value (secrets as ***). */
+json_t *conf_plan(const json_t *from, const json_t *to);
+
+/* --- listen.c --- */
+int listen_open_all(void);		/* 0, or -1 after a message that names holder and key */
+int listen_lock_data_dir(void);		/* flock data_dir/lock, else "already running, pid N" */
+int listen_drop_rights(void);		/* `user:`; adds a note when staying root */
+void listen_close_all(void);
+/* Reload: opens added listeners, closes removed ones where rights allow; names what needs a restart. */
+void listen_reload(const json_t *from, const json_t *to, json_t *restart);
+
+/* --- accept.c --- */
+void accept_start(void);
+void accept_stop(void);
+/* An ingest's handshake is over (it claimed) or it is gone: counters by address. */
+void accept_done_handshake(struct child *c);
+void accept_gone(struct child *c);
+
+/* --- child.c --- */
+struct child *child_start(enum child_kind kind, const char *name);	/* one of our programs; NULL + errno */
+/* A foreign program (through millrace-exec): argv as built by output.c or redis.c; fds become 0,1,2,3 there. */
+struct child *child_start_foreign(enum child_kind kind, char *const argv[], const int fds[4], const char *profile);
+void child_stop(struct child *c, const char *reason);			/* starts the ladder */
+void child_kill(struct child *c, const char *reason);			/* SIGKILL now */
+void child_reaped(pid_t pid, int status);				/* from reap.c */
+void child_on_message(struct child *c, struct msg *m);			/* from child.c to route.c */
+struct child *child_first(enum child_kind kind);			/* a READY one, or NULL */
+void child_each(void (*fn)(struct child *, void *), void *ctx);
+const char *child_kind_name(enum child_kind kind);
+void child_start_workers(void);		/* redis (if embedded), registry, http x N */
+void child_stop_all(void);
+bool child_none_left(void);
+void child_send_config(void);		/* CONFIG to everybody after a reload */
+
+/* --- spawn.c, reap.c, backoff.c --- */
+struct spawn_fd { int from, to; };
+/* posix_spawn with exactly these descriptors; everything else CLOEXEC. pid or -1 + errno. */
+pid_t spawn_program(const char *path, char *const argv[], char *const envp[], const struct spawn_fd *fds, int nfds);
+void reap_start(void);
+/* Milliseconds until the next try of this kind after `failures` in a row, jittered; -1 = give up. Pure. */
+int64_t backoff_delay_ms(enum child_kind kind, unsigned failures, uint32_t random);
+/* Was this death a failure that counts, given its life? Pure. */
+bool backoff_counts(enum child_kind kind, bool was_ready, int64_t lived_ms);
+int64_t backoff_reset_ms(enum child_kind kind);
+
+/* --- route.c --- */
+void route_message(struct child *c, struct msg *m);
+/* The supervisor's own question to a worker (registry lease). cb with rc, body borrowed. */
+typedef void (*route_reply_cb)(int rc, json_t *body, void *ctx);
+void route_call(enum child_kind to, const char *verb, json_t *args, int deadline_ms, route_reply_cb cb, void *ctx);
+/* The CLI's CALL, relayed; the answer goes to chan with id. */
+void route_relay(struct msg_chan *from, struct msg *m);
+void route_forget(struct msg_chan *chan);	/* a peer is gone: drop its pending calls */
+
+/* --- streams.c --- */
+void streams_start(void);		/* states found in data_dir/hls get the reconnect timer */
+void streams_claim(struct child *c, struct msg *m);
+void streams_bye(struct child *c, struct msg *m);
+void streams_child_gone(struct child *c);	/* ingest or finish was reaped */
+void streams_event(struct child *c, struct msg *m);	/* viewers, stream_live, stream_ended, warning */
+int streams_kick(const char *name);	/* 0 or -1 ENOENT */
+void streams_stop_all(void);		/* graceful stop of millraced */
+bool streams_all_ended(void);
+void streams_report(void);		/* fills run/board's stream slots */
+/* A viewer count of a worker that died is forgotten. */
+void streams_forget_viewers(struct child *http);
+void streams_output_report(struct stream *s, struct board_output *out, uint32_t *n);
+
+/* --- auth.c --- */
+enum auth_verdict { AUTH_OK, AUTH_NO_KEY, AUTH_BAD_KEY, AUTH_BAD_SIGNATURE, AUTH_EXPIRED };
+/* keys: authorize.keys ({NAME: "sha256:SALT:HEX" | [..]}), secret: authorize.secret ("" = no signed URLs). */
+enum auth_verdict auth_check(const json_t *keys, const char *secret, const char *name,
+    const char *query, int64_t now_sec);
+/* "exp=..&sig=.." for NAME until exp_sec; free(). */
+char *auth_sign(const char *secret, const char *name, int64_t exp_sec);
+char *auth_hash_key(const char *key);	/* "sha256:SALT:HEX", random salt; free() */
+
+/* --- output.c --- */
+void output_probe(void);		/* asks ffmpeg once: version, hvc1 in FLV */
+void output_spawn(struct child *owner, struct msg *m);
+void output_down(struct child *owner, struct msg *m);
+void output_child_gone(struct child *ffmpeg, int status);
+void output_owner_gone(struct child *owner);	/* EOF reached them; the ladder begins */
+void output_report(struct child *owner, struct board_output *out, uint32_t *n, uint32_t max);
+
+/* --- events.c --- */
+/* {event, ...} gets id, time and host, is appended to the spool and sent to the registry. body stolen. */
+void events_emit(json_t *body);
+void events_start(void);
+void events_stop(void);
+
+/* --- control.c --- */
+int control_start(void);
+void control_stop(void);
+/* Does a reload (SIGHUP, CLI): REPLY's body. New reference. */
+json_t *control_reload(bool dry_run);
+
+/* --- report.c --- */
+void report_start(void);
+void report_now(void);
+void report_note(const char *text);	/* a standing warning for status */
+
+/* --- redis.c --- */
+/* argv and files of the embedded server; takes over one left by a killed millraced. 0 or -1. */
+int redis_start(void);
+void redis_child_gone(struct child *c);
+/* -1 after a message: embedded data would be left behind and redis.abandon_embedded is not set. */
+int redis_check_switch(void);
+#endif
