@@ -4,9 +4,12 @@
  *
  *   main.c     arguments, order of start and stop, signals
  *   conf*.c    YAML -> one checked JSON tree; per-kind views; reload plan
- *   listen.c   binds every listener (RTMP, HTTP), names a port's holder, drops rights, locks
+ *   listen.c   binds every listener (RTMP, HTTP); listen_holder.c names who has a taken port
+ *   rights.c   run_dir and data_dir, the lock on them, host_id, dropping rights
  *   accept.c   accept4() of RTMP with limits; a fresh ingest per connection
- *   child.c    table of processes: state machine, board slots, READY timer, beats, stop ladder
+ *   child*.c   table of processes: state machine, board slots, READY timer, beats, stop ladder
+ *              (what those files share is in child.h; others use only what stands here)
+ *   stop.c     the order of a graceful stop; notify.c tells systemd
  *   spawn.c    the only posix_spawn; reap.c the only waitpid; backoff.c the only "when again"
  *   route.c    messages: table by type; relays CALL/REPLY by kind
  *   streams.c  this host's stream table: CLAIM, duplicate, reconnect timer, finish
@@ -57,6 +60,13 @@ struct child {
 	struct sockaddr_storage peer_addr;
 	/* ffmpeg */
 	struct output *output;
+	int status;			/* of waitpid, once reaped */
+	int worker;			/* http: 0.. n-1 */
+	bool handshake;			/* ingest: accepted, has not claimed yet (accept.c counts) */
+	bool said_bye;			/* its end was announced */
+	bool adopted;			/* not our own child: a redis-server found running */
+	void (*pipe_close)(struct child *);	/* foreign: closes our end of its log pipe */
+	void *pipe;
 };
 
 struct supervisor {
@@ -71,6 +81,8 @@ struct supervisor {
 	int nlisten_rtmp, nlisten_http;
 	int *listen_rtmp, *listen_http;	/* descriptors */
 	json_t *notes;			/* standing warnings for status */
+	uint64_t accepted, refused;	/* RTMP connections since the start */
+	int64_t stop_started_ms;	/* while stopping */
 };
 
 extern struct supervisor sv;		/* one process, one supervisor */
@@ -85,11 +97,22 @@ json_t *conf_plan(const json_t *from, const json_t *to);
 
 /* --- listen.c --- */
 int listen_open_all(void);		/* 0, or -1 after a message that names holder and key */
-int listen_lock_data_dir(void);		/* flock data_dir/lock, else "already running, pid N" */
-int listen_drop_rights(void);		/* `user:`; adds a note when staying root */
 void listen_close_all(void);
 /* Reload: opens added listeners, closes removed ones where rights allow; names what needs a restart. */
 void listen_reload(const json_t *from, const json_t *to, json_t *restart);
+
+/* --- listen_holder.c --- */
+/* "nginx (pid 77)", "a process of uid 33", or "" if nobody is found. */
+const char *listen_holder(const struct net_addr *addr, char *buf, size_t size);
+/* Pure: one line of /proc/net/tcp{,6}; is it a listener on port? */
+bool listen_holder_line(const char *line, unsigned port, unsigned long *inode, unsigned *uid);
+
+/* --- rights.c: each 0, or -1 after a message --- */
+int rights_choose(void);	/* who we shall be: `user:`, the account millrace, or as we are */
+int rights_top_dirs(void);	/* run_dir and data_dir, handed over to that user */
+int rights_lock(void);		/* flock data_dir/lock, else "already running, pid N" */
+int rights_drop(void);		/* for good; adds a note when staying root */
+int rights_inner_dirs(void);	/* hls/ rec/ recordings/ spool/ redis/, our pid in the lock, host_id */
 
 /* --- accept.c --- */
 void accept_start(void);
@@ -100,25 +123,47 @@ void accept_gone(struct child *c);
 
 /* --- child.c --- */
 struct child *child_start(enum child_kind kind, const char *name);	/* one of our programs; NULL + errno */
-/* A foreign program (through millrace-exec): argv as built by output.c or redis.c; fds become 0,1,2,3 there. */
-struct child *child_start_foreign(enum child_kind kind, char *const argv[], const int fds[4], const char *profile);
+/*
+ * A foreign program through millrace-exec PROFILE: argv as built by output.c or redis.c (argv[0]
+ * the program, searched in PATH), writable the one folder it may write in (NULL: none).
+ * fds become 0,1,2,3 there (-1: /dev/null for 0 and 1, our log for 2, nothing for 3); they are
+ * closed here, also on failure. NULL + errno.
+ */
+struct child *child_start_foreign(enum child_kind kind, char *const argv[], const int fds[4],
+    const char *profile, const char *writable);
+/* A running process that is not ours to wait for (redis left by a killed millraced). */
+struct child *child_adopt(enum child_kind kind, pid_t pid);
 void child_stop(struct child *c, const char *reason);			/* starts the ladder */
 void child_kill(struct child *c, const char *reason);			/* SIGKILL now */
 void child_reaped(pid_t pid, int status);				/* from reap.c */
-void child_on_message(struct child *c, struct msg *m);			/* from child.c to route.c */
+void child_ready(struct child *c);	/* it said READY */
+const char *child_state_name(const struct child *c);
+/* What waitpid said, in words: "exit code 1", "killed by SIGKILL". */
+const char *child_status_text(int status, char *buf, size_t size);
+/* Ms until its next try (CHILD_BACKOFF), else 0. */
+int child_backoff_ms(const struct child *c);
+void child_check_all(void);		/* once a second: beats, stuck channels */
 struct child *child_first(enum child_kind kind);			/* a READY one, or NULL */
 void child_each(void (*fn)(struct child *, void *), void *ctx);
 const char *child_kind_name(enum child_kind kind);
 void child_start_workers(void);		/* redis (if embedded), registry, http x N */
 void child_stop_all(void);
 bool child_none_left(void);
-void child_send_config(void);		/* CONFIG to everybody after a reload */
+void child_send_config(void);		/* CONFIG to everybody after a reload; http.workers adjusted */
+unsigned child_count(enum child_kind kind);	/* processes, also those in backoff */
 
 /* --- spawn.c, reap.c, backoff.c --- */
 struct spawn_fd { int from, to; };
 /* posix_spawn with exactly these descriptors; everything else CLOEXEC. pid or -1 + errno. */
 pid_t spawn_program(const char *path, char *const argv[], char *const envp[], const struct spawn_fd *fds, int nfds);
+/*
+ * Forks into the background. The caller of millraced waits in here and exits: 0 after
+ * spawn_daemon_up(true), else 1. Before the event base exists. 0 (in the child) or -1.
+ */
+int spawn_daemonise(void);
+void spawn_daemon_up(bool ok);
 void reap_start(void);
+void reap_stop(void);
 /* Milliseconds until the next try of this kind after `failures` in a row, jittered; -1 = give up. Pure. */
 int64_t backoff_delay_ms(enum child_kind kind, unsigned failures, uint32_t random);
 /* Was this death a failure that counts, given its life? Pure. */
@@ -181,6 +226,13 @@ json_t *control_reload(bool dry_run);
 void report_start(void);
 void report_now(void);
 void report_note(const char *text);	/* a standing warning for status */
+void report_stop(void);
+
+/* --- stop.c --- */
+void stop_begin(const char *why);	/* SIGTERM, SIGINT, SHUTDOWN; again is harmless */
+
+/* --- notify.c --- */
+void notify_send(const char *state);	/* to $NOTIFY_SOCKET; nothing without one */
 
 /* --- redis.c --- */
 /* argv and files of the embedded server; takes over one left by a killed millraced. 0 or -1. */
