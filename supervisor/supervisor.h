@@ -61,12 +61,12 @@ struct child {
 	/* ffmpeg */
 	struct output *output;
 	int status;			/* of waitpid, once reaped */
+	char name[BOARD_NAME];		/* the stream or worker it is for, "" before it is known */
+	bool asked;			/* it is being stopped on purpose: no failure */
 	int worker;			/* http: 0.. n-1 */
 	bool handshake;			/* ingest: accepted, has not claimed yet (accept.c counts) */
 	bool said_bye;			/* its end was announced */
 	bool adopted;			/* not our own child: a redis-server found running */
-	void (*pipe_close)(struct child *);	/* foreign: closes our end of its log pipe */
-	void *pipe;
 };
 
 struct supervisor {
@@ -131,8 +131,6 @@ struct child *child_start(enum child_kind kind, const char *name);	/* one of our
  */
 struct child *child_start_foreign(enum child_kind kind, char *const argv[], const int fds[4],
     const char *profile, const char *writable);
-/* A running process that is not ours to wait for (redis left by a killed millraced). */
-struct child *child_adopt(enum child_kind kind, pid_t pid);
 void child_stop(struct child *c, const char *reason);			/* starts the ladder */
 void child_kill(struct child *c, const char *reason);			/* SIGKILL now */
 void child_reaped(pid_t pid, int status);				/* from reap.c */
