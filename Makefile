@@ -1,6 +1,7 @@
 # Millrace: one makefile for everything. `make` needs no root once scripts/deps has run.
 #   all check test bench lint coverage fuzz install deb run web clean
-#   make SAN=1 ... builds with ASan and UBSan into build/san, COV=1 with gcov into build/cov
+#   make SAN=1 ... builds with ASan and UBSan into build/san, COV=1 with gcov into build/cov,
+#   FUZZ=1 with clang's libFuzzer into build/fuzz
 
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
@@ -21,6 +22,14 @@ endif
 ifdef COV
 B = build/cov
 CFLAGS = -O0 -g --coverage -fprofile-update=atomic
+HARDEN =
+LDHARDEN = -Wl,--as-needed
+endif
+ifdef FUZZ
+B = build/fuzz
+CC = clang
+CFLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+WARN := $(filter-out -Werror,$(WARN))
 HARDEN =
 LDHARDEN = -Wl,--as-needed
 endif
@@ -87,10 +96,73 @@ $(B)/t/bench/%: t/bench/%.c $(LIB)
 	$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(LIB) $(LIBS)
 
 unit: $(UNIT)
+bench-build: $(BENCH)
+
+# libFuzzer targets; scripts/fuzz builds (FUZZ=1) and runs them.
+FUZZERS = $(patsubst t/fuzz/%.c,$(B)/fuzz/%,$(wildcard t/fuzz/*.c))
+$(B)/fuzz/%: t/fuzz/%.c $(UNIT_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDHARDEN) -fsanitize=fuzzer -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml -lhiredis -lhttp_parser
+fuzz-build: $(FUZZERS)
+fuzz:
+	scripts/fuzz
+
+check: lint
+	scripts/test -s
+test:
+	scripts/test
+lint:
+	scripts/lint
+run:
+	scripts/run
+coverage:
+	scripts/coverage
+deb:
+	scripts/deb
+bench:
+	scripts/deps bench
+	$(MAKE) all
+	scripts/bench
+
+# hls.js for browsers without HLS of their own: its npm package, unpacked. Nothing else needs npm.
+HLS_JS = hls.js@1
+web: web/vendor/hls.min.js
+web/vendor/hls.min.js:
+	@command -v npm >/dev/null || { echo "make web: npm is missing: apt-get install npm" >&2; exit 1; }
+	rm -rf $(B)/web && mkdir -p $(B)/web $(@D)
+	cd $(B)/web && npm pack --silent $(HLS_JS) && tar -xzf *.tgz package/dist/hls.min.js package/LICENSE
+	cp $(B)/web/package/LICENSE $(@D)/hls.LICENSE
+	cp $(B)/web/package/dist/hls.min.js $@
+
+# An existing config is never overwritten.
+D = $(DESTDIR)
+I = install -D -m
+install: all
+	$(I) 755 $(B)/millraced $(D)$(PREFIX)/sbin/millraced
+	$(I) 755 $(B)/millrace $(D)$(PREFIX)/bin/millrace
+	for f in $(notdir $(filter $(B)/libexec/%,$(PROGRAMS))); do \
+		$(I) 755 $(B)/libexec/$$f $(D)$(PREFIX)/libexec/millrace/$$f || exit 1; done
+	for f in $$(cd web && find . -type f); do \
+		$(I) 644 web/$$f $(D)$(PREFIX)/share/millrace/web/$$f || exit 1; done
+	for f in man/*.[1-8]; do \
+		$(I) 644 $$f $(D)$(PREFIX)/share/man/man$${f##*.}/$${f#man/} || exit 1; done
+	$(I) 644 etc/millrace.bash-completion $(D)$(PREFIX)/share/bash-completion/completions/millrace
+	$(I) 644 etc/millrace.yaml $(D)$(PREFIX)/share/doc/millrace/millrace.yaml
+	$(I) 644 README.md $(D)$(PREFIX)/share/doc/millrace/README.md
+	$(I) 644 LICENSE $(D)$(PREFIX)/share/doc/millrace/copyright
+	[ -e $(D)$(SYSCONFDIR)/millrace/millrace.yaml ] || \
+		$(I) 640 etc/millrace.yaml $(D)$(SYSCONFDIR)/millrace/millrace.yaml
+	[ -e $(D)$(SYSCONFDIR)/default/millrace ] || \
+		$(I) 644 etc/default $(D)$(SYSCONFDIR)/default/millrace
+	$(I) 644 etc/logrotate $(D)$(SYSCONFDIR)/logrotate.d/millrace
+	$(I) 755 scripts/millrace.init $(D)$(SYSCONFDIR)/init.d/millrace
+	$(I) 644 etc/millrace.service $(D)$(PREFIX)/lib/systemd/system/millrace.service
+	sed -i 's,/usr/\(sbin\|bin\)/,$(PREFIX)/\1/,; s,/etc/,$(SYSCONFDIR)/,' \
+		$(D)$(SYSCONFDIR)/init.d/millrace $(D)$(PREFIX)/lib/systemd/system/millrace.service
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 clean:
 	rm -rf build
 
-.PHONY: all unit clean
+.PHONY: all unit bench-build fuzz-build fuzz check test lint run coverage deb bench web install clean
