@@ -66,6 +66,7 @@ struct child {
 	int worker;			/* http: 0.. n-1 */
 	bool handshake;			/* ingest: accepted, has not claimed yet (accept.c counts) */
 	bool said_bye;			/* its end was announced */
+	int64_t again_ms;		/* CHILD_BACKOFF: monotonic time of the next try */
 	bool adopted;			/* not our own child: a redis-server found running */
 };
 
@@ -145,7 +146,7 @@ struct child *child_first(enum child_kind kind);			/* a READY one, or NULL */
 void child_each(void (*fn)(struct child *, void *), void *ctx);
 const char *child_kind_name(enum child_kind kind);
 void child_start_workers(void);		/* redis (if embedded), registry, http x N */
-void child_stop_all(void);
+void child_stop_kind(enum child_kind kind, const char *reason);
 bool child_none_left(void);
 void child_send_config(void);		/* CONFIG to everybody after a reload; http.workers adjusted */
 unsigned child_count(enum child_kind kind);	/* processes, also those in backoff */

@@ -1,0 +1,94 @@
+/*
+ * child_config.c - what a child is handed besides its channel: its view of the config, as
+ * a sealed memfd, and its limits.
+ *
+ * One memfd per kind is made and kept until a reload; every child gets an open file
+ * description of its own, so that nobody's read moves another's offset.
+ * Called by child.c for every launch and by child_work.c after a reload.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "log.h"
+#include "supervisor/child.h"
+
+static int cached[KIND_COUNT];	/* descriptor + 1; 0 = not made yet */
+
+static int
+make(enum child_kind kind)
+{
+	json_t *view = conf_view(sv.conf, child_kind_name(kind));
+	int fd;
+
+	if (view == NULL) {
+		log_warnx("no config for a %s", child_kind_name(kind));
+		errno = EINVAL;
+		return -1;
+	}
+	json_object_set_new(view, "listeners", json_integer(kind == KIND_HTTP ? sv.nlisten_http : 0));
+	json_object_set_new(view, "host_id", json_string(sv.host_id));
+	json_object_set_new(view, "host", json_string(sv.host));
+	fd = conf_write_memfd(view);
+	json_decref(view);
+	return fd;
+}
+
+int
+child_config_fd(enum child_kind kind)
+{
+	char path[40];
+	int fd;
+
+	if (cached[kind] == 0) {
+		fd = make(kind);
+		if (fd == -1)
+			return -1;
+		cached[kind] = fd + 1;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", cached[kind] - 1);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+void
+child_config_reset(void)
+{
+	int kind;
+
+	for (kind = 0; kind < KIND_COUNT; kind++) {
+		if (cached[kind] != 0)
+			close(cached[kind] - 1);
+		cached[kind] = 0;
+	}
+}
+
+static void
+limit(pid_t pid, enum __rlimit_resource what, int64_t value)
+{
+	struct rlimit r;
+
+	if (value <= 0 || prlimit(pid, what, NULL, &r) == -1)
+		return;
+	if (r.rlim_max != RLIM_INFINITY && (rlim_t)value > r.rlim_max)
+		return;		/* it has less already */
+	r.rlim_cur = r.rlim_max = (rlim_t)value;
+	if (prlimit(pid, what, &r, NULL) == -1)
+		log_debug("cannot limit pid %d", (int)pid);
+}
+
+void
+child_limits(const struct child *c)
+{
+	/* An http worker has a descriptor per connection and one per file it sends. */
+	if (c->kind == KIND_HTTP)
+		limit(c->pid, RLIMIT_NOFILE, 2 * conf_int(sv.conf, "http.max_connections") + 128);
+	else
+		limit(c->pid, RLIMIT_NOFILE, conf_int(sv.conf, "limits.files"));
+#if !defined(__SANITIZE_ADDRESS__)	/* whose shadow memory is terabytes of address space */
+	if (c->kind == KIND_INGEST)
+		limit(c->pid, RLIMIT_AS, conf_int(sv.conf, "limits.ingest_memory"));
+#endif
+}

@@ -1,0 +1,197 @@
+/*
+ * child_work.c - the processes that are always wanted: redis (if embedded), registry and
+ * http x N. Starts them, brings them back after a death when backoff.c says so, follows
+ * http.workers at a reload, and looks once a second for those that hang.
+ *
+ * An end that was asked for (a reload that needs fresh workers) is no failure: the
+ * successor starts at once. A supervisor that was itself stopped or starved must not take
+ * its own silence for its children's: after a late tick nobody is judged.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "conf.h"
+#include "log.h"
+#include "supervisor/child.h"
+#include "util.h"
+
+#define TICK_LATE_MS 4000
+
+static int64_t last_check_ms;
+
+static void
+start_http(int worker)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%d", worker + 1);
+	child_start(KIND_HTTP, name)->worker = worker;
+}
+
+void
+child_start_workers(void)
+{
+	int64_t i, n = conf_int(sv.conf, "http.workers");
+
+	if (strcmp(conf_str(sv.conf, "redis.url"), "embedded") == 0)
+		redis_start();
+	child_start(KIND_REGISTRY, NULL);
+	for (i = 0; i < n; i++)
+		start_http((int)i);
+}
+
+static uint32_t
+random_u32(void)
+{
+	uint32_t r = 0;
+
+	if (getrandom(&r, sizeof(r), GRND_NONBLOCK) != sizeof(r))
+		r = (uint32_t)now_ms();	/* only a jitter */
+	return r;
+}
+
+void
+child_again(struct child *c, char *next, size_t size)
+{
+	int64_t lived = c->pid > 0 ? now_ms() - c->started_ms : 0, delay = 0;
+	struct timeval tv;
+
+	if (c->asked)
+		c->failures = 0;
+	else {
+		if (lived >= backoff_reset_ms(c->kind))
+			c->failures = 0;
+		if (backoff_counts(c->kind, c->ready_ms != 0, lived))
+			c->failures++;
+		delay = backoff_delay_ms(c->kind, c->failures, random_u32());
+		c->restarts++;
+	}
+	c->state = CHILD_BACKOFF;
+	c->again_ms = now_ms() + delay;
+	tv = (struct timeval){ delay / 1000, delay % 1000 * 1000 };
+	evtimer_add(c->timer, &tv);
+	if (delay == 0)
+		str_copy(next, "its successor starts now", size);
+	else
+		snprintf(next, size, "again in %.1f s", (double)delay / 1000);
+}
+
+int
+child_backoff_ms(const struct child *c)
+{
+	int64_t left = c->again_ms - now_ms();
+
+	return c->state == CHILD_BACKOFF && left > 0 ? (int)left : 0;
+}
+
+void
+child_relaunch(struct child *c)
+{
+	int rc = c->kind == KIND_REDIS ? redis_launch(c) : child_launch(c);
+	char next[64];
+
+	if (rc == 0)
+		return;
+	if (c->kind != KIND_REDIS)
+		snprintf(c->reason, sizeof(c->reason), "cannot start: %s", strerror(errno));
+	c->asked = false;
+	c->started_ms = now_ms();
+	c->ready_ms = 0;
+	child_again(c, next, sizeof(next));
+	log_warnx("%s: %s; %s", child_kind_name(c->kind), c->reason, next);
+}
+
+/* http.workers may have changed: the highest numbers go, missing ones come. */
+static void
+adjust_http(void)
+{
+	int want = (int)conf_int(sv.conf, "http.workers"), have = 0;
+	struct child *c;
+
+	for (c = child_list; c != NULL; c = c->next) {
+		if (c->kind != KIND_HTTP)
+			continue;
+		if (c->worker >= have)
+			have = c->worker + 1;
+		if (c->worker < want)
+			continue;
+		c->wanted = false;
+		if (c->state != CHILD_BACKOFF)
+			child_stop(c, "http.workers is smaller now");
+	}
+	for (; have < want; have++)
+		start_http(have);
+}
+
+/* What was in backoff when its place was abolished has no process that could end. */
+static void
+drop_unwanted(void)
+{
+	struct child *c, *next;
+
+	for (c = child_list; c != NULL; c = next) {
+		next = c->next;
+		if (c->state == CHILD_BACKOFF && !c->wanted)
+			child_free(c);
+	}
+}
+
+void
+child_send_config(void)
+{
+	struct child *c;
+	int fd;
+
+	child_config_reset();
+	for (c = child_list; c != NULL; c = c->next) {
+		if (c->control == NULL || c->state == CHILD_STOPPING)
+			continue;
+		fd = child_config_fd(c->kind);
+		if (fd == -1 || msg_send(c->control, MSG_CONFIG, 0, NULL, &fd, 1) == -1)
+			log_warn("%s (pid %d) keeps its old config", child_kind_name(c->kind),
+			    (int)c->pid);
+	}
+	adjust_http();
+	drop_unwanted();
+}
+
+static void
+check(struct child *c, int64_t now)
+{
+	int64_t beat, stuck;
+	char reason[120];
+
+	if (c->control == NULL || c->state == CHILD_BACKOFF || c->reaped)
+		return;
+	stuck = msg_chan_stuck_ms(c->control);
+	if (stuck > PROTO_HUNG_MS) {
+		snprintf(reason, sizeof(reason), "has not read its messages for %.1f s (hung?)",
+		    (double)stuck / 1000);
+		child_kill(c, reason);
+		return;
+	}
+	beat = __atomic_load_n(&c->page->beat_ms, __ATOMIC_RELAXED);
+	if (c->state == CHILD_READY && beat != 0 && now - beat > PROTO_BEAT_DEAD_MS) {
+		snprintf(reason, sizeof(reason), "no heartbeat for %.1f s (hung?)",
+		    (double)(now - beat) / 1000);
+		child_kill(c, reason);
+	}
+}
+
+void
+child_check_all(void)
+{
+	int64_t now = now_ms();
+	bool late = last_check_ms != 0 && now - last_check_ms > TICK_LATE_MS;
+	struct child *c;
+
+	last_check_ms = now;
+	if (late) {
+		log_warnx("millraced itself was held up for some seconds; no child is judged now");
+		return;
+	}
+	for (c = child_list; c != NULL; c = c->next)
+		check(c, now);
+}
