@@ -325,16 +325,18 @@ void
 child_end_if_done(struct child *c)
 {
 	char next[64] = "";
+	bool quiet;
 
 	if (!c->reaped || !c->pipes_closed)
 		return;
+	quiet = c->kind == KIND_INGEST && c->stream == NULL;
 	evtimer_del(c->timer);
 	tell_others(c);
 	if (c->wanted && !sv.stopping)
 		child_again(c, next, sizeof(next));
-	else if (c->kind == KIND_INGEST && c->name[0] != '\0' && !c->said_bye)
+	else if (c->kind == KIND_INGEST && !quiet && !c->said_bye)
 		str_copy(next, "its publisher must reconnect", sizeof(next));
-	child_obituary(c, next);
+	child_obituary(c, next, quiet);
 	if (!c->wanted || sv.stopping)
 		child_free(c);
 }

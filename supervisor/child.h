@@ -38,7 +38,7 @@ void child_again(struct child *c, char *next, size_t size);
 void child_relaunch(struct child *c);		/* its backoff is over */
 
 /* --- child_obituary.c --- */
-void child_obituary(const struct child *c, const char *next);
+void child_obituary(const struct child *c, const char *next, bool quiet);
 
 /* --- redis.c --- */
 int redis_launch(struct child *c);		/* starts or takes over; 0, or -1 and c->reason */

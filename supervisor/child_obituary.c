@@ -59,7 +59,7 @@ last_words(const struct child *c, char *buf, size_t size)
 }
 
 void
-child_obituary(const struct child *c, const char *next)
+child_obituary(const struct child *c, const char *next, bool quiet)
 {
 	bool clean = WIFEXITED(c->status) && WEXITSTATUS(c->status) == 0;
 	char who[120], how[64], words[240];
@@ -72,7 +72,7 @@ child_obituary(const struct child *c, const char *next)
 		str_copy(how, "was not our child, its exit code is unknown", sizeof(how));
 	else
 		child_status_text(c->status, how, sizeof(how));
-	if (clean && c->kind == KIND_INGEST && c->name[0] == '\0')
+	if (clean && quiet)
 		log_debug("%s ended after %.1f s%s%s", who, lived, why != NULL ? ": " : "",
 		    why != NULL ? why : "");
 	else if (c->asked || (clean && !c->wanted))

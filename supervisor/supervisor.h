@@ -121,6 +121,7 @@ void accept_stop(void);
 /* An ingest's handshake is over (it claimed) or it is gone: counters by address. */
 void accept_done_handshake(struct child *c);
 void accept_gone(struct child *c);
+unsigned accept_connections(void);	/* now */
 
 /* --- child.c --- */
 struct child *child_start(enum child_kind kind, const char *name);	/* one of our programs; NULL + errno */
@@ -171,7 +172,8 @@ int64_t backoff_reset_ms(enum child_kind kind);
 
 /* --- route.c --- */
 void route_message(struct child *c, struct msg *m);
-/* The supervisor's own question to a worker (registry lease). cb with rc, body borrowed. */
+/* The supervisor's own question to a worker (registry lease). args stolen (NULL = {});
+ * cb once, perhaps before this returns, with rc (ENOTCONN nobody there, ETIMEDOUT, EPIPE) and body borrowed. */
 typedef void (*route_reply_cb)(int rc, json_t *body, void *ctx);
 void route_call(enum child_kind to, const char *verb, json_t *args, int deadline_ms, route_reply_cb cb, void *ctx);
 /* The CLI's CALL, relayed; the answer goes to chan with id. */

@@ -1,0 +1,243 @@
+/*
+ * accept.c - takes RTMP connections and gives each to a fresh ingest: one spawn, no round
+ * trip; the connection waits in the child's channel before it has run its first
+ * instruction. Not one byte of it is read here.
+ *
+ * Limits: connections in all and by address, and handshakes that have not become a stream:
+ * when those are all taken the oldest goes, unless even that one is younger than a second
+ * (then the newcomer goes). What is over a limit is closed at once, and said once a second.
+ * Without descriptors listening pauses for a second instead of spinning.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "log.h"
+#include "supervisor/supervisor.h"
+#include "util.h"
+
+#define ACCEPT_PER_TURN 64	/* then the other events get their turn */
+#define ACCEPT_EVICT_MS 1000	/* an unfinished handshake is safe for this long */
+#define ACCEPT_PAUSE_SEC 1
+
+struct listener {
+	struct event *ev;
+	bool proxy_protocol;
+};
+
+static struct listener *listeners;
+static int nlisteners;
+static struct event *resume_event;
+static unsigned total, unfinished;
+
+static struct {
+	int64_t said_ms;
+	unsigned count;
+	char last[160];
+} refusals;
+
+/* At most one line a second, however many are turned away. */
+static void
+say_refused(const struct sockaddr *peer, const char *why)
+{
+	char host[NET_TEXT];
+	int64_t now = now_ms();
+
+	sv.refused++;
+	refusals.count++;
+	if (refusals.said_ms != 0 && now - refusals.said_ms < 1000)
+		return;
+	snprintf(refusals.last, sizeof(refusals.last), "%s: %s", net_format_host(peer, host), why);
+	log_warnx("%u connection%s refused, the last of %s", refusals.count,
+	    refusals.count == 1 ? "" : "s", refusals.last);
+	refusals.said_ms = now;
+	refusals.count = 0;
+}
+
+struct survey {
+	const struct sockaddr *peer;
+	unsigned same_host;
+	struct child *oldest;	/* unfinished */
+};
+
+static void
+survey_one(struct child *c, void *ctx)
+{
+	struct survey *s = ctx;
+
+	if (c->kind != KIND_INGEST)
+		return;
+	if (net_same_host((struct sockaddr *)&c->peer_addr, s->peer))
+		s->same_host++;
+	if (c->handshake && (s->oldest == NULL || c->started_ms < s->oldest->started_ms))
+		s->oldest = c;
+}
+
+/* NULL, or why this connection is turned away. May end an older one instead. */
+static const char *
+over_limit(const struct sockaddr *peer, bool proxied)
+{
+	struct survey s = { .peer = peer };
+
+	if (total >= (unsigned)conf_int(sv.conf, "limits.connections"))
+		return "limits.connections is reached";
+	child_each(survey_one, &s);
+	/* Behind a proxy all have its address. */
+	if (!proxied && s.same_host >= (unsigned)conf_int(sv.conf, "limits.per_address"))
+		return "limits.per_address is reached";
+	if (unfinished < (unsigned)conf_int(sv.conf, "limits.handshakes") || s.oldest == NULL)
+		return NULL;
+	if (now_ms() - s.oldest->started_ms < ACCEPT_EVICT_MS)
+		return "limits.handshakes is reached";
+	say_refused((struct sockaddr *)&s.oldest->peer_addr,
+	    "limits.handshakes is reached, the oldest makes room");
+	accept_done_handshake(s.oldest);
+	child_kill(s.oldest, "its handshake took too long and others wait");
+	return NULL;
+}
+
+static void
+hand_over(int fd, const struct sockaddr_storage *peer, bool proxy_protocol)
+{
+	struct sockaddr_storage local;
+	socklen_t len = sizeof(local);
+	char text[NET_TEXT] = "";
+	struct child *c;
+	json_t *body;
+
+	c = child_start(KIND_INGEST, NULL);
+	if (c == NULL) {
+		say_refused((const struct sockaddr *)peer, "no process for it");
+		close(fd);
+		return;
+	}
+	sv.accepted++;
+	total++;
+	unfinished++;
+	c->handshake = true;
+	c->peer_addr = *peer;
+	net_format((const struct sockaddr *)peer, c->peer);
+	memset(&local, 0, sizeof(local));
+	if (getsockname(fd, (struct sockaddr *)&local, &len) == 0)
+		net_format((struct sockaddr *)&local, text);
+	if (c->control == NULL) {
+		close(fd);
+		return;
+	}
+	body = json_pack("{s:s, s:s, s:b, s:b}", "peer", c->peer, "local", text, "secure", 0,
+	    "proxy_protocol", proxy_protocol);
+	if (msg_send(c->control, MSG_CONN, 0, body, &fd, 1) == -1)
+		child_kill(c, "its connection could not be handed over");
+}
+
+static void
+pause_all(const char *why)
+{
+	struct timeval tv = { ACCEPT_PAUSE_SEC, 0 };
+	int i;
+
+	log_warnx("cannot accept: %s; trying again in %d s", why, ACCEPT_PAUSE_SEC);
+	for (i = 0; i < nlisteners; i++)
+		event_del(listeners[i].ev);
+	evtimer_add(resume_event, &tv);
+}
+
+static void
+resume_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	int i;
+
+	for (i = 0; i < nlisteners; i++)
+		event_add(listeners[i].ev, NULL);
+}
+
+static void
+accept_cb(evutil_socket_t listen_fd, short what, void *ctx)
+{
+	struct listener *l = ctx;
+	struct sockaddr_storage peer;
+	const char *why;
+	socklen_t len;
+	int i, fd;
+
+	for (i = 0; i < ACCEPT_PER_TURN; i++) {
+		len = sizeof(peer);
+		memset(&peer, 0, sizeof(peer));
+		fd = accept4(listen_fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd == -1) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+				pause_all(strerror(errno));
+			return;		/* no more, or one that went away again */
+		}
+		why = over_limit((struct sockaddr *)&peer, l->proxy_protocol);
+		if (why != NULL) {
+			say_refused((struct sockaddr *)&peer, why);
+			close(fd);
+			continue;
+		}
+		hand_over(fd, &peer, l->proxy_protocol);
+	}
+}
+
+void
+accept_start(void)
+{
+	json_t *list = conf_get(sv.conf, "rtmp.listen");
+	struct listener *l;
+	int i;
+
+	listeners = xcalloc((size_t)sv.nlisten_rtmp + 1, sizeof(*listeners));
+	nlisteners = sv.nlisten_rtmp;
+	if (resume_event == NULL)
+		resume_event = evtimer_new(sv.base, resume_cb, NULL);
+	for (i = 0; i < nlisteners; i++) {
+		l = &listeners[i];
+		l->proxy_protocol = json_is_true(json_object_get(
+		    json_array_get(list, (size_t)i), "proxy_protocol"));
+		l->ev = event_new(sv.base, sv.listen_rtmp[i], EV_READ | EV_PERSIST, accept_cb, l);
+		if (l->ev == NULL || resume_event == NULL)
+			fatalx("out of memory");
+		event_add(l->ev, NULL);
+	}
+}
+
+void
+accept_stop(void)
+{
+	int i;
+
+	for (i = 0; i < nlisteners; i++)
+		event_free(listeners[i].ev);
+	free(listeners);
+	listeners = NULL;
+	nlisteners = 0;
+	if (resume_event != NULL)
+		event_free(resume_event);
+	resume_event = NULL;
+}
+
+void
+accept_done_handshake(struct child *c)
+{
+	if (!c->handshake)
+		return;
+	c->handshake = false;
+	unfinished--;
+}
+
+void
+accept_gone(struct child *c)
+{
+	accept_done_handshake(c);
+	total--;
+}
+
+unsigned
+accept_connections(void)
+{
+	return total;
+}
