@@ -1,0 +1,44 @@
+#!/usr/bin/python3
+"""101-config-errors: FILE:LINE, the nearest key, all errors at once; a taken port names its holder."""
+import os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from millrace import *
+
+
+
+def check(t, m, text):
+    path = f"{m.dir}/bad.yaml"
+    with open(path, "w") as f:
+        f.write(text)
+    r = subprocess.run([f"{BUILD}/millraced", "-t", "-c", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return r.returncode, r.stdout
+
+
+with Test(__doc__) as t:
+    m = t.server(start=False)
+    base = f"run_dir: {m.dir}/r\ndata_dir: {m.dir}/d\n"
+    code, out = check(t, m, base + "streams:\n  reconect_delay: 5s\n")
+    t.is_(code, 1, "an unknown key is an error")
+    t.like(out, r"bad\.yaml:4: .*reconect_delay.*reconnect_delay", "with its line and the nearest key")
+    code, out = check(t, m, base + "streams:\n  reconnect_delay: soon\nrtmp:\n  chunk_size: many\n")
+    t.like(out, r"bad\.yaml:4: ", "a wrong duration")
+    t.like(out, r"bad\.yaml:6: ", "and the next error in the same run")
+    code, out = check(t, m, base + "streams: [1\n")
+    t.like(out, r"bad\.yaml:\d+: ", "broken YAML has a line, too")
+    t.is_(code, 1, "and is an error")
+    code, out = check(t, m, base + "redis: { url: 'http://x' }\n")
+    t.is_(code, 1, "a Redis URL of another kind is refused")
+    code, out = check(t, m, base + "rtmp: { listen: '${NO_SUCH_VARIABLE:-127.0.0.1:1}' }\n")
+    t.is_(code, 0, "${NAME:-default} takes the default")
+    code, out = check(t, m, base + "a: &a [*a]\n")
+    t.is_(code, 1, "a recursive alias is refused")
+    r = subprocess.run([f"{BUILD}/millraced", "-t", "-c", f"{m.dir}/none.yaml"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    t.like(r.stdout, r"none\.yaml", "a missing file is named")
+    t.is_(r.returncode, 1, "exit code 1")
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", m.rtmp))
+        s.listen()
+        r = subprocess.run(m.argv(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20 * SLOW)
+    t.is_(r.returncode, 1, "a taken port: exit code 1")
+    t.like(r.stdout, rf"{m.rtmp}.*{os.getpid()}", "names the holder's pid")
+    t.like(r.stdout, r"rtmp\.listen", "and the key to change")

@@ -1,0 +1,34 @@
+#!/usr/bin/python3
+"""121-reload: a printed plan, live keys at once, no stream dropped; a bad file changes nothing."""
+import os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from millrace import *
+
+with Test(__doc__) as t:
+    m = t.server()
+    t.publish(m, "alice").join_live()
+    player = t.player(m, "alice")
+    m.wait_playlist("alice", 2)
+    ingest = m.pids("ingest")
+    m.configure({"streams.hls.segment": "2s", "log.level": "info", "streams.reconnect_delay": "3s", "data_dir": m.data + "2"})
+    plan = m.cli("reload", "--dry-run").stdout
+    t.like(plan, r"streams\.hls\.segment", "the plan has what needs new streams")
+    t.like(plan, r"data_dir", "and what needs a restart")
+    t.like(plan, r"log\.level", "and what changes now")
+    m.configure({"data_dir": m.data})
+    r = m.cli("reload")
+    t.is_(r.returncode, 0, "millrace reload")
+    with open(m.conf_path, "a") as f:
+        f.write("nonsense: 1\n")
+    m.proc.send_signal(signal.SIGHUP)
+    m.wait_log(r"nonsense")
+    r = m.cli("reload")
+    t.is_(r.returncode, 1, "a bad file: exit code 1")
+    t.like(r.stdout + r.stderr, r"millrace\.yaml:\d+: .*nonsense", "with its line")
+    t.is_(m.pids("ingest"), ingest, "the stream's process is the same")
+    seen = len(player.segments)
+    wait_for("segments go on", lambda: len(player.segments) > seen + 1, 10)
+    t.ok(t.publishers[0].is_alive(), "the publisher publishes on")
+    t.none(player.stop().check(), "and its player saw nothing")
+    t.is_(m.cli("loglevel", "debug").returncode, 0, "millrace loglevel")
+    t.is_(m.cli("loglevel", "loud").returncode != 0, True, "an unknown level is refused")
