@@ -96,6 +96,7 @@ over_limit(const struct sockaddr *peer, bool proxied)
 	say_refused((struct sockaddr *)&s.oldest->peer_addr,
 	    "limits.handshakes is reached, the oldest makes room");
 	accept_done_handshake(s.oldest);
+	s.oldest->asked = true;
 	child_kill(s.oldest, "its handshake took too long and others wait");
 	return NULL;
 }

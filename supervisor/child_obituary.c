@@ -72,7 +72,7 @@ child_obituary(const struct child *c, const char *next, bool quiet)
 		str_copy(how, "was not our child, its exit code is unknown", sizeof(how));
 	else
 		child_status_text(c->status, how, sizeof(how));
-	if (clean && quiet)
+	if (quiet && (clean || c->asked))
 		log_debug("%s ended after %.1f s%s%s", who, lived, why != NULL ? ": " : "",
 		    why != NULL ? why : "");
 	else if (c->asked || (clean && !c->wanted))

@@ -99,8 +99,11 @@ json_t *conf_plan(const json_t *from, const json_t *to);
 /* --- listen.c --- */
 int listen_open_all(void);		/* 0, or -1 after a message that names holder and key */
 void listen_close_all(void);
-/* Reload: opens added listeners, closes removed ones where rights allow; names what needs a restart. */
-void listen_reload(const json_t *from, const json_t *to, json_t *restart);
+/*
+ * Reload, before sv.conf is replaced by `to`: opens added listeners, closes removed ones. What cannot be
+ * opened is named in `restart`, and the list in `to` is put back to the old one: both go on as they were.
+ */
+void listen_reload(const json_t *from, json_t *to, json_t *restart);
 
 /* --- listen_holder.c --- */
 /* "nginx (pid 77)", "a process of uid 33", or "" if nobody is found. */
@@ -113,7 +116,9 @@ int rights_choose(void);	/* who we shall be: `user:`, the account millrace, or a
 int rights_top_dirs(void);	/* run_dir and data_dir, handed over to that user */
 int rights_lock(void);		/* flock data_dir/lock, else "already running, pid N" */
 int rights_drop(void);		/* for good; adds a note when staying root */
-int rights_inner_dirs(void);	/* hls/ rec/ recordings/ spool/ redis/, our pid in the lock, host_id */
+int rights_inner_dirs(void);	/* hls/ rec/ recordings/ spool/ redis/, host_id */
+int rights_pid_files(void);	/* our pid (after daemonising) into data_dir/lock and run_dir/millrace.pid */
+void rights_unlock(void);	/* the end: both are emptied, the pid file goes */
 
 /* --- accept.c --- */
 void accept_start(void);

@@ -1,0 +1,199 @@
+/*
+ * listen.c - opens every listener of rtmp.listen and http.listen before rights are dropped,
+ * and follows changes of the two lists at a reload.
+ *
+ * The descriptors lie in sv.listen_rtmp and sv.listen_http in the order of the config's
+ * lists. accept.c accepts on the first, http workers inherit the second. A port that is
+ * taken is an error that names its holder and the key to change.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "log.h"
+#include "supervisor/supervisor.h"
+#include "util.h"
+
+#define LISTEN_BACKLOG 1024
+
+static bool rtmp_changed, http_changed;
+
+static const char *
+address_at(const json_t *list, size_t i)
+{
+	return json_string_value(json_object_get(json_array_get(list, i), "address"));
+}
+
+/* Why it failed and what to do about it, into buf. */
+static void
+explain(const struct net_addr *addr, const char *text, const char *key, char *buf, size_t size)
+{
+	int e = errno;
+	char holder[100];
+
+	if (e == EADDRINUSE && listen_holder(addr, holder, sizeof(holder))[0] != '\0')
+		snprintf(buf, size, "cannot listen on %s: taken by %s; change %s in %s", text, holder,
+		    key, sv.conf_path);
+	else if (e == EACCES)
+		snprintf(buf, size, "cannot listen on %s: ports below 1024 need root at the start; "
+		    "change %s in %s", text, key, sv.conf_path);
+	else
+		snprintf(buf, size, "cannot listen on %s: %s; change %s in %s", text, strerror(e), key,
+		    sv.conf_path);
+}
+
+/* A descriptor, or -1 and the reason in why. */
+static int
+open_one(const char *text, const char *key, char *why, size_t size)
+{
+	struct net_addr addr;
+	int fd;
+
+	if (net_parse(text, &addr) == -1) {
+		snprintf(why, size, "%s: \"%s\" is no address", key, text);
+		return -1;
+	}
+	fd = net_listen(&addr, LISTEN_BACKLOG);
+	if (fd == -1)
+		explain(&addr, text, key, why, size);
+	return fd;
+}
+
+static int
+open_list(const char *key, int **fds, int *nfds)
+{
+	json_t *list = conf_get(sv.conf, key);
+	size_t i, n = json_array_size(list);
+	char why[400];
+
+	*fds = xcalloc(n + 1, sizeof(**fds));
+	for (i = 0; i < n; i++) {
+		(*fds)[i] = open_one(address_at(list, i), key, why, sizeof(why));
+		if ((*fds)[i] == -1) {
+			log_warnx("%s", why);
+			return -1;
+		}
+		*nfds = (int)i + 1;
+	}
+	return 0;
+}
+
+int
+listen_open_all(void)
+{
+	if (open_list("rtmp.listen", &sv.listen_rtmp, &sv.nlisten_rtmp) == -1 ||
+	    open_list("http.listen", &sv.listen_http, &sv.nlisten_http) == -1) {
+		listen_close_all();
+		return -1;
+	}
+	return 0;
+}
+
+static void
+close_list(int **fds, int *nfds)
+{
+	int i;
+
+	for (i = 0; i < *nfds; i++)
+		close((*fds)[i]);
+	free(*fds);
+	*fds = NULL;
+	*nfds = 0;
+}
+
+void
+listen_close_all(void)
+{
+	close_list(&sv.listen_rtmp, &sv.nlisten_rtmp);
+	close_list(&sv.listen_http, &sv.nlisten_http);
+}
+
+/* The descriptor that already listens there, or -1. */
+static int
+find_open(const json_t *list, const int *fds, int nfds, const char *text)
+{
+	int i;
+
+	for (i = 0; i < nfds; i++)
+		if (strcmp(address_at(list, (size_t)i), text) == 0)
+			return fds[i];
+	return -1;
+}
+
+/* Closes those of a that b does not have. */
+static void
+close_missing(const int *a, int na, const int *b, int nb)
+{
+	int i, j;
+
+	for (i = 0; i < na; i++) {
+		for (j = 0; j < nb && b[j] != a[i]; j++)
+			;
+		if (j == nb)
+			close(a[i]);
+	}
+}
+
+/* True if the list changed and stands; else nothing has changed. */
+static bool
+reload_list(const char *key, const json_t *from, const json_t *to, json_t *restart, int **fds,
+    int *nfds)
+{
+	json_t *old = conf_get(from, key), *new = conf_get(to, key);
+	size_t i, n = json_array_size(new);
+	int *fresh;
+	char why[400];
+
+	if (json_equal(old, new))
+		return false;
+	fresh = xcalloc(n + 1, sizeof(*fresh));
+	for (i = 0; i < n; i++) {
+		fresh[i] = find_open(old, *fds, *nfds, address_at(new, i));
+		if (fresh[i] == -1)
+			fresh[i] = open_one(address_at(new, i), key, why, sizeof(why));
+		if (fresh[i] == -1) {
+			log_warnx("%s", why);
+			json_array_append_new(restart, msg_text(why, strlen(why)));
+			close_missing(fresh, (int)i, *fds, *nfds);
+			free(fresh);
+			json_array_clear(new);
+			json_array_extend(new, old);
+			return false;
+		}
+	}
+	close_missing(*fds, *nfds, fresh, (int)n);
+	free(*fds);
+	*fds = fresh;
+	*nfds = (int)n;
+	return true;
+}
+
+/* By now sv.conf is the new one. Connections wait in the backlog meanwhile. */
+static void
+reload_done_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	if (rtmp_changed && !sv.stopping)
+		accept_start();
+	if (http_changed && !sv.stopping)
+		child_stop_kind(KIND_HTTP, "http.listen has changed");
+	rtmp_changed = http_changed = false;
+}
+
+void
+listen_reload(const json_t *from, json_t *to, json_t *restart)
+{
+	struct timeval now = { 0, 0 };
+
+	if (!json_equal(conf_get(from, "rtmp.listen"), conf_get(to, "rtmp.listen"))) {
+		accept_stop();
+		reload_list("rtmp.listen", from, to, restart, &sv.listen_rtmp, &sv.nlisten_rtmp);
+		rtmp_changed = true;
+	}
+	http_changed |= reload_list("http.listen", from, to, restart, &sv.listen_http,
+	    &sv.nlisten_http);
+	if (rtmp_changed || http_changed)
+		event_base_once(sv.base, -1, EV_TIMEOUT, reload_done_cb, NULL, &now);
+}
