@@ -49,7 +49,7 @@ find_socket(const char *table, unsigned port, unsigned long *inode, unsigned *ui
 static bool
 has_socket(const char *pid, const char *link_text)
 {
-	char dir[64], link[64 + NAME_MAX], target[64];
+	char dir[64], link[72 + NAME_MAX], target[64];
 	struct dirent *e;
 	bool found = false;
 	ssize_t n;
