@@ -82,6 +82,7 @@ struct supervisor {
 	int nlisten_rtmp, nlisten_http;
 	int *listen_rtmp, *listen_http;	/* descriptors */
 	json_t *notes;			/* standing warnings for status */
+	json_t *caps;			/* what this host's ffmpeg can take: output_probe.c; NULL before */
 	uint64_t accepted, refused;	/* RTMP connections since the start */
 	int64_t stop_started_ms;	/* while stopping */
 };
@@ -215,6 +216,7 @@ void output_down(struct child *owner, struct msg *m);
 void output_child_gone(struct child *ffmpeg, int status);
 void output_owner_gone(struct child *owner);	/* EOF reached them; the ladder begins */
 void output_report(struct child *owner, struct board_output *out, uint32_t *n, uint32_t max);
+const char *output_name(const struct child *ffmpeg);	/* "hls"; "" for the probe */
 
 /* --- events.c --- */
 /* {event, ...} gets id, time and host, is appended to the spool and sent to the registry. body stolen. */

@@ -1,0 +1,462 @@
+/*
+ * output.c - ffmpeg children on behalf of ingests: SPAWN asks for one, SPAWNED hands over
+ * the ends of its stdin, stderr and segment list, EXITED says that it is gone.
+ *
+ * The supervisor starts them, because only it spawns, and only it knows when again; it
+ * keeps no end of theirs: media goes from the ingest straight into ffmpeg. Whether one is
+ * stuck is judged by its owner (OUTPUT_DOWN). One that ended before we were told so has
+ * failed, whatever its exit code. One that listed segments is never given up: it may be
+ * killed again and again, but it works.
+ *
+ * Called by route.c (SPAWN, OUTPUT_DOWN), child.c (deaths), report.c and streams (figures).
+ */
+#include "supervisor/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "log.h"
+#include "supervisor/output_argv.h"
+#include "supervisor/supervisor.h"
+#include "util.h"
+
+#define OUTPUTS_PER_OWNER BOARD_OUTPUTS
+#define GIVE_UP 5		/* failures in a row without a segment; backoff.c's table knows the same */
+#define START_GAP_MS 25		/* between starts when many are asked for at once */
+#define START_BURST_MS 100	/* so this many ms' worth go at once */
+#define NO_SPACE_RETRY_MS 1000
+#define SPACE_MIN_BYTES (4 << 20)
+#define STDIN_SNDBUF (4 << 20)
+
+enum output_state { OUTPUT_WAITING, OUTPUT_UP, OUTPUT_BACKOFF, OUTPUT_FAILED };
+
+struct output {
+	struct output *next;
+	struct child *owner;		/* NULL: its ingest is gone, ffmpeg ends by EOF */
+	struct child *ffmpeg;		/* NULL: none runs */
+	char name[16];			/* the owner's word for it: "hls" */
+	enum output_state state;
+	json_t *params;			/* wanted up with these; NULL: SPAWN has not come (again) */
+	struct output_params checked;
+	struct event *timer;
+	int64_t due_ms;			/* backoff: not before */
+	uint64_t segments;		/* its owner's count when this ffmpeg was started */
+	unsigned failures, barren, restarts;
+	bool asked_down, stop;		/* OUTPUT_DOWN came; with action "stop" */
+	char reason[128];
+};
+
+static struct output *outputs;
+static int64_t next_start_ms;
+
+static void launch(struct output *o);
+
+static struct output *
+output_find(const struct child *owner, const char *name)
+{
+	struct output *o;
+
+	for (o = outputs; o != NULL; o = o->next)
+		if (o->owner == owner && strcmp(o->name, name) == 0)
+			return o;
+	return NULL;
+}
+
+static void
+output_free(struct output **op)
+{
+	struct output *o = *op, **p;
+
+	for (p = &outputs; *p != NULL; p = &(*p)->next)
+		if (*p == o) {
+			*p = o->next;
+			break;
+		}
+	event_free(o->timer);
+	json_decref(o->params);
+	free(o);
+	*op = NULL;
+}
+
+static void
+timer_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	launch(ctx);
+}
+
+static struct output *
+output_new(struct child *owner, const char *name)
+{
+	struct output *o;
+	unsigned n = 0;
+
+	for (o = outputs; o != NULL; o = o->next)
+		n += o->owner == owner;
+	if (n >= OUTPUTS_PER_OWNER || strlen(name) >= sizeof(o->name))
+		return NULL;
+	o = xcalloc(1, sizeof(*o));
+	o->owner = owner;
+	str_copy(o->name, name, sizeof(o->name));
+	o->timer = evtimer_new(sv.base, timer_cb, o);
+	if (o->timer == NULL)
+		fatalx("out of memory");
+	o->next = outputs;
+	outputs = o;
+	return o;
+}
+
+/* One ffmpeg start costs about 90 ms of CPU: many at once would make all of them late. */
+static int64_t
+stagger_ms(int64_t now)
+{
+	int64_t wait;
+
+	if (next_start_ms < now - START_BURST_MS)
+		next_start_ms = now - START_BURST_MS;
+	wait = next_start_ms - now;
+	next_start_ms += START_GAP_MS;
+	return wait > 0 ? wait : 0;
+}
+
+static void
+launch_in(struct output *o, int64_t ms)
+{
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	evtimer_add(o->timer, &tv);
+}
+
+static void
+schedule(struct output *o)
+{
+	int64_t now = now_ms(), wait = stagger_ms(now);
+
+	if (o->due_ms - now > wait)
+		wait = o->due_ms - now;
+	if (wait == 0)
+		launch(o);
+	else
+		launch_in(o, wait);
+}
+
+static bool
+disk_is_full(void)
+{
+	int64_t left = disk_free_bytes(conf_str(sv.conf, "data_dir"));
+
+	return left != -1 && left < SPACE_MIN_BYTES;
+}
+
+static uint64_t
+listed_segments(const struct child *owner)
+{
+	struct board_page page;
+
+	if (owner == NULL || owner->page == NULL || board_read_page(owner->page, &page) == -1)
+		return 0;
+	return page.media.segments;
+}
+
+static void
+say_exited(struct output *o, pid_t pid, int status, int64_t retry_ms)
+{
+	json_t *body = json_pack("{s:s, s:i, s:i, s:i, s:I, s:o}", "output", o->name, "pid",
+	    (int)pid, "code", WIFEXITED(status) ? WEXITSTATUS(status) : -1, "signal",
+	    WIFSIGNALED(status) ? WTERMSIG(status) : 0, "retry_ms", (json_int_t)retry_ms,
+	    "reason", msg_text(o->reason, strlen(o->reason)));
+
+	if (o->owner == NULL || o->owner->control == NULL)
+		json_decref(body);
+	else if (msg_send(o->owner->control, MSG_EXITED, 0, body, NULL, 0) == -1)
+		log_warn("the ingest of %s does not hear that its %s is gone", o->owner->name,
+		    o->name);
+}
+
+static void
+give_up(struct output *o)
+{
+	o->state = OUTPUT_FAILED;
+	log_warnx("output %s of %s has failed %u times in a row without a segment: given up (%s)",
+	    o->name, o->owner->name, o->failures, o->reason);
+	events_emit(json_pack("{s:s, s:s, s:s, s:o}", "event", "output_failed", "name",
+	    o->owner->name, "output", o->name, "reason", msg_text(o->reason, strlen(o->reason))));
+}
+
+/* It ended unasked: when again? -1 = never. */
+static int64_t
+after_failure(struct output *o, int64_t lived_ms)
+{
+	uint64_t segments = listed_segments(o->owner);
+	uint32_t random = 0;
+	int64_t delay;
+
+	if (disk_is_full()) {
+		str_copy(o->reason, "no space left on the disk", sizeof(o->reason));
+		return NO_SPACE_RETRY_MS;
+	}
+	if (lived_ms >= backoff_reset_ms(KIND_FFMPEG))
+		o->failures = 0;
+	if (segments > o->segments)
+		o->barren = 0;
+	o->failures++;
+	o->barren++;
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == -1)
+		random = 0;	/* only spreads the tries */
+	delay = backoff_delay_ms(KIND_FFMPEG, o->barren, random);
+	if (delay == -1)
+		return -1;
+	return backoff_delay_ms(KIND_FFMPEG, o->failures < GIVE_UP ? o->failures : GIVE_UP, random);
+}
+
+/* The process (if it ever was one) is gone and was not told to go. */
+static void
+failed(struct output *o, pid_t pid, int status, int64_t lived_ms)
+{
+	int64_t retry_ms = after_failure(o, lived_ms);
+
+	o->restarts++;
+	if (retry_ms == -1)
+		give_up(o);
+	else {
+		o->state = OUTPUT_BACKOFF;
+		o->due_ms = now_ms() + retry_ms;
+	}
+	say_exited(o, pid, status, retry_ms);
+}
+
+static void
+close_fds(int fds[OUTPUT_FDS])
+{
+	int i;
+
+	for (i = 0; i < OUTPUT_FDS; i++)
+		if (fds[i] != -1)
+			close(fds[i]);
+}
+
+/* stdin, stderr, segment list; socketpairs, because a user's pipes shrink after the 1,024th. */
+static int
+make_pairs(int ours[OUTPUT_FDS], int theirs[OUTPUT_FDS])
+{
+	int i, pair[2], size = STDIN_SNDBUF;
+
+	for (i = 0; i < OUTPUT_FDS; i++)
+		ours[i] = theirs[i] = -1;
+	for (i = 0; i < OUTPUT_FDS; i++) {
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
+			goto fail;
+		ours[i] = pair[0];
+		theirs[i] = pair[1];
+		if (fcntl(ours[i], F_SETFL, O_NONBLOCK) == -1)
+			goto fail;
+	}
+	/* Beyond net.core.wmem_max only for root; either way the ingest copes with what it gets. */
+	if (setsockopt(ours[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) == -1)
+		setsockopt(ours[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	return 0;
+fail:
+	close_fds(ours);
+	close_fds(theirs);
+	return -1;
+}
+
+static struct child *
+start_ffmpeg(const struct output *o, int theirs[OUTPUT_FDS])
+{
+	int fds[4] = { theirs[0], -1, theirs[1], theirs[2] };
+	char dir[512], **argv;
+	struct child *c;
+
+	if (snprintf(dir, sizeof(dir), "%s/hls/%s", conf_str(sv.conf, "data_dir"),
+	    o->owner->name) >= (int)sizeof(dir)) {
+		close_fds(theirs);
+		errno = ENAMETOOLONG;
+		return NULL;
+	}
+	argv = output_argv(&o->checked, conf_str(sv.conf, "ffmpeg.path"), dir);
+	c = child_start_foreign(KIND_FFMPEG, argv, fds, "ffmpeg", dir);
+	output_argv_free(&argv);
+	return c;
+}
+
+static void
+say_spawned(struct output *o, const int ours[OUTPUT_FDS])
+{
+	json_t *body = json_pack("{s:s, s:i, s:o}", "output", o->name, "pid", (int)o->ffmpeg->pid,
+	    "params", o->params);
+
+	o->params = NULL;
+	/* If it can't be told, the ends close here: ffmpeg sees EOF and goes. */
+	if (msg_send(o->owner->control, MSG_SPAWNED, 0, body, ours, OUTPUT_FDS) == -1)
+		log_warn("the ingest of %s cannot be handed its %s", o->owner->name, o->name);
+}
+
+static void
+launch(struct output *o)
+{
+	int ours[OUTPUT_FDS], theirs[OUTPUT_FDS];
+
+	if (o->owner == NULL || o->owner->control == NULL || o->params == NULL || sv.stopping)
+		return;
+	if (disk_is_full()) {
+		str_copy(o->reason, "no space left on the disk", sizeof(o->reason));
+		o->state = OUTPUT_BACKOFF;
+		launch_in(o, NO_SPACE_RETRY_MS);
+		return;
+	}
+	o->asked_down = o->stop = false;
+	o->segments = listed_segments(o->owner);
+	if (make_pairs(ours, theirs) == 0) {
+		o->ffmpeg = start_ffmpeg(o, theirs);
+		if (o->ffmpeg == NULL)
+			close_fds(ours);
+	}
+	if (o->ffmpeg == NULL) {
+		snprintf(o->reason, sizeof(o->reason), "cannot start ffmpeg: %s", strerror(errno));
+		json_decref(o->params);
+		o->params = NULL;
+		failed(o, 0, W_EXITCODE(127, 0), 0);
+		return;
+	}
+	o->ffmpeg->output = o;
+	o->ffmpeg->restarts = o->restarts;
+	o->state = OUTPUT_UP;
+	say_spawned(o, ours);
+}
+
+void
+output_spawn(struct child *owner, struct msg *m)
+{
+	const char *name = msg_str(m, "output"), *kind = msg_str(m, "kind"), *why = "kind";
+	json_t *params = json_object_get(m->body, "params");
+	struct output_params checked;
+	struct output *o;
+
+	if (name == NULL || kind == NULL || owner->stream == NULL)
+		return;
+	if (strcmp(kind, "hls") != 0 || output_params_parse(params, &checked, &why) == -1) {
+		log_warnx("the ingest of %s asks for an output with a bad \"%s\": dropped",
+		    owner->name, why);
+		return;
+	}
+	o = output_find(owner, name);
+	if (o == NULL)
+		o = output_new(owner, name);
+	if (o == NULL || o->state == OUTPUT_FAILED || (o->ffmpeg != NULL && !o->stop)) {
+		log_debug("SPAWN of %s's %s dropped", owner->name, name);
+		return;
+	}
+	json_decref(o->params);
+	o->params = json_incref(params);
+	o->checked = checked;
+	if (o->ffmpeg == NULL)	/* else the old one is on its way out, and output_child_gone goes on */
+		schedule(o);
+}
+
+void
+output_down(struct child *owner, struct msg *m)
+{
+	const char *name = msg_str(m, "output"), *action = msg_str_or(m, "action", "stop");
+	struct output *o = name != NULL ? output_find(owner, name) : NULL;
+
+	if (o == NULL)
+		return;
+	o->asked_down = true;
+	o->stop = strcmp(action, "stop") == 0;
+	str_copy(o->reason, msg_str_or(m, "reason", ""), sizeof(o->reason));
+	if (o->ffmpeg != NULL) {
+		child_stop(o->ffmpeg, o->reason);
+		return;
+	}
+	evtimer_del(o->timer);
+	json_decref(o->params);
+	o->params = NULL;
+}
+
+/* Judged stuck by its owner: that is a failure, too; other reasons (new headers) are none. */
+static void
+gone_as_asked(struct output *o, pid_t pid, int status, int64_t lived_ms)
+{
+	if (strncmp(o->reason, "stuck", 5) == 0) {
+		failed(o, pid, status, lived_ms);
+		return;
+	}
+	o->state = OUTPUT_WAITING;
+	o->due_ms = 0;
+	if (!o->stop)
+		say_exited(o, pid, status, 0);
+	else if (o->params != NULL)
+		schedule(o);
+}
+
+void
+output_child_gone(struct child *ffmpeg, int status)
+{
+	struct output *o = ffmpeg->output;
+	int64_t lived_ms = now_ms() - ffmpeg->started_ms;
+
+	if (output_probe_gone(ffmpeg) || o == NULL)
+		return;
+	ffmpeg->output = NULL;
+	o->ffmpeg = NULL;
+	if (o->owner == NULL) {
+		output_free(&o);
+		return;
+	}
+	if (o->asked_down) {
+		gone_as_asked(o, ffmpeg->pid, status, lived_ms);
+		return;
+	}
+	child_status_text(status, o->reason, sizeof(o->reason));
+	failed(o, ffmpeg->pid, status, lived_ms);
+}
+
+void
+output_owner_gone(struct child *owner)
+{
+	struct output *o, *next;
+
+	for (o = outputs; o != NULL; o = next) {
+		next = o->next;
+		if (o->owner != owner)
+			continue;
+		o->owner = NULL;
+		if (o->ffmpeg != NULL)
+			child_stop(o->ffmpeg, "its ingest is gone");
+		else
+			output_free(&o);
+	}
+}
+
+const char *
+output_name(const struct child *ffmpeg)
+{
+	return ffmpeg->output != NULL ? ffmpeg->output->name : "";
+}
+
+void
+output_report(struct child *owner, struct board_output *out, uint32_t *n, uint32_t max)
+{
+	static const char *const states[] = { "starting", "up", "backoff", "failed" };
+	struct output *o;
+
+	*n = 0;
+	for (o = outputs; o != NULL && *n < max; o = o->next) {
+		if (o->owner != owner)
+			continue;
+		memset(out, 0, sizeof(*out));
+		str_copy(out->kind, o->name, sizeof(out->kind));
+		str_copy(out->state, states[o->state], sizeof(out->state));
+		str_copy(out->reason, o->reason, sizeof(out->reason));
+		out->pid = o->ffmpeg != NULL ? (int32_t)o->ffmpeg->pid : 0;
+		out->restarts = o->restarts;
+		out++;
+		(*n)++;
+	}
+}
