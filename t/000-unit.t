@@ -3,7 +3,7 @@
 import glob, os, re, subprocess
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BUILD = os.environ.get("MILLRACE_BUILD", os.path.join(TOP, "build"))
+BUILD = os.environ.get("MILLRACE_UNIT_BUILD", os.path.join(TOP, "build/san"))
 count = failed = 0
 
 
