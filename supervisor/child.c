@@ -163,6 +163,7 @@ child_started(struct child *c, pid_t pid)
 	c->reaped = false;
 	c->pipes_closed = child_is_foreign(c->kind);
 	c->asked = c->said_bye = false;
+	c->reason[0] = '\0';
 	c->stop_rung = 0;
 	c->status = 0;
 	/* A foreign program says no READY: its owner judges it. */

@@ -36,17 +36,19 @@ place_fds(const int fds[4], struct spawn_fd *out)
 static pid_t
 spawn_under_exec(char *const argv[], const int fds[4], const char *profile, const char *writable)
 {
-	char path[320], title[] = "millrace-exec", memory[40], *args[FOREIGN_ARGS];
+	char path[320], title[] = "millrace-exec", option[512], *args[FOREIGN_ARGS];
 	struct spawn_fd placed[4];
 	int i, n = 0;
 
-	snprintf(memory, sizeof(memory), "memory=%lld",
-	    (long long)conf_int(sv.conf, "limits.ffmpeg_memory"));
+	if (strcmp(profile, "redis") == 0)	/* its socket is there */
+		snprintf(option, sizeof(option), "write=%s", conf_str(sv.conf, "run_dir"));
+	else
+		snprintf(option, sizeof(option), "memory=%lld",
+		    (long long)conf_int(sv.conf, "limits.ffmpeg_memory"));
 	args[n++] = title;
 	args[n++] = (char *)profile;
 	args[n++] = writable != NULL ? (char *)writable : (char *)"-";
-	if (strcmp(profile, "redis") != 0)
-		args[n++] = memory;
+	args[n++] = option;
 	args[n++] = (char *)"--";
 	for (i = 0; argv[i] != NULL; i++) {
 		if (n == FOREIGN_ARGS - 1) {

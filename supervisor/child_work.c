@@ -58,6 +58,10 @@ child_again(struct child *c, char *next, size_t size)
 	int64_t lived = c->pid > 0 ? now_ms() - c->started_ms : 0, delay = 0;
 	struct timeval tv;
 
+	if (c->reason[0] != '\0')
+		str_copy(c->last_death, c->reason, sizeof(c->last_death));
+	else
+		child_status_text(c->status, c->last_death, sizeof(c->last_death));
 	if (c->asked)
 		c->failures = 0;
 	else {

@@ -53,7 +53,8 @@ struct child {
 	struct event *timer;		/* READY limit, backoff or next rung of the stop ladder */
 	int stop_rung;
 	bool wanted;			/* restart when it ends (workers, redis) */
-	char reason[160];		/* why it is being stopped or last died */
+	char reason[160];		/* why this process is being stopped, "" */
+	char last_death[160];		/* how the one before it ended, for status */
 	/* ingest, finish */
 	struct stream *stream;		/* the one it claimed or finishes; NULL before */
 	char peer[NET_TEXT];
@@ -238,6 +239,7 @@ void report_stop(void);
 
 /* --- stop.c --- */
 void stop_begin(const char *why);	/* SIGTERM, SIGINT, SHUTDOWN; again is harmless */
+void stop_done(void);			/* after the loop */
 
 /* --- notify.c --- */
 void notify_send(const char *state);	/* to $NOTIFY_SOCKET; nothing without one */

@@ -1,0 +1,223 @@
+/*
+ * exec_main.c - millrace-exec PROFILE DIR|- [OPTION ..] -- PROGRAM ARG..: limits and
+ * sandboxes itself, then becomes PROGRAM, same pid. posix_spawn can set none of this.
+ *
+ * Profiles: "hls" (ffmpeg that cuts a stream: no network, no signals to others), "probe"
+ * (ffmpeg asked what it can: the same), "redis" (the embedded server). Each writes in DIR
+ * only ("-": nowhere). Options: memory=BYTES of address space, write=DIR a second folder.
+ * All: no new privileges, no core, landlock where the kernel has it, a seccomp filter of
+ * what neither program needs. Denied calls give EPERM, so that a program can say so.
+ * It prints one line and exits 127 if PROGRAM can't be started, 126 if it can't be locked in.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "landlock.h"
+
+#define EXIT_NOT_LOCKED 126
+#define EXIT_NOT_FOUND 127
+#define RULES_MAX 32
+
+struct profile {
+	const char *name;
+	bool network;	/* sockets beyond those it inherits */
+	bool kill;	/* may signal others */
+	rlim_t files;
+};
+
+static const struct profile profiles[] = {
+	{ "hls", false, false, 64 },
+	{ "probe", false, false, 64 },
+	{ "redis", true, true, 1200 },
+};
+
+static void
+die(int code, const char *what, const char *which)
+{
+	fprintf(stderr, "millrace-exec: %s %s: %s\n", what, which, strerror(errno));
+	exit(code);
+}
+
+static const struct profile *
+find_profile(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(profiles) / sizeof(profiles[0]); i++)
+		if (strcmp(profiles[i].name, name) == 0)
+			return &profiles[i];
+	errno = EINVAL;
+	die(EXIT_NOT_LOCKED, "profile", name);
+	return NULL;
+}
+
+/* execvp's search, done before the sandbox so that the program's own folder can be allowed. */
+static const char *
+find_program(const char *name, char *out, size_t size)
+{
+	const char *path = getenv("PATH"), *end;
+	char resolved[PATH_MAX];
+	int n;
+
+	if (strchr(name, '/') != NULL) {
+		snprintf(out, size, "%s", name);
+		return realpath(out, resolved) != NULL ? out : NULL;
+	}
+	if (path == NULL || path[0] == '\0')
+		path = "/usr/local/bin:/usr/bin:/bin";
+	for (; *path != '\0'; path = *end == ':' ? end + 1 : end) {
+		end = strchrnul(path, ':');
+		n = snprintf(out, size, "%.*s/%s", (int)(end - path), path, name);
+		if (n > 0 && (size_t)n < size && access(out, X_OK) == 0)
+			return out;
+	}
+	errno = ENOENT;
+	return NULL;
+}
+
+static void
+set_limit(enum __rlimit_resource what, rlim_t value)
+{
+	struct rlimit r;
+
+	if (getrlimit(what, &r) == -1)
+		return;
+	if (r.rlim_max != RLIM_INFINITY && r.rlim_max < value)
+		value = r.rlim_max;
+	r.rlim_cur = r.rlim_max = value;
+	if (setrlimit(what, &r) == -1)
+		die(EXIT_NOT_LOCKED, "cannot limit", "resources");
+}
+
+/* The program's own folder and a lib beside it: ffmpeg.path may point to /opt/x/bin. */
+static int
+own_folders(const char *program, char dirs[2][PATH_MAX], struct landlock_rule *rules)
+{
+	char *slash;
+
+	if (realpath(program, dirs[0]) == NULL)
+		return 0;
+	slash = strrchr(dirs[0], '/');
+	if (slash == NULL || slash == dirs[0])
+		return 0;
+	*slash = '\0';
+	rules[0] = (struct landlock_rule){ dirs[0], false, true };
+	snprintf(dirs[1], PATH_MAX, "%.*s/../lib", PATH_MAX - 8, dirs[0]);
+	rules[1] = (struct landlock_rule){ dirs[1], false, true };
+	return 2;
+}
+
+static void
+lock_files(const char *program, const char *writable, const char *second)
+{
+	static const struct landlock_rule system_rules[] = {
+		{ "/usr", false, true }, { "/lib", false, true }, { "/lib64", false, true },
+		{ "/bin", false, true }, { "/etc/ld.so.cache", false, false },
+		{ "/etc/alternatives", false, false }, { "/etc/localtime", false, false },
+		{ "/dev/null", true, false }, { "/dev/urandom", false, false },
+		{ "/proc/self", false, false }, { "/proc/meminfo", false, false },
+		{ "/proc/cpuinfo", false, false }, { "/proc/sys/vm", false, false },
+		{ "/proc/sys/net/core", false, false },
+		{ "/sys/devices/system/cpu", false, false },
+		{ "/sys/kernel/mm/transparent_hugepage", false, false },
+	};
+	struct landlock_rule rules[RULES_MAX] = { { NULL, false, false } };
+	char own[2][PATH_MAX];
+	int n = sizeof(system_rules) / sizeof(system_rules[0]);
+	bool locked;
+
+	memcpy(rules, system_rules, sizeof(system_rules));
+	n += own_folders(program, own, rules + n);
+	if (strcmp(writable, "-") != 0)
+		rules[n++] = (struct landlock_rule){ writable, true, false };
+	if (second != NULL)
+		rules[n++] = (struct landlock_rule){ second, true, false };
+	rules[n].path = NULL;
+	if (landlock_restrict(rules, &locked) == -1)
+		die(EXIT_NOT_LOCKED, "landlock for", program);
+}
+
+static int
+deny(scmp_filter_ctx filter, const int *calls, size_t n)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < n && rc == 0; i++)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), calls[i], 0);
+	return rc;
+}
+
+static void
+filter_calls(const struct profile *p)
+{
+	static const int always[] = { SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv),
+		SCMP_SYS(process_vm_writev), SCMP_SYS(bpf), SCMP_SYS(io_uring_setup),
+		SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register), SCMP_SYS(mount),
+		SCMP_SYS(umount2), SCMP_SYS(unshare), SCMP_SYS(setns), SCMP_SYS(keyctl),
+		SCMP_SYS(add_key), SCMP_SYS(request_key), SCMP_SYS(userfaultfd),
+		SCMP_SYS(perf_event_open), SCMP_SYS(kexec_load), SCMP_SYS(init_module),
+		SCMP_SYS(finit_module), SCMP_SYS(open_by_handle_at) };
+	static const int network[] = { SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind),
+		SCMP_SYS(listen) };
+	static const int signals[] = { SCMP_SYS(kill), SCMP_SYS(tkill), SCMP_SYS(pidfd_open),
+		SCMP_SYS(pidfd_send_signal) };
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int rc = filter == NULL ? -ENOMEM : 0;
+
+	if (rc == 0)
+		rc = deny(filter, always, sizeof(always) / sizeof(always[0]));
+	if (rc == 0 && !p->network)
+		rc = deny(filter, network, sizeof(network) / sizeof(network[0]));
+	if (rc == 0 && !p->kill)
+		rc = deny(filter, signals, sizeof(signals) / sizeof(signals[0]));
+	if (rc == 0)
+		rc = seccomp_load(filter);
+	errno = -rc;
+	if (rc != 0)
+		die(EXIT_NOT_LOCKED, "seccomp for", p->name);
+	seccomp_release(filter);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct profile *p;
+	const char *second = NULL, *program;
+	unsigned long long memory = 0;
+	char path[PATH_MAX];
+	int i;
+
+	for (i = 3; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strncmp(argv[i], "memory=", 7) == 0)
+			memory = strtoull(argv[i] + 7, NULL, 10);
+		else if (strncmp(argv[i], "write=", 6) == 0)
+			second = argv[i] + 6;
+	if (i + 1 >= argc) {
+		fprintf(stderr, "usage: millrace-exec hls|probe|redis DIR|- [memory=BYTES] [write=DIR] "
+		    "-- PROGRAM [ARG ...]\n");
+		return EXIT_NOT_LOCKED;
+	}
+	p = find_profile(argv[1]);
+	program = find_program(argv[i + 1], path, sizeof(path));
+	if (program == NULL)
+		die(EXIT_NOT_FOUND, "cannot find", argv[i + 1]);
+	set_limit(RLIMIT_CORE, 0);
+	set_limit(RLIMIT_NOFILE, p->files);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		die(EXIT_NOT_LOCKED, "no_new_privs for", program);
+	lock_files(program, argv[2], second);
+	filter_calls(p);
+	if (memory > 0)	/* last: it is meant for the program, not for us */
+		set_limit(RLIMIT_AS, (rlim_t)memory);
+	execv(program, argv + i + 1);
+	die(EXIT_NOT_FOUND, "cannot start", program);
+}

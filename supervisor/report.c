@@ -1,0 +1,245 @@
+/*
+ * report.c - once a second: the children's pages into run/board, what the table knows into
+ * the process slots, our own beat and health into the header. Readers need nobody's answer.
+ *
+ * Only slots in use are touched, and of a page only what its writer filled. The same tick
+ * asks child_work.c to look for hung children and pats systemd's watchdog: a supervisor
+ * whose loop hangs stops doing all three.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "log.h"
+#include "supervisor/supervisor.h"
+#include "util.h"
+
+#define DISK_CHECK_MS 10000	/* statvfs may wait for a slow file system: seldom */
+
+static struct event *tick;
+static int64_t disk_checked_ms, disk_free = -1;
+
+void
+report_note(const char *text)
+{
+	size_t i;
+
+	if (sv.notes == NULL)
+		sv.notes = json_array();
+	for (i = 0; i < json_array_size(sv.notes); i++)
+		if (strcmp(json_string_value(json_array_get(sv.notes, i)), text) == 0)
+			return;
+	log_warnx("note: %s", text);
+	json_array_append_new(sv.notes, msg_text(text, strlen(text)));
+}
+
+/* A child is not believed to end its strings. */
+static void
+end_strings(struct board_page *page, enum child_kind kind)
+{
+	page->stream[sizeof(page->stream) - 1] = '\0';
+	page->state[sizeof(page->state) - 1] = '\0';
+	page->last_words[sizeof(page->last_words) - 1] = '\0';
+	if (kind == KIND_INGEST) {
+		page->media.encoder[sizeof(page->media.encoder) - 1] = '\0';
+		page->media.warning[sizeof(page->media.warning) - 1] = '\0';
+	} else if (kind == KIND_REGISTRY)
+		page->registry.redis_error[sizeof(page->registry.redis_error) - 1] = '\0';
+}
+
+static void
+report_child(struct child *c, void *ctx)
+{
+	struct board_page page;
+	struct board_proc *p;
+	bool fresh;
+
+	if (c->board_slot >= BOARD_PROCS)
+		return;
+	if (c->start_ticks == 0 && c->pid > 0 && c->state != CHILD_BACKOFF)
+		c->start_ticks = board_start_ticks(c->pid);
+	fresh = c->page != NULL && board_read_page(c->page, &page) == 0;
+	p = board_proc(sv.board, c->board_slot);
+	board_begin(&p->seq);
+	p->pid = c->pid > 0 ? c->pid : -1;	/* 0 would be a free slot */
+	p->start_ticks = c->start_ticks;
+	str_copy(p->kind, child_kind_name(c->kind), sizeof(p->kind));
+	str_copy(p->state, child_state_name(c), sizeof(p->state));
+	str_copy(p->output, c->kind == KIND_FFMPEG ? "hls" : "", sizeof(p->output));
+	if (p->started_wall_ms == 0 || c->restarts != p->restarts)
+		p->started_wall_ms = wall_ms() - (now_ms() - c->started_ms);
+	p->restarts = c->restarts;
+	p->backoff_ms = child_backoff_ms(c);
+	str_copy(p->reason, c->reason[0] != '\0' ? c->reason : c->last_death, sizeof(p->reason));
+	if (fresh) {
+		end_strings(&page, c->kind);
+		p->page = page;
+	}
+	if (p->page.stream[0] == '\0')
+		str_copy(p->page.stream, c->name, sizeof(p->page.stream));
+	board_end(&p->seq);
+}
+
+/* --- health: "" or the first thing that is wrong --- */
+
+struct diagnosis {
+	char *text;
+	size_t size;
+};
+
+static void
+diagnose_child(struct child *c, void *ctx)
+{
+	struct diagnosis *d = ctx;
+
+	if (d->text[0] != '\0' || !c->wanted || sv.stopping)
+		return;
+	if (c->state == CHILD_BACKOFF)
+		snprintf(d->text, d->size, "%s is down (%s); again in %.1f s",
+		    child_kind_name(c->kind), c->last_death, (double)child_backoff_ms(c) / 1000);
+	else if (c->state == CHILD_STARTING && now_ms() - c->started_ms > 3000)
+		snprintf(d->text, d->size, "%s is not ready after %.0f s", child_kind_name(c->kind),
+		    (double)(now_ms() - c->started_ms) / 1000);
+}
+
+static void
+diagnose_redis(struct diagnosis *d)
+{
+	struct child *c = child_first(KIND_REGISTRY);
+	struct board_page page;
+
+	if (d->text[0] != '\0' || c == NULL || c->page == NULL ||
+	    now_ms() - c->ready_ms < 3000 || board_read_page(c->page, &page) == -1 ||
+	    page.registry.redis_up != 0)
+		return;
+	end_strings(&page, KIND_REGISTRY);
+	snprintf(d->text, d->size, "Redis is away%s%s; running streams go on",
+	    page.registry.redis_error[0] != '\0' ? ": " : "", page.registry.redis_error);
+}
+
+static void
+diagnose_disk(struct diagnosis *d)
+{
+	const char *dir = conf_str(sv.conf, "data_dir");
+	int64_t now = now_ms();
+
+	if (disk_checked_ms == 0 || now - disk_checked_ms >= DISK_CHECK_MS) {
+		disk_checked_ms = now;
+		disk_free = disk_free_bytes(dir);
+	}
+	if (d->text[0] == '\0' && disk_free >= 0 && disk_free < conf_int(sv.conf, "disk.reserve"))
+		snprintf(d->text, d->size, "%s has %lld MiB left, less than disk.reserve", dir,
+		    (long long)(disk_free >> 20));
+}
+
+static void
+join_addresses(const char *key, char *out, size_t size)
+{
+	json_t *list = conf_get(sv.conf, key), *entry;
+	size_t i, used = 0;
+	int n;
+
+	out[0] = '\0';
+	json_array_foreach(list, i, entry) {
+		n = snprintf(out + used, size - used, "%s%s", i > 0 ? " " : "",
+		    json_string_value(json_object_get(entry, "address")));
+		if (n < 0 || (size_t)n >= size - used)
+			return;
+		used += (size_t)n;
+	}
+}
+
+static void
+join_notes(char *out, size_t size)
+{
+	json_t *note;
+	size_t i, used = 0;
+	int n;
+
+	out[0] = '\0';
+	json_array_foreach(sv.notes, i, note) {
+		n = snprintf(out + used, size - used, "%s%s", i > 0 ? "\n" : "",
+		    json_string_value(note));
+		if (n < 0 || (size_t)n >= size - used)
+			return;
+		used += (size_t)n;
+	}
+}
+
+static void
+report_header(void)
+{
+	struct board_header *h = board_header(sv.board);
+	char health[sizeof(h->health)] = "";
+	struct diagnosis d = { health, sizeof(health) };
+
+	child_each(diagnose_child, &d);
+	diagnose_redis(&d);
+	diagnose_disk(&d);
+	board_begin(&h->seq);
+	h->beat_ms = now_ms();
+	h->accepted = sv.accepted;
+	h->refused = sv.refused;
+	h->connections = accept_connections();
+	h->log_dropped = log_dropped();
+	str_copy(h->health, sv.stopping ? "stopping" : health, sizeof(h->health));
+	join_notes(h->notes, sizeof(h->notes));
+	join_addresses("rtmp.listen", h->rtmp_listen, sizeof(h->rtmp_listen));
+	join_addresses("http.listen", h->http_listen, sizeof(h->http_listen));
+	board_end(&h->seq);
+}
+
+void
+report_now(void)
+{
+	child_each(report_child, NULL);
+	streams_report();
+	report_header();
+}
+
+static void
+tick_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	child_check_all();
+	report_now();
+	if (getenv("WATCHDOG_USEC") != NULL)
+		notify_send("WATCHDOG=1");
+}
+
+static void
+fill_identity(void)
+{
+	struct board_header *h = board_header(sv.board);
+
+	board_begin(&h->seq);
+	h->pid = getpid();
+	h->start_ticks = board_start_ticks(h->pid);
+	h->started_wall_ms = wall_ms();
+	str_copy(h->host, sv.host, sizeof(h->host));
+	str_copy(h->host_id, sv.host_id, sizeof(h->host_id));
+	str_copy(h->app_version, MILLRACE_VERSION, sizeof(h->app_version));
+	board_end(&h->seq);
+}
+
+void
+report_start(void)
+{
+	struct timeval second = { 1, 0 };
+
+	fill_identity();
+	report_now();
+	tick = event_new(sv.base, -1, EV_PERSIST, tick_cb, NULL);
+	if (tick == NULL)
+		fatalx("out of memory");
+	event_add(tick, &second);
+}
+
+void
+report_stop(void)
+{
+	if (tick != NULL)
+		event_free(tick);
+	tick = NULL;
+}
