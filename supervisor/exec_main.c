@@ -2,9 +2,9 @@
  * exec_main.c - millrace-exec PROFILE DIR|- [OPTION ..] -- PROGRAM ARG..: limits and
  * sandboxes itself, then becomes PROGRAM, same pid. posix_spawn can set none of this.
  *
- * Profiles: "hls" (ffmpeg that cuts a stream: no network, no signals to others), "probe"
- * (ffmpeg asked what it can: the same), "redis" (the embedded server). Each writes in DIR
- * only ("-": nowhere). Options: memory=BYTES of address space, write=DIR a second folder.
+ * Profiles: "ffmpeg" (reads its stdin, cuts a stream: no network, no signals to others),
+ * "redis" (the embedded server). Each writes in DIR only ("-": nowhere).
+ * Options: memory=BYTES of address space, write=DIR a second folder.
  * All: no new privileges, no core, landlock where the kernel has it, a seccomp filter of
  * what neither program needs. Denied calls give EPERM, so that a program can say so.
  * It prints one line and exits 127 if PROGRAM can't be started, 126 if it can't be locked in.
@@ -34,8 +34,7 @@ struct profile {
 };
 
 static const struct profile profiles[] = {
-	{ "hls", false, false, 64 },
-	{ "probe", false, false, 64 },
+	{ "ffmpeg", false, false, 64 },
 	{ "redis", true, true, 1200 },
 };
 
@@ -202,7 +201,7 @@ main(int argc, char **argv)
 		else if (strncmp(argv[i], "write=", 6) == 0)
 			second = argv[i] + 6;
 	if (i + 1 >= argc) {
-		fprintf(stderr, "usage: millrace-exec hls|probe|redis DIR|- [memory=BYTES] [write=DIR] "
+		fprintf(stderr, "usage: millrace-exec ffmpeg|redis DIR|- [memory=BYTES] [write=DIR] "
 		    "-- PROGRAM [ARG ...]\n");
 		return EXIT_NOT_LOCKED;
 	}

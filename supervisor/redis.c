@@ -6,7 +6,7 @@
  * files (a second one starts and serves happily, and ruins them). One that was left by a
  * killed millraced still holds that lock: it is taken over as it runs, watched by a pidfd,
  * unless its configuration is no longer ours; then it is ended and ours follows.
- * No Redis protocol in here: the registry speaks it. Called by child_work.c.
+ * No Redis protocol in here: the registry speaks it. Called by child_work.c and main.c.
  */
 #include <errno.h>
 #include <event2/buffer.h>
@@ -262,4 +262,25 @@ redis_child_gone(struct child *c)
 	pidfd_close();
 	if (!c->asked && c->reason[0] == '\0' && last_line[0] != '\0')
 		snprintf(c->reason, sizeof(c->reason), "it said: %s", last_line);
+}
+
+int
+redis_check_switch(void)
+{
+	char dir[512], *files;
+	int rc = 0;
+
+	if (strcmp(conf_str(sv.conf, "redis.url"), "embedded") == 0 ||
+	    conf_bool(sv.conf, "redis.abandon_embedded") ||
+	    path_join(dir, sizeof(dir), conf_str(sv.conf, "data_dir"), "redis") == -1)
+		return 0;
+	files = redis_data_files(dir);
+	if (files[0] != '\0') {
+		log_warnx("%s: redis.url is no longer \"embedded\", but the embedded Redis left data in "
+		    "%s: %s. Set redis.url back to embedded, or move these files away, or set "
+		    "redis.abandon_embedded: true to go on without them", sv.conf_path, dir, files);
+		rc = -1;
+	}
+	free(files);
+	return rc;
 }

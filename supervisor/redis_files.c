@@ -3,7 +3,8 @@
  * forgotten when redis.url changes, and the shape of its log lines. Starts nothing.
  *
  * Durability is the point of the settings: with appendfsync always a kill loses nothing,
- * with everysec thousands of acknowledged writes. Called by redis.c and main.c.
+ * with everysec thousands of acknowledged writes. Pure but for reading folders. Called by
+ * redis.c.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -13,9 +14,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "conf.h"
 #include "supervisor/redis.h"
-#include "supervisor/supervisor.h"
 #include "util.h"
 
 #define SOCKET_NAME "redis.sock"
@@ -120,25 +119,4 @@ redis_data_files(const char *dir)
 		append_dir(out, sub, "appendonlydir/", &n);
 	fclose(out);
 	return text;
-}
-
-int
-redis_check_switch(void)
-{
-	char dir[512], *files;
-	int rc = 0;
-
-	if (strcmp(conf_str(sv.conf, "redis.url"), "embedded") == 0 ||
-	    conf_bool(sv.conf, "redis.abandon_embedded") ||
-	    path_join(dir, sizeof(dir), conf_str(sv.conf, "data_dir"), "redis") == -1)
-		return 0;
-	files = redis_data_files(dir);
-	if (files[0] != '\0') {
-		log_warnx("%s: redis.url is no longer \"embedded\", but the embedded Redis left data in "
-		    "%s: %s. Set redis.url back to embedded, or move these files away, or set "
-		    "redis.abandon_embedded: true to go on without them", sv.conf_path, dir, files);
-		rc = -1;
-	}
-	free(files);
-	return rc;
 }
