@@ -13,26 +13,20 @@
 #include "supervisor/output.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "conf.h"
 #include "log.h"
-#include "supervisor/output_argv.h"
 #include "supervisor/supervisor.h"
 #include "util.h"
 
 #define OUTPUTS_PER_OWNER BOARD_OUTPUTS
 #define GIVE_UP 5		/* failures in a row without a segment; backoff.c's table knows the same */
-#define START_GAP_MS 25		/* between starts when many are asked for at once */
-#define START_BURST_MS 100	/* so this many ms' worth go at once */
 #define NO_SPACE_RETRY_MS 1000
 #define SPACE_MIN_BYTES (4 << 20)
-#define STDIN_SNDBUF (4 << 20)
 
 enum output_state { OUTPUT_WAITING, OUTPUT_UP, OUTPUT_BACKOFF, OUTPUT_FAILED };
 
@@ -53,7 +47,6 @@ struct output {
 };
 
 static struct output *outputs;
-static int64_t next_start_ms;
 
 static void launch(struct output *o);
 
@@ -111,19 +104,6 @@ output_new(struct child *owner, const char *name)
 	return o;
 }
 
-/* One ffmpeg start costs about 90 ms of CPU: many at once would make all of them late. */
-static int64_t
-stagger_ms(int64_t now)
-{
-	int64_t wait;
-
-	if (next_start_ms < now - START_BURST_MS)
-		next_start_ms = now - START_BURST_MS;
-	wait = next_start_ms - now;
-	next_start_ms += START_GAP_MS;
-	return wait > 0 ? wait : 0;
-}
-
 static void
 launch_in(struct output *o, int64_t ms)
 {
@@ -135,7 +115,7 @@ launch_in(struct output *o, int64_t ms)
 static void
 schedule(struct output *o)
 {
-	int64_t now = now_ms(), wait = stagger_ms(now);
+	int64_t now = now_ms(), wait = output_stagger_ms(now);
 
 	if (o->due_ms - now > wait)
 		wait = o->due_ms - now;
@@ -231,61 +211,6 @@ failed(struct output *o, pid_t pid, int status, int64_t lived_ms)
 }
 
 static void
-close_fds(int fds[OUTPUT_FDS])
-{
-	int i;
-
-	for (i = 0; i < OUTPUT_FDS; i++)
-		if (fds[i] != -1)
-			close(fds[i]);
-}
-
-/* stdin, stderr, segment list; socketpairs, because a user's pipes shrink after the 1,024th. */
-static int
-make_pairs(int ours[OUTPUT_FDS], int theirs[OUTPUT_FDS])
-{
-	int i, pair[2], size = STDIN_SNDBUF;
-
-	for (i = 0; i < OUTPUT_FDS; i++)
-		ours[i] = theirs[i] = -1;
-	for (i = 0; i < OUTPUT_FDS; i++) {
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
-			goto fail;
-		ours[i] = pair[0];
-		theirs[i] = pair[1];
-		if (fcntl(ours[i], F_SETFL, O_NONBLOCK) == -1)
-			goto fail;
-	}
-	/* Beyond net.core.wmem_max only for root; either way the ingest copes with what it gets. */
-	if (setsockopt(ours[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) == -1)
-		setsockopt(ours[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	return 0;
-fail:
-	close_fds(ours);
-	close_fds(theirs);
-	return -1;
-}
-
-static struct child *
-start_ffmpeg(const struct output *o, int theirs[OUTPUT_FDS])
-{
-	int fds[4] = { theirs[0], -1, theirs[1], theirs[2] };
-	char dir[512], **argv;
-	struct child *c;
-
-	if (snprintf(dir, sizeof(dir), "%s/hls/%s", conf_str(sv.conf, "data_dir"),
-	    o->owner->name) >= (int)sizeof(dir)) {
-		close_fds(theirs);
-		errno = ENAMETOOLONG;
-		return NULL;
-	}
-	argv = output_argv(&o->checked, conf_str(sv.conf, "ffmpeg.path"), dir);
-	c = child_start_foreign(KIND_FFMPEG, argv, fds, "ffmpeg", dir);
-	output_argv_free(&argv);
-	return c;
-}
-
-static void
 say_spawned(struct output *o, const int ours[OUTPUT_FDS])
 {
 	json_t *body = json_pack("{s:s, s:i, s:o}", "output", o->name, "pid", (int)o->ffmpeg->pid,
@@ -300,7 +225,7 @@ say_spawned(struct output *o, const int ours[OUTPUT_FDS])
 static void
 launch(struct output *o)
 {
-	int ours[OUTPUT_FDS], theirs[OUTPUT_FDS];
+	int ours[OUTPUT_FDS];
 
 	if (o->owner == NULL || o->owner->control == NULL || o->params == NULL || sv.stopping)
 		return;
@@ -312,11 +237,7 @@ launch(struct output *o)
 	}
 	o->asked_down = o->stop = false;
 	o->segments = listed_segments(o->owner);
-	if (make_pairs(ours, theirs) == 0) {
-		o->ffmpeg = start_ffmpeg(o, theirs);
-		if (o->ffmpeg == NULL)
-			close_fds(ours);
-	}
+	o->ffmpeg = output_start(&o->checked, o->owner->name, ours);
 	if (o->ffmpeg == NULL) {
 		snprintf(o->reason, sizeof(o->reason), "cannot start ffmpeg: %s", strerror(errno));
 		json_decref(o->params);

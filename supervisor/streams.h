@@ -1,0 +1,68 @@
+/*
+ * streams.h - what streams.c (life of a stream), streams_claim.c (who may be it),
+ * streams_judge.c (duplicates, pure) and streams_report.c (viewers, board) share.
+ * Everybody else sees streams through supervisor.h only.
+ */
+#ifndef MILLRACE_STREAMS_H
+#define MILLRACE_STREAMS_H
+
+#include "supervisor/auth.h"
+#include "supervisor/supervisor.h"
+
+struct claim;
+
+struct viewers {			/* what one http worker counts */
+	struct viewers *next;
+	const struct child *http;
+	uint32_t n;
+};
+
+struct stream {
+	struct stream *next;
+	char name[BOARD_NAME], app[64], peer[64], protocol[16];
+	struct sockaddr_storage peer_addr;
+	uint8_t identity[AUTH_IDENTITY];	/* of its publisher: auth_identity() */
+	enum board_stream_state state;
+	struct child *ingest;		/* its publisher's; NULL while RECONNECTING and FINISHING */
+	struct child *finish;		/* FINISHING; NULL between two tries */
+	struct claim *heir;		/* granted as soon as ingest or finish is gone */
+	struct event *timer;		/* RECONNECTING: its end. FINISHING: the next try of finish */
+	int64_t granted_ms, until_ms, since_wall_ms;
+	unsigned reconnects, finish_failures, slot;
+	bool was_live;			/* since the last GRANT */
+	bool ended_said;		/* stream_ended was emitted */
+	bool resumed;			/* this publisher goes on with an old playlist */
+	struct viewers *viewers;
+};
+
+extern struct stream *stream_list;
+
+/* --- streams.c --- */
+struct stream *stream_find(const char *name);
+struct stream *stream_new(const char *name);
+unsigned stream_count(void);
+void stream_say_ended(struct stream *s);	/* the event, once */
+json_t *stream_event(const struct stream *s, const char *event);	/* for events_emit */
+void stream_make_dir(const struct stream *s);	/* an ingest locks itself into it: it has to be there */
+
+/* --- streams_claim.c --- */
+void claim_child_gone(const struct child *c);
+void claim_grant(struct claim *claim);		/* its stream is vacant */
+void claim_refuse_all(const char *code, const char *text);
+
+/* --- streams_judge.c: pure --- */
+struct judge_input {
+	bool takeover;			/* streams.duplicate */
+	bool same_identity;		/* same key, or keyless and the same address */
+	int64_t now_ms, claimed_ms, silence_ms;
+	int64_t granted_ms, last_media_ms;	/* of the holder */
+};
+enum judge_verdict { JUDGE_TAKE_OVER, JUDGE_REFUSE, JUDGE_WAIT };
+enum judge_verdict judge_duplicate(const struct judge_input *in);
+
+/* --- streams_report.c --- */
+void stream_set_viewers(struct stream *s, const struct child *http, uint32_t n);
+void stream_slot_take(struct stream *s);
+void stream_slot_give(struct stream *s);
+void stream_free_viewers(struct stream *s);
+#endif

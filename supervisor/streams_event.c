@@ -1,0 +1,87 @@
+/*
+ * streams_event.c - what processes say of streams: an ingest that its stream is live or
+ * has a problem, a finish that it has ended, an http worker how many watch it.
+ *
+ * Nobody is believed about a stream that is not his own; only http workers speak of all.
+ * Called by route.c.
+ */
+#include <string.h>
+
+#include "log.h"
+#include "supervisor/streams.h"
+#include "util.h"
+
+void
+streams_bye(struct child *c, struct msg *m)
+{
+	struct stream *s = c->stream;
+
+	/* The name is free once it is gone; a claim that waits learns from said_bye. */
+	if (s != NULL)
+		log_debug("stream %s: its %s says goodbye: %s", s->name, child_kind_name(c->kind),
+		    msg_str_or(m, "reason", ""));
+}
+
+static void
+on_live(struct child *c, struct msg *m)
+{
+	struct stream *s = c->stream;
+	json_t *body;
+
+	if (s == NULL || s->ingest != c || s->was_live)
+		return;
+	s->state = BOARD_STREAM_LIVE;
+	s->was_live = true;
+	if (s->since_wall_ms == 0)
+		s->since_wall_ms = wall_ms();
+	body = stream_event(s, "stream_started");
+	json_object_set_new(body, "resumed", json_boolean(s->resumed));
+	events_emit(body);
+}
+
+static void
+on_ended(struct child *c, struct msg *m)
+{
+	if (c->stream != NULL && c->stream->finish == c)
+		stream_say_ended(c->stream);
+}
+
+static void
+on_viewers(struct child *c, struct msg *m)
+{
+	const char *name = msg_str(m, "name");
+	struct stream *s = name != NULL ? stream_find(name) : NULL;
+	int64_t n;
+
+	if (s != NULL && c->kind == KIND_HTTP && msg_int(m, "n", &n) == 0 && n >= 0 && n <= UINT32_MAX)
+		stream_set_viewers(s, c, (uint32_t)n);
+}
+
+static void
+on_warning(struct child *c, struct msg *m)
+{
+	json_t *body;
+
+	if (c->stream == NULL)
+		return;
+	log_info("stream %s: %s", c->stream->name, msg_str_or(m, "text", ""));
+	body = stream_event(c->stream, "warning");
+	json_object_set(body, "text", json_object_get(m->body, "text"));
+	events_emit(body);
+}
+
+void
+streams_event(struct child *c, struct msg *m)
+{
+	static const struct { const char *event; void (*handle)(struct child *, struct msg *); }
+	    handlers[] = {
+		{ "stream_live", on_live }, { "stream_ended", on_ended },
+		{ "viewers", on_viewers }, { "warning", on_warning },
+	};
+	const char *event = msg_str(m, "event");
+	size_t i;
+
+	for (i = 0; event != NULL && i < sizeof(handlers) / sizeof(handlers[0]); i++)
+		if (strcmp(event, handlers[i].event) == 0)
+			handlers[i].handle(c, m);
+}
