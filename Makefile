@@ -142,6 +142,7 @@ install: all
 	$(I) 755 $(B)/millrace $(D)$(PREFIX)/bin/millrace
 	for f in $(notdir $(filter $(B)/libexec/%,$(PROGRAMS))); do \
 		$(I) 755 $(B)/libexec/$$f $(D)$(PREFIX)/libexec/millrace/$$f || exit 1; done
+	$(I) 755 etc/millrace-sweep $(D)$(PREFIX)/libexec/millrace/millrace-sweep
 	for f in $$(cd web && find . -type f); do \
 		$(I) 644 web/$$f $(D)$(PREFIX)/share/millrace/web/$$f || exit 1; done
 	for f in man/*.[1-8]; do \
@@ -157,7 +158,7 @@ install: all
 	$(I) 644 etc/logrotate $(D)$(SYSCONFDIR)/logrotate.d/millrace
 	$(I) 755 scripts/millrace.init $(D)$(SYSCONFDIR)/init.d/millrace
 	$(I) 644 etc/millrace.service $(D)$(PREFIX)/lib/systemd/system/millrace.service
-	sed -i 's,/usr/\(sbin\|bin\)/,$(PREFIX)/\1/,; s,/etc/,$(SYSCONFDIR)/,' \
+	sed -i 's,/usr/\(sbin\|bin\|libexec\)/,$(PREFIX)/\1/,; s,/etc/,$(SYSCONFDIR)/,' \
 		$(D)$(SYSCONFDIR)/init.d/millrace $(D)$(PREFIX)/lib/systemd/system/millrace.service
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
