@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "conf.h"
@@ -39,9 +40,12 @@ log_line(const char *line)
 	enum log_level level;
 	const char *text = redis_log_line(line, &level);
 
+	/* Its greetings and farewells are marked as loudly as its complaints. */
+	if (level == LOG_LEVEL_WARN && server->state != CHILD_READY)
+		level = LOG_LEVEL_INFO;
 	log_foreign(level, "redis-server", text, (int)strlen(text));
 	str_copy(last_line, text, sizeof(last_line));
-	if (strncmp(text, "Ready to accept connections", 27) == 0)
+	if (strcasestr(text, "ready to accept connections") != NULL)
 		child_ready(server);
 }
 
@@ -260,7 +264,8 @@ redis_child_gone(struct child *c)
 		log_cb(event_get_fd(log_event), EV_READ, NULL);
 	log_close();
 	pidfd_close();
-	if (!c->asked && c->reason[0] == '\0' && last_line[0] != '\0')
+	/* Its own words explain an exit, not a signal from outside. */
+	if (!c->asked && c->reason[0] == '\0' && WIFEXITED(c->status) && last_line[0] != '\0')
 		snprintf(c->reason, sizeof(c->reason), "it said: %s", last_line);
 }
 

@@ -67,7 +67,7 @@ report_child(struct child *c, void *ctx)
 	p->start_ticks = c->start_ticks;
 	str_copy(p->kind, child_kind_name(c->kind), sizeof(p->kind));
 	str_copy(p->state, child_state_name(c), sizeof(p->state));
-	str_copy(p->output, c->kind == KIND_FFMPEG ? "hls" : "", sizeof(p->output));
+	str_copy(p->output, c->output != NULL ? "hls" : "", sizeof(p->output));
 	if (p->started_wall_ms == 0 || c->restarts != p->restarts)
 		p->started_wall_ms = wall_ms() - (now_ms() - c->started_ms);
 	p->restarts = c->restarts;
