@@ -1,0 +1,200 @@
+/*
+ * conf_check.c - what a value must be beyond its type, and what must hold between keys.
+ *
+ * Addresses, URL patterns, networks, Redis URLs, key hashes; each message says what to write
+ * instead. Pure; called by conf_type.c for single values and by conf.c at the end.
+ */
+#include <string.h>
+
+#include "conf.h"
+#include "net.h"
+#include "stream_name.h"
+#include "supervisor/conf_table.h"
+
+#define HASH_HEX 64
+#define SALT_MAX 64
+#define RUN_DIR_MAX 90		/* run_dir/control.sock must fit sun_path */
+#define INGEST_SPARE (64 << 20)	/* programs, libraries, stacks */
+
+int
+conf_check_listener(const char *path, const char *text, unsigned line, struct conf_errors *e)
+{
+	struct net_addr addr;
+
+	if (net_parse(text, &addr) == 0)
+		return 0;
+	conf_error(e, line, "%s: \"%s\" is no address: want \":1935\", \"127.0.0.1:1935\" or \"[::1]:1935\""
+	    " (numbers, no host names)", path, text);
+	return -1;
+}
+
+int
+conf_check_net(const char *path, const char *text, unsigned line, struct conf_errors *e)
+{
+	struct net_addr any;
+
+	if (net_parse("127.0.0.1:1", &any) == 0 &&
+	    net_in_cidr((const struct sockaddr *)&any.ss, text) != -1)
+		return 0;
+	conf_error(e, line, "%s: \"%s\" is no network: want 10.0.0.0/8, 127.0.0.1 or ::1", path, text);
+	return -1;
+}
+
+int
+conf_check_redis(const char *text, unsigned line, struct conf_errors *e)
+{
+	if (strcmp(text, "embedded") == 0 || (strncmp(text, "redis://", 8) == 0 && text[8] != '\0') ||
+	    strncmp(text, "unix:///", 8) == 0)
+		return 0;
+	if (strncmp(text, "rediss://", 9) == 0)
+		conf_error(e, line, "redis.url: this build's hiredis has no TLS; run stunnel and point"
+		    " redis.url at it");
+	else
+		conf_error(e, line, "redis.url: want embedded, redis://HOST:PORT or unix:///PATH");
+	return -1;
+}
+
+/* One part of a pattern between slashes. NULL if good, else what is wrong. */
+static const char *
+check_part(const char *p, size_t len, unsigned *usernames)
+{
+	size_t i;
+
+	if (len == 0)
+		return "has an empty part";
+	if (p[0] != '{') {
+		for (i = 0; i < len; i++)
+			if (p[i] <= ' ' || strchr("{}?#%&", p[i]) != NULL)
+				return "has a part with a character that no path part has;"
+				    " a variable is a whole part";
+		return NULL;
+	}
+	if (len < 3 || p[len - 1] != '}')
+		return "has a variable that is not a whole part, as in /live/{username}";
+	for (i = 1; i < len - 1; i++)
+		if ((p[i] < 'a' || p[i] > 'z') && p[i] != '_')
+			return "has a variable with other letters than a-z and _";
+	if (len == strlen("{username}") && strncmp(p, "{username}", len) == 0)
+		(*usernames)++;
+	return NULL;
+}
+
+int
+conf_check_pattern(const char *text, unsigned line, struct conf_errors *e)
+{
+	const char *p = text, *wrong = NULL;
+	unsigned usernames = 0;
+	size_t len;
+
+	if (text[0] != '/')
+		wrong = "does not begin with /";
+	while (wrong == NULL && *p == '/') {
+		len = strcspn(p + 1, "/");
+		wrong = check_part(p + 1, len, &usernames);
+		p += 1 + len;
+	}
+	if (wrong == NULL && usernames != 1)
+		wrong = usernames == 0 ? "has no {username}" : "has more than one {username}";
+	if (wrong == NULL)
+		return 0;
+	conf_error(e, line, "authorize.patterns: \"%s\" %s", text, wrong);
+	return -1;
+}
+
+int
+conf_check_hash(const char *name, const char *text, unsigned line, struct conf_errors *e)
+{
+	size_t salt = strncmp(text, "sha256:", 7) == 0 ? strcspn(text + 7, ":") : 0;
+	const char *hex = text + 7 + salt + 1;
+
+	if (strcmp(name, "*") != 0 && !stream_name_ok(name, strlen(name))) {
+		conf_error(e, line, "authorize.keys: \"%s\" can't be a stream's name (or *, for all others)",
+		    name);
+		return -1;
+	}
+	if (salt > 0 && salt <= SALT_MAX && text[7 + salt] == ':' && strlen(hex) == HASH_HEX &&
+	    strspn(hex, "0123456789abcdef") == HASH_HEX)
+		return 0;
+	/* The text itself is not shown: it may be a key in plain. */
+	conf_error(e, line, "authorize.keys: what %s has is no hash: want sha256:SALT:HEX;"
+	    " `millrace key %s` makes a key and its hash", name, name);
+	return -1;
+}
+
+/* --- between keys --- */
+
+struct relation {
+	const char *greater, *less;
+	bool or_equal;
+	int64_t spare;		/* greater must exceed less by this */
+	const char *why;
+};
+static const struct relation relations[] = {
+	{ "rtmp.ping_timeout", "rtmp.ping_interval", false, 0,
+	    "else every publisher is gone before it can answer" },
+	{ "rtmp.max_buffered", "rtmp.max_message", true, 0, "else the longest message never fits" },
+	{ "streams.hls.segment", "streams.hls.batch", true, 0, "else segments come late" },
+};
+
+static unsigned
+line_of(const unsigned *lines, const char *a, const char *b)
+{
+	unsigned line = lines[conf_find(a)];
+
+	return line != 0 || b == NULL ? line : lines[conf_find(b)];
+}
+
+static void
+check_relation(const json_t *conf, const struct relation *r, const unsigned *lines,
+    struct conf_errors *e)
+{
+	int64_t a = conf_int(conf, r->greater), b = conf_int(conf, r->less) + r->spare;
+
+	if (r->or_equal ? a < b : a <= b)
+		conf_error(e, line_of(lines, r->greater, r->less), "%s must be %s %s: %s", r->greater,
+		    r->or_equal ? "at least" : "greater than", r->less, r->why);
+}
+
+static void
+check_memory(const json_t *conf, const unsigned *lines, struct conf_errors *e)
+{
+	int64_t need = conf_int(conf, "streams.ring") + conf_int(conf, "rtmp.max_buffered") + INGEST_SPARE;
+	char buf[CONF_FORMAT];
+
+	if (conf_int(conf, "limits.ingest_memory") < need)
+		conf_error(e, line_of(lines, "limits.ingest_memory", "streams.ring"),
+		    "limits.ingest_memory must be at least %s: streams.ring, rtmp.max_buffered and 64MiB",
+		    conf_format_size(need, buf));
+}
+
+/* The same address in both lists: the second would never open. */
+static void
+check_ports(const json_t *conf, const unsigned *lines, struct conf_errors *e)
+{
+	json_t *http = conf_get(conf, "http.listen"), *rtmp = conf_get(conf, "rtmp.listen"), *a, *b;
+	size_t i, j;
+
+	json_array_foreach(http, i, a)
+		json_array_foreach(rtmp, j, b)
+			if (json_equal(json_object_get(a, "address"), json_object_get(b, "address")))
+				conf_error(e, line_of(lines, "http.listen", "rtmp.listen"),
+				    "http.listen and rtmp.listen both have %s",
+				    json_string_value(json_object_get(a, "address")));
+}
+
+void
+conf_check_relations(const json_t *conf, const unsigned *lines, struct conf_errors *e)
+{
+	const char *run_dir = conf_str(conf, "run_dir");
+	size_t i;
+
+	for (i = 0; i < sizeof(relations) / sizeof(relations[0]); i++)
+		check_relation(conf, &relations[i], lines, e);
+	check_memory(conf, lines, e);
+	check_ports(conf, lines, e);
+	if (strcmp(run_dir, conf_str(conf, "data_dir")) == 0)
+		conf_error(e, line_of(lines, "data_dir", "run_dir"), "run_dir and data_dir are the same");
+	if (strlen(run_dir) > RUN_DIR_MAX)
+		conf_error(e, line_of(lines, "run_dir", NULL), "run_dir is longer than %d characters:"
+		    " the sockets in it could not be opened", RUN_DIR_MAX);
+}

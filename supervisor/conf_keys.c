@@ -1,0 +1,206 @@
+/*
+ * conf_keys.c - THE table of config keys: type, default, limits, what a reload does with a
+ * change, which kinds of children may see it. Nothing else in the tree knows a default.
+ *
+ * A key here is also named in etc/millrace.yaml (with this default) and man/millrace.yaml.5;
+ * a unit test compares the three. `millrace help KEY` prints its line.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/conf_table.h"
+
+#define KIB(n) ((int64_t)(n) << 10)
+#define MIB(n) ((int64_t)(n) << 20)
+#define GIB(n) ((int64_t)(n) << 30)
+#define SEC(n) ((int64_t)(n) * 1000)
+#define MEDIA (SEE_INGEST | SEE_FINISH)
+
+const struct conf_key conf_keys[] = {
+	{ "run_dir", CONF_PATH, "/run/millrace", CONF_RESTART, SEE_ALL, 0, 0, NULL,
+	    "Sockets, pid file and the board that status reads. Private to one millraced; "
+	    "made if absent.", false },
+	{ "data_dir", CONF_PATH, "/var/lib/millrace", CONF_RESTART, SEE_ALL, 0, 0, NULL,
+	    "Media, the embedded Redis' files, unsent events. Private to one millraced; "
+	    "made if absent.", false },
+	{ "user", CONF_TEXT, "\"\"", CONF_RESTART, 0, 0, 0, NULL,
+	    "Account to run as when started as root. Empty: the account millrace if there "
+	    "is one.", false },
+
+	{ "host.name", CONF_TEXT, "\"\"", CONF_RESTART, SEE_ALL, 0, 0, NULL,
+	    "This host's name in status, logs and events. Empty: the system's host name.", false },
+
+	{ "redis.url", CONF_REDIS, "embedded", CONF_RESTART, SEE_REGISTRY, 0, 0, NULL,
+	    "embedded (a private redis-server), redis://[USER:PASSWORD@]HOST[:PORT][/DB] "
+	    "or unix:///PATH.", false },
+	{ "redis.prefix", CONF_TEXT, "\"millrace:\"", CONF_RESTART, SEE_REGISTRY, 0, 0, NULL,
+	    "What every key in Redis begins with; one cluster, one prefix.", false },
+	{ "redis.when_down", CONF_CHOICE, "allow", CONF_LIVE, SEE_REGISTRY, 0, 0, "allow|refuse",
+	    "New publishers while a shared Redis is away: let in, or refused. Running "
+	    "streams go on.", false },
+	{ "redis.claim_wait", CONF_DURATION, "250ms", CONF_LIVE, SEE_REGISTRY, 10, SEC(10), NULL,
+	    "How long a new publisher waits for the lease of its name in a shared Redis.", false },
+	{ "redis.timeout", CONF_DURATION, "1s", CONF_LIVE, SEE_REGISTRY, 10, SEC(60), NULL,
+	    "A command without an answer for this long: Redis counts as away.", false },
+	{ "redis.retry_max", CONF_DURATION, "5s", CONF_LIVE, SEE_REGISTRY, 100, SEC(600), NULL,
+	    "Longest wait between two attempts to connect.", false },
+	{ "redis.abandon_embedded", CONF_BOOL, "false", CONF_RESTART, SEE_REGISTRY, 0, 0, NULL,
+	    "true: switch from embedded to a URL although the embedded one holds data.", false },
+
+	{ "rtmp.listen", CONF_LISTENERS, "\":1935\"", CONF_LIVE, MEDIA | SEE_HTTP, 1, 16, NULL,
+	    "Addresses for publishers. Each ADDRESS:PORT or {address: ..., proxy_protocol: "
+	    "true}.", false },
+	{ "rtmp.chunk_size", CONF_SIZE, "64KiB", CONF_NEW_STREAMS, SEE_INGEST, 128, 0xffffff, NULL,
+	    "Chunk size of what we send.", false },
+	{ "rtmp.ack_window", CONF_SIZE, "2500000B", CONF_NEW_STREAMS, SEE_INGEST, KIB(16), GIB(1), NULL,
+	    "Acknowledgement window announced to publishers.", false },
+	{ "rtmp.handshake_timeout", CONF_DURATION, "10s", CONF_NEW_STREAMS, SEE_INGEST, 100, SEC(300), NULL,
+	    "From the connection to the publish command.", false },
+	{ "rtmp.first_media_timeout", CONF_DURATION, "10s", CONF_NEW_STREAMS, SEE_INGEST, 100, SEC(300), NULL,
+	    "From the publish command to the first audio or video.", false },
+	{ "rtmp.ping_interval", CONF_DURATION, "5s", CONF_NEW_STREAMS, SEE_INGEST, 100, SEC(300), NULL,
+	    "Between two pings to a publisher.", false },
+	{ "rtmp.ping_timeout", CONF_DURATION, "15s", CONF_NEW_STREAMS, SEE_INGEST, 200, SEC(600), NULL,
+	    "No byte at all for this long: the publisher is gone. More than "
+	    "ping_interval.", false },
+	{ "rtmp.user_timeout", CONF_DURATION, "10s", CONF_NEW_STREAMS, SEE_INGEST, 0, SEC(600), NULL,
+	    "TCP_USER_TIMEOUT: sent bytes unacknowledged for this long end the connection. "
+	    "0s: as the kernel does.", false },
+	{ "rtmp.max_message", CONF_SIZE, "10MiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(64), 0xffffff, NULL,
+	    "Longest message (one video frame) taken from a publisher.", false },
+	{ "rtmp.max_chunk_streams", CONF_INT, "64", CONF_NEW_STREAMS, SEE_INGEST, 8, 65598, NULL,
+	    "Chunk streams that one publisher may use.", false },
+	{ "rtmp.max_buffered", CONF_SIZE, "16MiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(64), GIB(1), NULL,
+	    "Sum of a publisher's unfinished messages. Not less than max_message.", false },
+	{ "rtmp.max_metadata", CONF_SIZE, "64KiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(1), MIB(1), NULL,
+	    "Longest onMetaData that is looked at.", false },
+	{ "rtmp.read_tick", CONF_DURATION, "100ms", CONF_NEW_STREAMS, SEE_INGEST, 0, SEC(1), NULL,
+	    "How often a live publisher's socket is read. Less: more CPU, not sooner "
+	    "segments.", false },
+
+	{ "http.listen", CONF_LISTENERS, "\":8080\"", CONF_LIVE, SEE_ALL, 1, 16, NULL,
+	    "Addresses for viewers. As rtmp.listen.", false },
+	{ "http.workers", CONF_INT, "2", CONF_LIVE, SEE_HTTP, 1, 64, NULL,
+	    "Processes that share the HTTP listeners.", false },
+	{ "http.public_url", CONF_URL, "\"\"", CONF_LIVE, SEE_ALL, 0, 0, NULL,
+	    "This host's URL as viewers see it; where a viewer is sent who asks another "
+	    "host of the cluster.", false },
+	{ "http.api_token", CONF_SECRET, "\"\"", CONF_LIVE, SEE_HTTP, 8, 0, NULL,
+	    "Bearer token for calls that change state. Empty: only from this machine.", true },
+	{ "http.trusted_proxies", CONF_NETS, "[]", CONF_LIVE, SEE_HTTP, 0, 256, NULL,
+	    "Networks whose X-Forwarded-For and X-Forwarded-Proto are believed.", false },
+	{ "http.max_connections", CONF_INT, "4096", CONF_LIVE, SEE_HTTP, 8, 500000, NULL,
+	    "Open connections of one worker.", false },
+	{ "http.max_per_address", CONF_INT, "256", CONF_LIVE, SEE_HTTP, 1, 500000, NULL,
+	    "Open connections of one address at one worker; trusted proxies are not "
+	    "counted.", false },
+	{ "http.header_timeout", CONF_DURATION, "10s", CONF_LIVE, SEE_HTTP, 100, SEC(600), NULL,
+	    "From the first byte of a request to its end.", false },
+	{ "http.idle_timeout", CONF_DURATION, "30s", CONF_LIVE, SEE_HTTP, 100, SEC(3600), NULL,
+	    "Between two requests of a connection.", false },
+	{ "http.send_timeout", CONF_DURATION, "30s", CONF_LIVE, SEE_HTTP, 100, SEC(3600), NULL,
+	    "A viewer who takes no byte for this long is dropped.", false },
+	{ "http.max_header", CONF_SIZE, "16KiB", CONF_LIVE, SEE_HTTP, KIB(1), MIB(1), NULL,
+	    "Longest request head.", false },
+	{ "http.max_body", CONF_SIZE, "64KiB", CONF_LIVE, SEE_HTTP, KIB(1), MIB(1), NULL,
+	    "Longest request body of an API call.", false },
+	{ "http.cors", CONF_TEXT, "\"*\"", CONF_LIVE, SEE_HTTP, 0, 0, NULL,
+	    "Access-Control-Allow-Origin of media. Empty: none.", false },
+	{ "http.viewer_targets", CONF_INT, "3", CONF_LIVE, SEE_HTTP, 1, 60, NULL,
+	    "A viewer is counted for this many target durations after the last playlist.", false },
+
+	{ "authorize.patterns", CONF_PATTERNS, "[\"/live/{app}/{username}\", \"/live/{username}\"]",
+	    CONF_NEW_STREAMS, SEE_INGEST | SEE_HTTP, 1, 32, NULL,
+	    "Paths of RTMP URLs that may publish. {username} is the stream's name.", false },
+	{ "authorize.routes", CONF_CHOICES, "[ws, whip, frames, upload]", CONF_LIVE, SEE_INGEST | SEE_HTTP, 0, 4,
+	    "ws|whip|frames|upload", "Other ways to publish that are open, each as "
+	    "/ROUTE/NAME.", false },
+	{ "authorize.keys", CONF_KEYS, "{}", CONF_LIVE, 0, 0, 0, NULL,
+	    "Stream names and the hashes of their keys, as `millrace key NAME` prints "
+	    "them.", true },
+	{ "authorize.secret", CONF_SECRET, "\"\"", CONF_LIVE, 0, 16, 0, NULL,
+	    "Signs the expiring URLs of `millrace sign-url`. Empty: no signed URLs.", true },
+
+	{ "streams.reconnect_delay", CONF_DURATION, "5s", CONF_LIVE, SEE_ALL, 0, SEC(3600), NULL,
+	    "How long a stream waits for its publisher to come back before its playlist "
+	    "ends.", false },
+	{ "streams.cleanup_delay", CONF_DURATION, "2s", CONF_LIVE, SEE_ALL, 0, SEC(3600), NULL,
+	    "From the playlist's end to the removal of its files.", false },
+	{ "streams.silence", CONF_DURATION, "2s", CONF_LIVE, SEE_ALL, 0, SEC(60), NULL,
+	    "A publisher that sent no media for this long may be replaced by its own "
+	    "second connection.", false },
+	{ "streams.duplicate", CONF_CHOICE, "reject", CONF_LIVE, SEE_ALL, 0, 0, "reject|takeover",
+	    "A second publisher of a name that is live: refused, or it takes over.", false },
+	{ "streams.ring", CONF_SIZE, "32MiB", CONF_NEW_STREAMS, SEE_ALL, MIB(1), GIB(4), NULL,
+	    "Media kept in memory per stream; an output that falls further behind loses "
+	    "frames.", false },
+	{ "streams.key_frame_age", CONF_DURATION, "15s", CONF_NEW_STREAMS, SEE_ALL, SEC(1), SEC(600), NULL,
+	    "Video without a key frame for this long is ended: it can't be cut into "
+	    "segments.", false },
+	{ "streams.max", CONF_INT, "256", CONF_LIVE, SEE_ALL, 1, 1024, NULL,
+	    "Streams of this host.", false },
+	{ "streams.hls.segment", CONF_DURATION, "1s", CONF_NEW_STREAMS, SEE_ALL, 200, SEC(60), NULL,
+	    "Least length of a segment; each ends at the next key frame.", false },
+	{ "streams.hls.window", CONF_INT, "6", CONF_NEW_STREAMS, SEE_ALL, 3, 1000, NULL,
+	    "Segments in the playlist.", false },
+	{ "streams.hls.keep", CONF_INT, "3", CONF_NEW_STREAMS, SEE_ALL, 0, 1000, NULL,
+	    "Segments kept on disk after they left the playlist.", false },
+	{ "streams.hls.batch", CONF_DURATION, "250ms", CONF_NEW_STREAMS, SEE_ALL, 0, SEC(5), NULL,
+	    "Media is handed to ffmpeg this often, and at every key frame.", false },
+	{ "streams.hls.stuck", CONF_DURATION, "5s", CONF_NEW_STREAMS, SEE_ALL, 500, SEC(300), NULL,
+	    "An ffmpeg that takes no media for this long is replaced.", false },
+
+	{ "limits.connections", CONF_INT, "1000", CONF_LIVE, 0, 1, 10000, NULL,
+	    "RTMP connections in all; one process each.", false },
+	{ "limits.per_address", CONF_INT, "250", CONF_LIVE, 0, 1, 10000, NULL,
+	    "RTMP connections of one address.", false },
+	{ "limits.handshakes", CONF_INT, "250", CONF_LIVE, 0, 1, 10000, NULL,
+	    "RTMP connections that do not publish yet; when full, the oldest is closed.", false },
+	{ "limits.ingest_memory", CONF_SIZE, "256MiB", CONF_NEW_STREAMS, 0, MIB(64), GIB(64), NULL,
+	    "Address space of an ingest. More than streams.ring and rtmp.max_buffered and "
+	    "64MiB.", false },
+	{ "limits.ffmpeg_memory", CONF_SIZE, "1GiB", CONF_NEW_STREAMS, 0, MIB(64), GIB(64), NULL,
+	    "Address space of an ffmpeg.", false },
+	{ "limits.files", CONF_INT, "1024", CONF_NEW_STREAMS, 0, 64, 1000000, NULL,
+	    "Descriptors of a child; an HTTP worker gets two per connection.", false },
+
+	{ "disk.reserve", CONF_SIZE, "512MiB", CONF_LIVE, MEDIA, 0, GIB(10240), NULL,
+	    "Less space than this in data_dir is a fault in status; below it recordings "
+	    "pause first.", false },
+	{ "control.group", CONF_TEXT, "\"\"", CONF_RESTART, 0, 0, 0, NULL,
+	    "Members of this group may use millrace besides root and millraced's own "
+	    "user.", false },
+	{ "ffmpeg.path", CONF_TEXT, "ffmpeg", CONF_RESTART, 0, 0, 0, NULL,
+	    "The ffmpeg to use; without a slash it is searched in PATH.", false },
+	{ "log.format", CONF_CHOICE, "logfmt", CONF_LIVE, SEE_ALL, 0, 0, "logfmt|json",
+	    "One line per event, as key=value or as JSON.", false },
+	{ "log.level", CONF_CHOICE, "info", CONF_LIVE, SEE_ALL, 0, 0, "error|warn|info|debug",
+	    "Least level that is written.", false },
+	{ "log.file", CONF_TEXT, "\"\"", CONF_RESTART, 0, 0, 0, NULL,
+	    "Where the log goes. Empty: stderr.", false },
+	{ "events.spool_max", CONF_SIZE, "64MiB", CONF_LIVE, SEE_REGISTRY, KIB(64), GIB(16), NULL,
+	    "Events kept on disk while Redis is away; beyond it the oldest go.", false },
+};
+const size_t conf_nkeys = sizeof(conf_keys) / sizeof(conf_keys[0]);
+
+int
+conf_find(const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < conf_nkeys; i++)
+		if (strcmp(conf_keys[i].path, path) == 0)
+			return (int)i;
+	return -1;
+}
+
+bool
+conf_is_section(const char *path)
+{
+	size_t i, n = strlen(path);
+
+	for (i = 0; i < conf_nkeys; i++)
+		if (strncmp(conf_keys[i].path, path, n) == 0 && conf_keys[i].path[n] == '.')
+			return true;
+	return false;
+}
