@@ -28,15 +28,10 @@ static void
 log_list(const json_t *plan, const char *key, const char *text)
 {
 	const json_t *item;
-	char *line;
 	size_t i;
 
-	json_array_foreach(json_object_get(plan, key), i, item) {
-		line = json_dumps(item, JSON_COMPACT | JSON_ENCODE_ANY);
-		if (line != NULL)
-			log_info("reload, %s: %s", text, line);
-		free(line);
-	}
+	json_array_foreach(json_object_get(plan, key), i, item)
+		log_info("reload, %s: %s", text, json_string_value(item));
 }
 
 static void
