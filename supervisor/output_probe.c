@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,6 +42,7 @@ static struct {
 	struct event *limit;
 	int fd;			/* our end of its stderr */
 } probe = { NULL, NULL, -1 };
+static char *note;	/* the standing warning, if there is one */
 
 bool
 output_probe_parse(const char *text, char *version, size_t size)
@@ -98,12 +100,26 @@ start(const int in[2], const int err[2])
 static void
 no_ffmpeg(void)
 {
-	char *text = xasprintf("ffmpeg.path: \"%s\" cannot be run, so no stream can be watched: install "
-	    "ffmpeg, or set ffmpeg.path, then `millrace reload`", conf_str(sv.conf, "ffmpeg.path"));
+	free(note);
+	note = xasprintf("ffmpeg.path: \"%s\" cannot be run, so no stream can be watched: install "
+	    "ffmpeg and `millrace reload`, or set ffmpeg.path and restart",
+	    conf_str(sv.conf, "ffmpeg.path"));
+	report_note(note);
+}
 
-	log_warnx("%s", text);
-	report_note(text);
-	free(text);
+/* A reload has found it: the warning no longer stands. */
+static void
+found_ffmpeg(void)
+{
+	size_t i;
+
+	for (i = 0; note != NULL && i < json_array_size(sv.notes); i++)
+		if (strcmp(json_string_value(json_array_get(sv.notes, i)), note) == 0) {
+			json_array_remove(sv.notes, i);
+			break;
+		}
+	free(note);
+	note = NULL;
 }
 
 static void
@@ -177,7 +193,9 @@ output_probe_gone(struct child *ffmpeg)
 	keep(version, enhanced);
 	if (version[0] == '\0')
 		no_ffmpeg();
-	else
+	else {
+		found_ffmpeg();
 		log_info("ffmpeg %s; FLV with HEVC and AV1: %s", version, enhanced ? "yes" : "no");
+	}
 	return true;
 }
