@@ -10,7 +10,7 @@
  */
 #include "supervisor/streams.h"
 
-#define JUDGE_IN_FLIGHT_MS 250	/* media this long after the claim is fresh, whatever the read tick */
+#define JUDGE_IN_FLIGHT_MS 250	/* later media is no remainder of before, for any read tick */
 
 enum judge_verdict
 judge_duplicate(const struct judge_input *in)
