@@ -123,6 +123,33 @@ str_copy(char *dst, const char *src, size_t size)
 	return len;
 }
 
+size_t
+utf8_sequence(const uint8_t *s, size_t len)
+{
+	size_t n;
+	uint32_t c;
+
+	if (len == 0)
+		return 0;
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	if (len < n)
+		return 0;
+	c = s[0] & (0x7fu >> n);
+	for (size_t i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	/* Overlong forms, surrogates and what lies beyond Unicode. */
+	if ((n == 3 && c < 0x800) || (n == 4 && (c < 0x10000 || c > 0x10ffff)))
+		return 0;
+	return c >= 0xd800 && c <= 0xdfff ? 0 : n;
+}
+
 int
 fd_cloexec_nonblock(int fd)
 {

@@ -23,6 +23,8 @@ char *xstrdup(const char *s);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 size_t str_copy(char *dst, const char *src, size_t size);	/* strlcpy; returns strlen(src) */
+/* Bytes of the well-formed UTF-8 sequence at s (RFC 3629), 0 if it is none or torn. */
+size_t utf8_sequence(const uint8_t *s, size_t len);
 int fd_cloexec_nonblock(int fd);
 /* Path must fit: "%s/%s" joined, -1 ENAMETOOLONG. */
 int path_join(char *out, size_t size, const char *a, const char *b);
