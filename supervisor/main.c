@@ -117,10 +117,13 @@ start_log(void)
 		file = path;
 	}
 	event_set_log_callback(libevent_log_cb);
-	if (log_open(file[0] != '\0' ? file : NULL) == 0)
-		return 0;
-	log_warn("cannot log to %s", file);
-	return -1;
+	if (log_open(file[0] != '\0' ? file : NULL) == -1) {
+		log_warn("cannot log to %s", file);
+		return -1;
+	}
+	if (file[0] != '\0')
+		rights_give(STDERR_FILENO);
+	return 0;
 }
 
 /* Where our programs are: beside us in a build, else where `make install` puts them. */

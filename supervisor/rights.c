@@ -211,6 +211,13 @@ rights_unlock(void)
 	run_lock = data_lock = -1;
 }
 
+void
+rights_give(int fd)
+{
+	if (who.drop && fchown(fd, who.uid, who.gid) == -1)
+		log_warn("a file cannot be given to %s", who.name);
+}
+
 int
 rights_drop(void)
 {

@@ -117,6 +117,7 @@ bool listen_holder_line(const char *line, unsigned port, unsigned long *inode, u
 int rights_choose(void);	/* who we shall be: `user:`, the account millrace, or as we are */
 int rights_top_dirs(void);	/* run_dir and data_dir, handed over to that user */
 int rights_lock(void);		/* flock data_dir/lock, else "already running, pid N" */
+void rights_give(int fd);	/* a file opened as root, to that user */
 int rights_drop(void);		/* for good; adds a note when staying root */
 int rights_inner_dirs(void);	/* hls/ rec/ recordings/ spool/ redis/, host_id */
 int rights_pid_files(void);	/* our pid (after daemonising) into data_dir/lock and run_dir/millrace.pid */
