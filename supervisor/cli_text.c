@@ -1,0 +1,324 @@
+/*
+ * cli_text.c - the snapshot for eyes: a head, streams, outputs, processes, warnings; within
+ * 100 columns. Called by cli_status.c, once or each second.
+ */
+#include <string.h>
+
+#include "supervisor/cli.h"
+#include "util.h"
+
+static void
+print_gone(const struct cli_snap *s, FILE *out)
+{
+	char age[CLI_FORMAT], date[32];
+
+	if (s->state == CLI_STATE_DOWN)
+		fprintf(out, "millraced is not running\n");
+	else if (s->beat_age_ms < 0)
+		fprintf(out, "millraced is not running; the board is from before this machine's start\n");
+	else
+		fprintf(out, "millraced is not running; the board is from %s (%s ago)\n",
+		    wall_format(s->wall_ms - s->beat_age_ms, date), cli_age(s->beat_age_ms, age));
+}
+
+static void
+print_redis(const struct cli_snap *s, FILE *out)
+{
+	const struct board_registry *r = cli_snap_registry(s);
+	char age[CLI_FORMAT];
+
+	if (r == NULL)
+		return;
+	fprintf(out, "  redis %s", r->redis_up == 1 ? "up" : "AWAY");
+	if (r->redis_since_ms > 0)
+		fprintf(out, " %s", cli_age(s->h.beat_ms - r->redis_since_ms, age));
+	if (r->events_waiting > 0)
+		fprintf(out, ", %llu events wait", (unsigned long long)r->events_waiting);
+}
+
+static void
+print_head(const struct cli_snap *s, FILE *out)
+{
+	char age[CLI_FORMAT], health[256], first[160];
+
+	snprintf(first, sizeof(first), "%s  millrace %s  pid %d  up %s  ", s->h.host, s->h.app_version,
+	    s->h.pid, cli_age(s->wall_ms - s->h.started_wall_ms, age));
+	cli_wrap(out, first, 2, cli_snap_health(s, health, sizeof(health)));
+	if (s->state == CLI_STATE_HUNG)
+		fprintf(out, "What follows is from then. If it stays so: kill -9 %d and start millraced again;"
+		    "\nstreams go on from their state on disk.\n", s->h.pid);
+	fprintf(out, "rtmp %s  http %s  connections %u of %llu", s->h.rtmp_listen, s->h.http_listen,
+	    s->h.connections, (unsigned long long)s->h.accepted);
+	print_redis(s, out);
+	fputc('\n', out);
+}
+
+static void
+video_cells(struct cli_table *t, const struct board_media *m)
+{
+	char gop[CLI_FORMAT];
+
+	if (m == NULL || m->video_codec == BOARD_CODEC_NONE) {
+		cli_table_cell(t, "%s", "");
+		cli_table_cell(t, "%s", "");
+		cli_table_cell(t, "%s", m != NULL && m->audio_codec != BOARD_CODEC_NONE ? "-" : "");
+		return;
+	}
+	cli_table_cell(t, m->fps_milli % 1000 == 0 ? "%.0f" : "%.1f", (double)m->fps_milli / 1000);
+	cli_table_cell(t, "%s%s", m->gop_ms > 0 ? cli_seconds(m->gop_ms, gop) : "?",
+	    m->gop_ms > 0 ? "s" : "");
+	if (m->height > 0)
+		cli_table_cell(t, "%s %dx%d", board_codec_name(m->video_codec), m->width, m->height);
+	else
+		cli_table_cell(t, "%s", board_codec_name(m->video_codec));
+}
+
+static void
+audio_cell(struct cli_table *t, const struct board_media *m)
+{
+	if (m == NULL || m->audio_codec == BOARD_CODEC_NONE)
+		cli_table_cell(t, "%s", m != NULL && m->video_codec != BOARD_CODEC_NONE ? "-" : "");
+	else if (m->audio_rate > 0)
+		cli_table_cell(t, "%s %dk", board_codec_name(m->audio_codec), m->audio_rate / 1000);
+	else
+		cli_table_cell(t, "%s", board_codec_name(m->audio_codec));
+}
+
+/* "hls", or "hls:backoff" when it is not up. */
+static void
+outputs_cell(struct cli_table *t, const struct board_stream *b)
+{
+	char all[160] = "";
+	size_t used = 0;
+	uint32_t i;
+
+	for (i = 0; i < b->noutputs && i < BOARD_OUTPUTS && used < sizeof(all); i++)
+		used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s%s%s", i > 0 ? "," : "",
+		    b->outputs[i].kind, strcmp(b->outputs[i].state, "up") == 0 ? "" : ":",
+		    strcmp(b->outputs[i].state, "up") == 0 ? "" : b->outputs[i].state);
+	cli_table_cell(t, "%s", all);
+}
+
+static void
+state_cell(struct cli_table *t, const struct cli_snap *s, const struct board_stream *b)
+{
+	char left[CLI_FORMAT];
+
+	if (b->state == BOARD_STREAM_RECONNECTING)
+		cli_table_cell(t, "waits %ss", cli_seconds(b->until_ms > s->now_ms ?
+		    b->until_ms - s->now_ms : 0, left));
+	else
+		cli_table_cell(t, "%s", cli_stream_state(b));
+}
+
+void
+cli_text_streams(const struct cli_snap *s, FILE *out)
+{
+	static const struct cli_column columns[] = {
+		{ "STREAM", false, 10 }, { "APP", false, 4 }, { "PEER", false, 9 }, { "SINCE", true, 0 },
+		{ "RATE", true, 0 }, { "FPS", true, 0 }, { "GOP", true, 0 }, { "VIDEO", false, 4 },
+		{ "AUDIO", false, 4 }, { "VIEW", true, 0 }, { "OUTPUTS", false, 3 }, { "STATE", false, 0 },
+		{ NULL, false, 0 },
+	};
+	struct cli_table *t = cli_table_new(columns);
+	const struct board_stream *b;
+	const struct board_media *m;
+	char buf[CLI_FORMAT];
+
+	for (b = s->streams; b < s->streams + s->nstreams; b++) {
+		m = cli_snap_media(s, b);
+		cli_table_cell(t, "%s", b->name);
+		cli_table_cell(t, "%s", b->app);
+		cli_table_cell(t, "%s", b->peer);
+		cli_table_cell(t, "%s", b->since_wall_ms > 0 ?
+		    cli_age(s->wall_ms - b->since_wall_ms, buf) : "");
+		cli_table_cell(t, "%s", m != NULL ? cli_rate(m->bitrate_bps, buf) : "");
+		video_cells(t, m);
+		audio_cell(t, m);
+		cli_table_cell(t, "%u", b->viewers);
+		outputs_cell(t, b);
+		state_cell(t, s, b);
+	}
+	if (s->nstreams == 0)
+		fprintf(out, "no streams\n");
+	cli_table_print(t, out, CLI_WIDTH);
+}
+
+/* The ffmpeg of an output is in the process table for its memory and CPU time. */
+static void
+usage_cells(struct cli_table *t, int pid, uint64_t ticks)
+{
+	int64_t rss, cpu;
+	char buf[CLI_FORMAT];
+
+	if (board_proc_usage(pid, ticks, &rss, &cpu) == -1) {
+		cli_table_cell(t, "%s", "");
+		cli_table_cell(t, "%s", "");
+		return;
+	}
+	cli_table_cell(t, "%s", cli_bytes(rss, buf));
+	cli_table_cell(t, "%s", cli_age(cpu, buf));
+}
+
+static void
+print_outputs(const struct cli_snap *s, FILE *out)
+{
+	static const struct cli_column columns[] = {
+		{ "OUTPUT", false, 10 }, { "STATE", false, 0 }, { "PID", true, 0 }, { "RESTARTS", true, 0 },
+		{ "MEMORY", true, 0 }, { "CPU", true, 0 }, { "REASON", false, 20 }, { NULL, false, 0 },
+	};
+	struct cli_table *t = cli_table_new(columns);
+	const struct board_output *o;
+	unsigned i, j;
+
+	for (i = 0; i < s->nstreams; i++)
+		for (j = 0; j < s->streams[i].noutputs && j < BOARD_OUTPUTS; j++) {
+			o = &s->streams[i].outputs[j];
+			cli_table_cell(t, "%s %s", s->streams[i].name, o->kind);
+			cli_table_cell(t, "%s", o->state);
+			cli_table_cell(t, o->pid > 0 ? "%d" : "-", o->pid);
+			cli_table_cell(t, "%u", o->restarts);
+			usage_cells(t, o->pid, 0);
+			cli_table_cell(t, "%s", o->reason);
+		}
+	if (s->nstreams > 0)
+		fputc('\n', out);
+	cli_table_print(t, out, CLI_WIDTH);
+}
+
+struct kind_sum {
+	unsigned n, restarts;
+	int64_t rss, cpu;
+	char states[64], pids[64];
+};
+
+/* The processes from i on that are of one kind. */
+static unsigned
+sum_kind(const struct cli_snap *s, unsigned i, struct kind_sum *k)
+{
+	const char *kind = s->procs[i].kind;
+	const struct board_proc *p;
+	size_t used = 0;
+	int64_t rss, cpu;
+
+	memset(k, 0, sizeof(*k));
+	for (; i < s->nprocs && strcmp(s->procs[i].kind, kind) == 0; i++) {
+		p = &s->procs[i];
+		k->n++;
+		k->restarts += p->restarts;
+		if (board_proc_usage(p->pid, p->start_ticks, &rss, &cpu) == 0) {
+			k->rss += rss;
+			k->cpu += cpu;
+		}
+		if (p->pid > 0 && used < sizeof(k->pids))
+			used += (size_t)snprintf(k->pids + used, sizeof(k->pids) - used, "%s%d",
+			    used > 0 ? " " : "", p->pid);
+		if (strcmp(p->state, "ready") != 0 || k->states[0] == '\0')
+			str_copy(k->states, p->state, sizeof(k->states));
+	}
+	return i;
+}
+
+static void
+print_processes(const struct cli_snap *s, FILE *out)
+{
+	static const struct cli_column columns[] = {
+		{ "PROCESS", false, 0 }, { "N", true, 0 }, { "STATE", false, 0 }, { "RESTARTS", true, 0 },
+		{ "MEMORY", true, 0 }, { "CPU", true, 0 }, { "PIDS", false, 8 }, { NULL, false, 0 },
+	};
+	struct cli_table *t = cli_table_new(columns);
+	struct kind_sum k;
+	char buf[CLI_FORMAT];
+	unsigned i, next;
+
+	cli_table_cell(t, "millraced");
+	cli_table_cell(t, "1");
+	cli_table_cell(t, "%s", s->state == CLI_STATE_HUNG ? "hung" : "ready");
+	cli_table_cell(t, "0");
+	usage_cells(t, s->h.pid, s->h.start_ticks);
+	cli_table_cell(t, "%d", s->h.pid);
+	for (i = 0; i < s->nprocs; i = next) {
+		next = sum_kind(s, i, &k);
+		cli_table_cell(t, "%s", s->procs[i].kind);
+		cli_table_cell(t, "%u", k.n);
+		cli_table_cell(t, "%s", k.states);
+		cli_table_cell(t, "%u", k.restarts);
+		cli_table_cell(t, "%s", cli_bytes(k.rss, buf));
+		cli_table_cell(t, "%s", cli_age(k.cpu, buf));
+		cli_table_cell(t, "%s", k.pids);
+	}
+	fputc('\n', out);
+	cli_table_print(t, out, CLI_WIDTH);
+}
+
+static const char *
+field(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s != NULL ? s : "";
+}
+
+static void
+print_hosts(const struct cli_snap *s, FILE *out)
+{
+	static const struct cli_column columns[] = {
+		{ "HOST", false, 8 }, { "VERSION", false, 0 }, { "STREAMS", true, 0 }, { "SEEN", true, 0 },
+		{ "URL", false, 10 }, { NULL, false, 0 },
+	};
+	struct cli_table *t = cli_table_new(columns);
+	const json_t *o;
+	char age[CLI_FORMAT];
+	size_t i;
+
+	if (s->registry_silent)
+		fprintf(out, "\nother hosts: (registry does not answer)\n");
+	else if (json_array_size(s->hosts) > 1)
+		fputc('\n', out);
+	json_array_foreach(json_array_size(s->hosts) > 1 ? s->hosts : NULL, i, o) {
+		cli_table_cell(t, "%s%s", field(o, "name"),
+		    strcmp(field(o, "id"), s->h.host_id) == 0 ? " (this)" : "");
+		cli_table_cell(t, "%s", field(o, "version"));
+		cli_table_cell(t, "%lld", (long long)json_integer_value(json_object_get(o, "streams")));
+		cli_table_cell(t, "%s", cli_age(json_integer_value(json_object_get(o, "age_ms")), age));
+		cli_table_cell(t, "%s", field(o, "url"));
+	}
+	cli_table_print(t, out, CLI_WIDTH);
+}
+
+static void
+print_warnings(const struct cli_snap *s, FILE *out)
+{
+	json_t *list = cli_advice(s), *o;
+	char first[BOARD_NAME + 8];
+	size_t i;
+
+	if (json_array_size(list) > 0)
+		fprintf(out, "\nwarnings:\n");
+	json_array_foreach(list, i, o) {
+		snprintf(first, sizeof(first), "  %s%s", field(o, "stream"),
+		    field(o, "stream")[0] != '\0' ? ": " : "");
+		cli_wrap(out, first, 4, field(o, "text"));
+	}
+	json_decref(list);
+}
+
+void
+cli_text_status(const struct cli_snap *s, FILE *out)
+{
+	if (s->state == CLI_STATE_DOWN || s->state == CLI_STATE_DEAD) {
+		print_gone(s, out);
+		if (s->nstreams == 0)
+			return;
+		fprintf(out, "streams as they were then:\n");
+		cli_text_streams(s, out);
+		return;
+	}
+	print_head(s, out);
+	fputc('\n', out);
+	cli_text_streams(s, out);
+	print_outputs(s, out);
+	print_processes(s, out);
+	print_hosts(s, out);
+	print_warnings(s, out);
+}
