@@ -23,7 +23,7 @@ with Test(__doc__) as t:
     t.like(h, r"^sha256:", "millrace hash-key")
     m.configure({"authorize.keys": {"bob": [hashed(m, "other"), h]}})
     m.start()
-    alice = t.publish(m, "alice", key=m.cli("sign-url", "alice").stdout.strip().partition("?")[2].join(["?", ""]))
+    alice = t.publish(m, "alice", key="?" + m.cli("sign-url", "alice").stdout.strip().partition("?")[2])
     t.ok(alice.join_live(), "a signed URL is let in")
     text = refusal(t, m, "a", app="elsewhere")
     t.like(text, r"pattern|match|/live/", "wrong path: says what would match")
