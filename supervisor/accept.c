@@ -107,12 +107,14 @@ hand_over(int fd, const struct sockaddr_storage *peer, bool proxy_protocol)
 	struct sockaddr_storage local;
 	socklen_t len = sizeof(local);
 	char text[NET_TEXT] = "";
+	char why[100];
 	struct child *c;
 	json_t *body;
 
 	c = child_start(KIND_INGEST, NULL);
 	if (c == NULL) {
-		say_refused((const struct sockaddr *)peer, "no process for it");
+		snprintf(why, sizeof(why), "no ingest can be started: %s", strerror(errno));
+		say_refused((const struct sockaddr *)peer, why);
 		close(fd);
 		return;
 	}

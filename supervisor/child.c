@@ -283,7 +283,8 @@ child_start(enum child_kind kind, const char *name)
 	if (child_launch(c) == 0)
 		return c;
 	saved = errno;
-	log_warn("cannot start millrace-%s", child_kind_name(kind));
+	if (kind != KIND_INGEST)	/* accept.c says it, but not for each */
+		log_warn("cannot start millrace-%s", child_kind_name(kind));
 	if (c->wanted) {
 		snprintf(c->reason, sizeof(c->reason), "cannot start: %s", strerror(saved));
 		child_again(c, next, sizeof(next));
