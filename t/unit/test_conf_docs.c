@@ -1,0 +1,208 @@
+/* The table of keys against etc/millrace.yaml and man/millrace.yaml.5: the same keys, the same defaults. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+#include "supervisor/conf_table.h"
+#include "supervisor/supervisor.h"
+#include "util.h"
+
+#define YAML "etc/millrace.yaml"
+#define MAN "man/millrace.yaml.5"
+
+static char *
+read_whole(const char *path)
+{
+	char *text = file_read(path, CONF_FILE_MAX, NULL);
+
+	if (text == NULL)
+		fail_msg("cannot read %s: run from the top of the source", path);
+	return text;
+}
+
+/* "#key:" loses its '#', "# comment" stays one. */
+static void
+uncomment(char *text)
+{
+	char *in = text, *out = text;
+	bool start = true;
+
+	for (; *in != '\0'; in++) {
+		if (start && *in == '#' && in[1] != ' ' && in[1] != '\n') {
+			start = false;
+			continue;
+		}
+		start = *in == '\n' || (start && *in == ' ');
+		*out++ = *in;
+	}
+	*out = '\0';
+}
+
+static void
+mark(const struct conf_node *map, const char *prefix, bool *seen)
+{
+	const struct conf_node *n;
+	char path[200];
+	int i;
+
+	for (n = map->first; n != NULL; n = n->next) {
+		snprintf(path, sizeof(path), "%s%s%s", prefix, prefix[0] != '\0' ? "." : "", n->key);
+		i = conf_find(path);
+		if (i != -1)
+			seen[i] = true;
+		else if (n->kind == CONF_MAP)
+			mark(n, path, seen);
+	}
+}
+
+static void
+assert_defaults(const char *text)
+{
+	json_t *errors = json_array(), *conf = conf_load_buffer(YAML, text, strlen(text), errors);
+	json_t *defaults = conf_load_buffer("none", "", 0, errors), *plan, *list;
+	const char *which;
+
+	if (conf == NULL)
+		fail_msg("%s", json_string_value(json_array_get(errors, 0)));
+	plan = conf_plan(defaults, conf);
+	json_object_foreach(plan, which, list)
+		if (json_array_size(list) > 0)
+			fail_msg("not the default: %s", json_string_value(json_array_get(list, 0)));
+	assert_true(json_equal(conf, defaults));
+	json_decref(plan);
+	json_decref(conf);
+	json_decref(defaults);
+	json_decref(errors);
+}
+
+static void
+yaml_works_as_it_stands(void **state)
+{
+	char *text = read_whole(YAML);
+
+	assert_defaults(text);
+	free(text);
+}
+
+static void
+yaml_names_every_key(void **state)
+{
+	struct conf_errors e = { .file = YAML, .list = json_array() };
+	bool *seen = xcalloc(conf_nkeys, sizeof(*seen));
+	char *text = read_whole(YAML);
+	struct conf_node *top;
+	size_t i;
+
+	uncomment(text);
+	assert_defaults(text);
+	top = conf_yaml_parse(text, strlen(text), &e);
+	assert_non_null(top);
+	mark(top, "", seen);
+	for (i = 0; i < conf_nkeys; i++)
+		if (!seen[i])
+			fail_msg("%s is missing in " YAML, conf_keys[i].path);
+	conf_yaml_free(&top);
+	json_decref(e.list);
+	free(seen);
+	free(text);
+}
+
+/* ".It Cm PATH : Ar "DEFAULT"", quotes in it as \(dq. */
+static void
+man_line(const struct conf_key *k, char *out, size_t size)
+{
+	size_t n = (size_t)snprintf(out, size, "\n.It Cm %s : Ar \"", k->path);
+	const char *s;
+
+	for (s = k->standard; *s != '\0'; s++)
+		n += (size_t)snprintf(out + n, size - n, *s == '"' ? "\\(dq" : "%c", *s);
+	snprintf(out + n, size - n, "\"\n");
+}
+
+static void
+man_names_every_key(void **state)
+{
+	char *text = read_whole(MAN), line[300];
+	const char *p;
+	size_t i, n = 0;
+
+	for (i = 0; i < conf_nkeys; i++) {
+		man_line(&conf_keys[i], line, sizeof(line));
+		if (strstr(text, line) == NULL)
+			fail_msg(MAN " has no line%s", line);
+	}
+	for (p = text; (p = strstr(p, "\n.It Cm ")) != NULL; p++)
+		n++;
+	assert_int_equal(n, conf_nkeys);
+	free(text);
+}
+
+/* Every kind gets the whole of what it may see, and nothing secret. */
+static void
+views(void **state)
+{
+	static const char *const kinds[] = { "ingest", "finish", "http", "registry" };
+	static const char text[] = "authorize: {secret: 'a secret of some length'}\nhttp: {api_token: 12345678}\n"
+	    "redis: {url: 'redis://u:p@h'}\n";
+	json_t *errors = json_array(), *conf = conf_load_buffer("f", text, strlen(text), errors), *view;
+	size_t i;
+
+	assert_non_null(conf);
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		view = conf_view(conf, kinds[i]);
+		assert_string_equal(conf_str(view, "run_dir"), "/run/millrace");
+		assert_string_equal(conf_str(view, "log.level"), "info");
+		assert_true(json_is_string(json_object_get(view, "host")));
+		assert_int_equal(conf_int(view, "streams.hls.segment"), 1000);
+		assert_null(conf_get(view, "authorize.secret"));
+		assert_null(conf_get(view, "authorize.keys"));
+		assert_true((conf_get(view, "redis") != NULL) == (strcmp(kinds[i], "registry") == 0));
+		assert_true((conf_get(view, "http.api_token") != NULL) == (strcmp(kinds[i], "http") == 0));
+		assert_true((conf_get(view, "authorize.patterns") != NULL) ==
+		    (strcmp(kinds[i], "http") == 0 || strcmp(kinds[i], "ingest") == 0));
+		json_decref(view);
+	}
+	assert_null(conf_view(conf, "ffmpeg"));
+	json_decref(conf);
+	json_decref(errors);
+}
+
+static void
+plan_shows_changes_without_secrets(void **state)
+{
+	static const char text[] = "data_dir: /d\nauthorize: {secret: 'a secret of some length'}\n"
+	    "redis: {url: 'redis://u:hidden@h'}\nstreams: {hls: {segment: 2s}, ring: 8MiB}\n"
+	    "rtmp: {listen: [':1', {address: ':2', proxy_protocol: true}]}\nlog: {level: debug}\n";
+	json_t *errors = json_array(), *from = conf_load_buffer("f", "", 0, errors);
+	json_t *to = conf_load_buffer("f", text, strlen(text), errors), *plan = conf_plan(from, to);
+	char *dump = json_dumps(plan, JSON_COMPACT);
+
+	assert_string_equal(dump, "{\"now\":[\"rtmp.listen: [:1935] -> [:1, :2 (proxy_protocol)]\","
+	    "\"authorize.secret: \\\"\\\" -> ***\",\"log.level: \\\"info\\\" -> \\\"debug\\\"\"],"
+	    "\"new_streams\":[\"streams.ring: 32MiB -> 8MiB\",\"streams.hls.segment: 1s -> 2s\"],"
+	    "\"restart\":[\"data_dir: \\\"/var/lib/millrace\\\" -> \\\"/d\\\"\","
+	    "\"redis.url: embedded -> redis://***@h\"]}");
+	free(dump);
+	json_decref(plan);
+	json_decref(from);
+	json_decref(to);
+	json_decref(errors);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(yaml_works_as_it_stands), cmocka_unit_test(yaml_names_every_key),
+		cmocka_unit_test(man_names_every_key), cmocka_unit_test(views),
+		cmocka_unit_test(plan_shows_changes_without_secrets),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
