@@ -24,7 +24,7 @@
 #include "util.h"
 
 #define OUTPUTS_PER_OWNER BOARD_OUTPUTS
-#define GIVE_UP 5		/* failures in a row without a segment; backoff.c's table knows the same */
+#define GIVE_UP 5		/* failures in a row without a segment, as in backoff.c */
 #define NO_SPACE_RETRY_MS 1000
 #define SPACE_MIN_BYTES (4 << 20)
 
@@ -276,7 +276,7 @@ output_spawn(struct child *owner, struct msg *m)
 	json_decref(o->params);
 	o->params = json_incref(params);
 	o->checked = checked;
-	if (o->ffmpeg == NULL)	/* else the old one is on its way out, and output_child_gone goes on */
+	if (o->ffmpeg == NULL)	/* else it starts when the old one is gone */
 		schedule(o);
 }
 

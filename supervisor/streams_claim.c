@@ -59,8 +59,7 @@ refuse(struct child *c, uint32_t id, const char *name, const char *code, const c
 {
 	json_t *body = json_pack("{s:s, s:s}", "code", code, "text", text);
 
-	log_info("refused %s as stream %s: %s", c->peer[0] != '\0' ? c->peer : "a publisher", name,
-	    text);
+	stream_say_refused(c->peer, name, text);
 	if (c->control == NULL)
 		json_decref(body);
 	else if (msg_send(c->control, MSG_REFUSE, id, body, NULL, 0) == -1)
