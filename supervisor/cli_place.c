@@ -51,20 +51,24 @@ find_config(struct cli *c)
 	return -1;
 }
 
+static void
+print_errors(const json_t *errors)
+{
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(errors, i, e)
+		fprintf(stderr, "%s\n", json_string_value(e));
+}
+
 int
 cli_config(struct cli *c)
 {
-	json_t *errors, *e;
-	size_t i;
+	json_t *errors = json_array();
 
-	if (c->conf != NULL)
-		return 0;
-	if (c->conf_path == NULL && find_config(c) == -1)
-		return -1;
-	errors = json_array();
-	c->conf = conf_load(c->conf_path, errors);
-	json_array_foreach(errors, i, e)
-		fprintf(stderr, "%s\n", json_string_value(e));
+	if (c->conf_path != NULL || find_config(c) == 0)
+		c->conf = conf_load(c->conf_path, errors);
+	print_errors(errors);
 	json_decref(errors);
 	return c->conf != NULL ? 0 : -1;
 }
@@ -90,7 +94,7 @@ peek_run_dir(const char *text, size_t len, struct conf_errors *e)
 
 /* Whoever edits the config must still see the status of the server that runs on the old one. */
 static int
-locate_without(struct cli *c)
+locate_without(struct cli *c, const json_t *errors)
 {
 	struct conf_errors e = { .file = c->conf_path, .list = json_array() };
 	char *text;
@@ -102,21 +106,32 @@ locate_without(struct cli *c)
 	free(text);
 	json_decref(e.list);
 	if (c->peeked == NULL) {
+		print_errors(errors);
 		fprintf(stderr, "millrace: mend the config, or skip it with -r RUN_DIR\n");
 		return -1;
 	}
 	c->run_dir = json_string_value(c->peeked);
-	fprintf(stderr, "millrace: the config is wrong; only its run_dir, %s, is used\n", c->run_dir);
+	fprintf(stderr, "millrace: %s has errors (millraced -t shows them); only its run_dir is used: %s\n",
+	    c->conf_path, c->run_dir);
 	return 0;
 }
 
 int
 cli_locate(struct cli *c)
 {
+	json_t *errors;
+	int rc = 0;
+
 	if (c->run_dir != NULL)
 		return 0;
-	if (cli_config(c) == -1)
-		return c->conf_path != NULL ? locate_without(c) : -1;
-	c->run_dir = conf_str(c->conf, "run_dir");
-	return 0;
+	if (c->conf_path == NULL && find_config(c) == -1)
+		return -1;
+	errors = json_array();
+	c->conf = conf_load(c->conf_path, errors);
+	if (c->conf != NULL)
+		c->run_dir = conf_str(c->conf, "run_dir");
+	else
+		rc = locate_without(c, errors);
+	json_decref(errors);
+	return rc;
 }

@@ -27,8 +27,8 @@ print_redis(const struct cli_snap *s, FILE *out)
 	const struct board_registry *r = cli_snap_registry(s);
 	char age[CLI_FORMAT];
 
-	if (r == NULL)
-		return;
+	if (r == NULL || (r->redis_up != 1 && r->redis_since_ms == 0))
+		return;		/* it has not tried yet */
 	fprintf(out, "  redis %s", r->redis_up == 1 ? "up" : "AWAY");
 	if (r->redis_since_ms > 0)
 		fprintf(out, " %s", cli_age(s->h.beat_ms - r->redis_since_ms, age));
