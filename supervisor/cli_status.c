@@ -168,7 +168,7 @@ show_frame(const char *frame)
 	printf("\033[H");
 	for (row = 1; row < w.ws_row && *frame != '\0'; row++) {
 		n = strcspn(frame, "\n");
-		printf("%.*s\033[K\r\n", (int)(n < w.ws_col ? n : w.ws_col), frame);
+		printf("%.*s\033[K\n", (int)(n < w.ws_col ? n : w.ws_col), frame);
 		frame += n + (frame[n] == '\n');
 	}
 	printf("\033[Jq ends this\033[K");
