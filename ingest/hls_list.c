@@ -1,0 +1,123 @@
+/* hls_list.c - a live playlist's book-keeping (contract in hls_list.h). Called by sink_hls.c only. */
+#include "hls_list.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "util.h"
+
+#define WALL_SLACK_MS 2000	/* the wall clock may be this far off the sum of durations */
+
+bool
+hls_list_open(struct hls_list *l, const char *dir, const char *name, const char *app,
+    int64_t segment_ms, int window, int keep)
+{
+	struct hls_state *s = &l->state;
+	bool resumed;
+
+	memset(l, 0, sizeof(*l));
+	str_copy(l->dir, dir, sizeof(l->dir));
+	l->window = window < HLS_WINDOW_MAX ? window : HLS_WINDOW_MAX;
+	l->keep = keep < HLS_OLD_MAX ? keep : HLS_OLD_MAX - 1;
+	resumed = hls_state_read(dir, s) == 0 && !s->ended;
+	if (!resumed) {
+		memset(s, 0, sizeof(*s));
+		s->target_sec = (int)((segment_ms + 999) / 1000);
+	}
+	l->discontinuity = resumed && s->nsegments > 0;
+	str_copy(s->name, name, sizeof(s->name));
+	str_copy(s->app, app, sizeof(s->app));
+	s->segment_ms = segment_ms;
+	hls_dir_sweep(dir, s);
+	if (!resumed) {
+		char path[600];
+
+		snprintf(path, sizeof(path), "%s/live.m3u8", dir);
+		unlink(path);
+	}
+	return resumed;
+}
+
+/* The oldest leaves the list; its file stays for players that are behind. */
+static void
+roll(struct hls_list *l)
+{
+	struct hls_state *s = &l->state;
+	char path[600];
+
+	while (s->nsegments > l->window) {
+		s->discontinuity_sequence += s->segments[0].discontinuity;
+		str_copy(s->old[s->nold++], s->segments[0].uri, sizeof(s->old[0]));
+		s->nsegments--;
+		s->first_sequence++;
+		memmove(s->segments, s->segments + 1, sizeof(s->segments[0]) * (size_t)s->nsegments);
+		if (s->nold <= l->keep)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", l->dir, s->old[0]);
+		if (unlink(path) < 0 && errno != ENOENT)
+			log_warn("cannot delete %s", path);
+		s->nold--;
+		memmove(s->old, s->old + 1, sizeof(s->old[0]) * (size_t)s->nold);
+	}
+}
+
+/* RFC 8216 4.3.3.1: EXTINF rounded to the nearest second may not exceed the target. */
+static void
+raise_target(struct hls_state *s, int64_t duration_us, bool first)
+{
+	int need = (int)(first ? (duration_us + 999999) / 1000000 : (duration_us + 500000) / 1000000);
+
+	if (need <= s->target_sec)
+		return;
+	if (!first)
+		log_warnx("a segment of %.1f s raises the playlist's target from %d to %d s: the encoder's key "
+		    "frames are far apart; set its Keyframe Interval to 2 s", (double)duration_us / 1e6,
+		    s->target_sec, need);
+	s->target_sec = need;
+}
+
+void
+hls_list_add(struct hls_list *l, const char *uri, int64_t duration_us, int64_t wall, int64_t next_ts_ms)
+{
+	struct hls_state *s = &l->state;
+	struct hls_segment *g, *before;
+
+	if (s->nsegments == HLS_WINDOW_MAX)	/* window is smaller, so roll() made room */
+		return;
+	raise_target(s, duration_us, s->next_sequence == 0);
+	g = &s->segments[s->nsegments];
+	memset(g, 0, sizeof(*g));
+	str_copy(g->uri, uri, sizeof(g->uri));
+	g->duration_us = duration_us;
+	g->wall_ms = wall;
+	g->discontinuity = l->discontinuity;
+	if (s->nsegments > 0 && !g->discontinuity) {
+		int64_t due;
+
+		before = g - 1;
+		due = before->wall_ms + before->duration_us / 1000;
+		if (wall > due - WALL_SLACK_MS && wall < due + WALL_SLACK_MS)
+			g->wall_ms = due;
+	}
+	l->discontinuity = false;
+	s->nsegments++;
+	s->next_sequence++;
+	s->next_ts_ms = next_ts_ms;
+	roll(l);
+	hls_list_write(l, false);
+}
+
+void
+hls_list_write(struct hls_list *l, bool endlist)
+{
+	bool failed;
+
+	l->state.ended = endlist;
+	failed = hls_state_write(l->dir, &l->state) < 0 || hls_playlist_write(l->dir, &l->state, endlist) < 0;
+	if (failed && !l->full)
+		log_warn("cannot write the playlist in %s; it goes on with the next segment that can be written", l->dir);
+	l->full = failed;
+}

@@ -1,0 +1,68 @@
+/* meter.c - a stream's figures (contract in meter.h). Called by session.c; pure but for the clock it is given. */
+#include "meter.h"
+
+#include <stdio.h>
+
+void
+meter_bytes(struct meter *m, size_t n)
+{
+	m->bytes += n;
+}
+
+void
+meter_frame(struct meter *m, bool audio, bool key, int64_t dts_ms, int64_t now)
+{
+	m->last_media_ms = now;
+	m->audio += audio;
+	m->video += !audio;
+	if (!key)
+		return;
+	m->gop_ms = m->keys > 0 ? dts_ms - m->last_key_dts : 0;
+	m->last_key_dts = dts_ms;
+	m->last_key_ms = now;
+	m->keys++;
+}
+
+bool
+meter_due(struct meter *m, int64_t now)
+{
+	if (now < m->due_ms)
+		return false;
+	m->due_ms = now + 1000;
+	m->at = (m->at + 1) % METER_SLOTS;
+	m->slot[m->at].ms = now;
+	m->slot[m->at].bytes = m->bytes;
+	m->slot[m->at].video = m->video;
+	return true;
+}
+
+void
+meter_board(const struct meter *m, struct board_media *out, int64_t now)
+{
+	unsigned oldest = (m->at + 1) % METER_SLOTS;
+	int64_t ms;
+
+	while (oldest != m->at && m->slot[oldest].ms == 0)
+		oldest = (oldest + 1) % METER_SLOTS;
+	ms = m->slot[m->at].ms - m->slot[oldest].ms;
+	out->last_media_ms = m->last_media_ms;
+	out->last_key_ms = m->last_key_ms;
+	out->gop_ms = m->gop_ms;
+	out->bytes_in = m->bytes;
+	out->video_frames = m->video;
+	out->audio_frames = m->audio;
+	out->key_frames = m->keys;
+	if (ms > 0) {
+		out->bitrate_bps = (int64_t)(m->slot[m->at].bytes - m->slot[oldest].bytes) * 8000 / ms;
+		out->fps_milli = (int32_t)((int64_t)(m->slot[m->at].video - m->slot[oldest].video) * 1000000 / ms);
+	}
+}
+
+void
+meter_warning(const struct meter *m, int64_t key_frame_age_ms, bool video, int64_t now, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	if (video && m->last_key_ms != 0 && now - m->last_key_ms > key_frame_age_ms)
+		snprintf(buf, size, "no key frame for %lld s: set Keyframe Interval to 2 s in the encoder",
+		    (long long)(now - m->last_key_ms) / 1000);
+}

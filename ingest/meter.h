@@ -1,0 +1,25 @@
+/* meter.h - a stream's figures for the board: bit rate, frame rate, GOP, and what is worth a warning. */
+#ifndef MILLRACE_METER_H
+#define MILLRACE_METER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "board.h"
+
+#define METER_SLOTS 5		/* seconds that rates are taken over */
+
+struct meter {
+	uint64_t bytes, video, audio, keys, torn;
+	int64_t last_media_ms, last_key_ms, last_key_dts, gop_ms, due_ms;
+	struct { int64_t ms; uint64_t bytes, video; } slot[METER_SLOTS];
+	unsigned at;
+};
+
+void meter_bytes(struct meter *m, size_t n);
+void meter_frame(struct meter *m, bool audio, bool key, int64_t dts_ms, int64_t now);
+bool meter_due(struct meter *m, int64_t now);	/* once a second: also closes a slot */
+void meter_board(const struct meter *m, struct board_media *out, int64_t now);
+void meter_warning(const struct meter *m, int64_t key_frame_age_ms, bool video, int64_t now, char *buf, size_t size);
+#endif

@@ -1,0 +1,27 @@
+/*
+ * publish_url.h - authorize.patterns: from what a publisher asked for to a stream's name.
+ * Pure. Patterns are "/live/{app}/{username}": literal segments and variables, each a
+ * whole path segment; {username} is the stream's NAME.
+ */
+#ifndef MILLRACE_PUBLISH_URL_H
+#define MILLRACE_PUBLISH_URL_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "stream_name.h"
+
+struct publish_match {
+	char name[STREAM_NAME_MAX + 1];
+	char app[64];		/* {app}, else the first literal segment */
+};
+
+/*
+ * Tries every pattern on path and on path + "/" + name (encoders split differently).
+ * {username} must equal the publishing name. 0; or -1 with why (a sentence for the publisher).
+ */
+int publish_url_match(const json_t *patterns, const char *path, const char *name,
+    struct publish_match *out, const char **why);
+/* What Server and Key would match the first pattern: "Server rtmp://HOST/live, Stream Key NAME". */
+void publish_url_hint(const json_t *patterns, const char *host, char *buf, size_t size);
+#endif

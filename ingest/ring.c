@@ -1,0 +1,130 @@
+/* ring.c - a stream's tags (contract in ring.h). Called by session.c (append) and the sinks (cursors, trim). */
+#include "ring.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+void
+ring_init(struct ring *r, size_t limit)
+{
+	memset(r, 0, sizeof(*r));
+	r->tail = &r->head;
+	r->limit = limit;
+}
+
+static void
+drop_head(struct ring *r)
+{
+	struct tag *t = r->head;
+
+	r->head = t->next;
+	if (r->head == NULL)
+		r->tail = &r->head;
+	r->bytes -= sizeof(*t) + t->len;
+	ring_gen_unref(&t->gen);
+	free(t);
+}
+
+void
+ring_trim(struct ring *r, const struct tag *keep)
+{
+	while (r->head != NULL && r->head != keep)
+		drop_head(r);
+}
+
+void
+ring_free(struct ring *r)
+{
+	ring_trim(r, NULL);
+}
+
+struct tag *
+ring_append(struct ring *r, struct ring_gen *gen, bool audio, const uint8_t *body, size_t len)
+{
+	struct tag *t = xmalloc(sizeof(*t) + len);
+
+	memset(t, 0, sizeof(*t));
+	t->gen = ring_gen_ref(gen);
+	t->audio = audio;
+	t->len = (uint32_t)len;
+	memcpy(t->body, body, len);
+	*r->tail = t;
+	r->tail = &t->next;
+	r->bytes += sizeof(*t) + len;
+	return t;
+}
+
+struct tag *
+ring_overrun(const struct ring *r)
+{
+	size_t left = r->bytes;
+
+	if (left <= r->limit)
+		return NULL;
+	for (struct tag *t = r->head; t != NULL; t = t->next) {
+		if ((left <= r->limit && (t->key || !t->gen->video)) || t->next == NULL)
+			return t;
+		left -= sizeof(*t) + t->len;
+	}
+	return NULL;
+}
+
+static uint8_t *
+copy(const uint8_t *p, size_t len)
+{
+	return p != NULL ? memcpy(xmalloc(len), p, len) : NULL;
+}
+
+struct ring_gen *
+ring_gen_new(const struct ring_gen *from)
+{
+	struct ring_gen *g = xcalloc(1, sizeof(*g));
+
+	if (from != NULL) {
+		*g = *from;
+		g->video_header = copy(from->video_header, from->video_len);
+		g->audio_header = copy(from->audio_header, from->audio_len);
+	}
+	g->refs = 1;
+	return g;
+}
+
+void
+ring_gen_set(struct ring_gen *g, bool audio, uint32_t codec, const uint8_t *header, size_t len)
+{
+	uint8_t **where = audio ? &g->audio_header : &g->video_header;
+
+	free(*where);
+	*where = header != NULL ? copy(header, len) : NULL;
+	if (audio) {
+		g->audio = true;
+		g->audio_codec = codec;
+		g->audio_len = len;
+	} else {
+		g->video = true;
+		g->video_codec = codec;
+		g->video_len = len;
+	}
+}
+
+struct ring_gen *
+ring_gen_ref(struct ring_gen *g)
+{
+	g->refs++;
+	return g;
+}
+
+void
+ring_gen_unref(struct ring_gen **gp)
+{
+	struct ring_gen *g = *gp;
+
+	*gp = NULL;
+	if (g == NULL || --g->refs > 0)
+		return;
+	free(g->video_header);
+	free(g->audio_header);
+	free(g);
+}

@@ -1,0 +1,190 @@
+/*
+ * tracks.c - generations of tracks and headers (contract in tracks.h).
+ *
+ * A change takes effect at the next video key frame, so that what comes before it still
+ * belongs to the old decoder's view; only the end of the video track takes effect at once.
+ */
+#include "tracks.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define VIDEO_GONE_MS 3000	/* audio goes on, no picture for this long: the track has ended */
+#define WAIT_VIDEO_MS 500	/* an audio frame waits this long for a video track to show up */
+
+#define AVC FLV_FOURCC('a', 'v', 'c', '1')
+#define AAC FLV_FOURCC('m', 'p', '4', 'a')
+#define MP3 FLV_FOURCC('.', 'm', 'p', '3')
+
+void
+tracks_init(struct tracks *t)
+{
+	memset(t, 0, sizeof(*t));
+	t->gen = ring_gen_new(NULL);
+}
+
+void
+tracks_free(struct tracks *t)
+{
+	ring_gen_unref(&t->gen);
+	ring_gen_unref(&t->pending);
+}
+
+static bool
+supported(struct tracks *t, const struct flv_info *info)
+{
+	bool legacy_audio = info->type == FLV_AUDIO && info->codec < 16;
+
+	if (info->multitrack || info->metadata)
+		return true;
+	if (info->type == FLV_VIDEO ? info->codec == AVC && !info->enhanced :
+	    (info->codec == AAC && !info->enhanced) || (info->codec == MP3 && !info->enhanced) || legacy_audio)
+		return true;
+	snprintf(t->unsupported, sizeof(t->unsupported), "%s %s%s is not taken: send H.264 with AAC",
+	    info->type == FLV_VIDEO ? "video" : "audio", flv_codec_name(info->codec),
+	    info->enhanced ? " (Enhanced RTMP)" : "");
+	return false;
+}
+
+/* The generation that is being prepared; before the first frame that is the current one. */
+static struct ring_gen *
+draft(struct tracks *t)
+{
+	if (!t->begun)
+		return t->gen;
+	if (t->pending == NULL)
+		t->pending = ring_gen_new(t->gen);
+	return t->pending;
+}
+
+static bool
+same_header(const struct ring_gen *g, bool audio, const uint8_t *body, size_t len)
+{
+	const uint8_t *have = audio ? g->audio_header : g->video_header;
+
+	return have != NULL && (audio ? g->audio_len : g->video_len) == len && memcmp(have, body, len) == 0;
+}
+
+static void
+take_header(struct tracks *t, const struct flv_info *info, const uint8_t *body, size_t len)
+{
+	bool audio = info->type == FLV_AUDIO;
+	const struct ring_gen *newest = t->pending != NULL ? t->pending : t->gen;
+
+	if (!same_header(newest, audio, body, len))
+		ring_gen_set(draft(t), audio, info->codec, body, len);
+}
+
+static void
+switch_pending(struct tracks *t)
+{
+	if (t->pending == NULL)
+		return;
+	ring_gen_unref(&t->gen);
+	t->gen = t->pending;
+	t->pending = NULL;
+}
+
+/* A codec without a sequence header announces itself by its first frame. */
+static void
+announce(struct tracks *t, const struct flv_info *info)
+{
+	bool audio = info->type == FLV_AUDIO, needs = info->codec == AVC || info->codec == AAC;
+	const struct ring_gen *newest = t->pending != NULL ? t->pending : t->gen;
+
+	if (!needs && !(audio ? newest->audio : newest->video))
+		ring_gen_set(draft(t), audio, info->codec, NULL, 0);
+}
+
+static enum tracks_verdict
+take_video(struct tracks *t, const struct flv_info *info)
+{
+	if (info->keyframe)
+		switch_pending(t);
+	/* a video track that came after audio begins with its first key frame */
+	if (!t->gen->video || (t->gen->video_codec == AVC && t->gen->video_header == NULL))
+		return TRACKS_DROP;
+	if (!t->begun && !info->keyframe)
+		return TRACKS_DROP;
+	return TRACKS_FRAME;
+}
+
+static enum tracks_verdict
+take_audio(struct tracks *t, int64_t now)
+{
+	bool waits = t->gen->video || t->expect_video;
+
+	if (!t->gen->audio || (t->gen->audio_codec == AAC && t->gen->audio_header == NULL))
+		return TRACKS_DROP;
+	if (!t->begun && !waits && now - t->first_ms < WAIT_VIDEO_MS)
+		return TRACKS_DROP;
+	if (!t->begun && waits && now - t->first_ms < VIDEO_GONE_MS)
+		return TRACKS_FRAME;	/* may belong to the first key frame that is about to come */
+	if (!t->begun)
+		t->gen->video = false;
+	return TRACKS_FRAME;
+}
+
+enum tracks_verdict
+tracks_take(struct tracks *t, const struct flv_info *info, const uint8_t *body, size_t len, int64_t now)
+{
+	bool audio = info->type == FLV_AUDIO;
+	enum tracks_verdict v;
+
+	if (t->first_ms == 0)
+		t->first_ms = now;
+	if (info->metadata || info->sequence_end || info->multitrack || !supported(t, info))
+		return TRACKS_DROP;
+	if (info->sequence_header) {
+		take_header(t, info, body, len);
+		return TRACKS_HEADER;
+	}
+	if (info->payload >= len)
+		return TRACKS_DROP;
+	announce(t, info);
+	*(audio ? &t->last_audio_ms : &t->last_video_ms) = now;
+	v = audio ? take_audio(t, now) : take_video(t, info);
+	if (v == TRACKS_FRAME && (!audio || !t->gen->video))
+		t->begun = true;
+	return v;
+}
+
+void
+tracks_tick(struct tracks *t, int64_t now)
+{
+	if (!t->begun || !t->gen->audio)
+		return;
+	if (!t->gen->video) {	/* audio alone: late headers of audio take effect at once */
+		if (t->pending != NULL && !t->pending->video)
+			switch_pending(t);
+		return;
+	}
+	if (now - t->last_video_ms < VIDEO_GONE_MS || now - t->last_audio_ms > VIDEO_GONE_MS / 2)
+		return;
+	/* the headers stay in a draft, so that the track can come back */
+	if (t->pending == NULL)
+		t->pending = ring_gen_new(t->gen);
+	struct ring_gen *alone = ring_gen_new(t->gen);
+	alone->video = false;
+	ring_gen_unref(&t->gen);
+	t->gen = alone;
+}
+
+void
+tracks_board(const struct tracks *t, struct board_media *m)
+{
+	const struct ring_gen *g = t->gen;
+	int w = 0, h = 0, rate = 0, channels = 0;
+
+	m->video_codec = !g->video ? BOARD_CODEC_NONE : g->video_codec == AVC ? BOARD_H264 : BOARD_OTHER;
+	m->audio_codec = !g->audio ? BOARD_CODEC_NONE : g->audio_codec == AAC ? BOARD_AAC :
+	    g->audio_codec == MP3 ? BOARD_MP3 : BOARD_OTHER;
+	if (g->video && g->video_header != NULL && g->video_len > 5)
+		flv_avc_size(g->video_header + 5, g->video_len - 5, &w, &h);
+	if (g->audio && g->audio_header != NULL && g->audio_len > 2)
+		flv_aac_config(g->audio_header + 2, g->audio_len - 2, &rate, &channels);
+	m->width = w;
+	m->height = h;
+	m->audio_rate = rate;
+	m->audio_channels = channels;
+}

@@ -1,0 +1,31 @@
+/*
+ * tracks.h - which tracks a stream has and with which headers, and when that changes: makes
+ * ring generations (ring.h). Bytes in, verdict out; session.c feeds it every media message.
+ */
+#ifndef MILLRACE_TRACKS_H
+#define MILLRACE_TRACKS_H
+
+#include "board.h"
+#include "flv.h"
+#include "ring.h"
+
+struct tracks {
+	struct ring_gen *gen;		/* of the next tag */
+	struct ring_gen *pending;	/* takes over at the next key frame, NULL if nothing changed */
+	bool begun;			/* a media frame was let through */
+	bool expect_video, expect_audio; /* by metadata */
+	int64_t first_ms, last_video_ms, last_audio_ms;	/* now_ms() of frames */
+	char unsupported[96];		/* why the stream can't be taken, "" = fine */
+};
+
+enum tracks_verdict { TRACKS_DROP, TRACKS_FRAME, TRACKS_HEADER };
+
+void tracks_init(struct tracks *t);
+void tracks_free(struct tracks *t);
+/* info is the parsed head. FRAME: append it with t->gen. */
+enum tracks_verdict tracks_take(struct tracks *t, const struct flv_info *info, const uint8_t *body,
+    size_t len, int64_t now);
+/* Once a tick: a video track that has ended makes an audio-only generation. */
+void tracks_tick(struct tracks *t, int64_t now);
+void tracks_board(const struct tracks *t, struct board_media *m);
+#endif
