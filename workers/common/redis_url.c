@@ -1,0 +1,164 @@
+/*
+ * redis_url.c - redis.url taken apart (contract in redis_url.h).
+ *
+ * The supervisor has checked the URL's outline; this says what the connection needs, and is
+ * strict again, since a worker believes its own eyes. No sockets, no name resolution.
+ * Called by redis.c's users when they start.
+ */
+#include "redis_url.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+#define REDIS_PORT 6379
+
+static int
+hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* n bytes at s, percent-decoded, into out; -1: too long, a bad escape or a NUL. */
+static int
+decode(const char *s, size_t n, char *out, size_t size)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int c = (unsigned char)s[i];
+
+		if (c == '%') {
+			if (n - i < 3 || hex(s[i + 1]) < 0 || hex(s[i + 2]) < 0)
+				return -1;
+			c = hex(s[i + 1]) << 4 | hex(s[i + 2]);
+			i += 2;
+		}
+		if (c == 0 || len + 1 >= size)
+			return -1;
+		out[len++] = (char)c;
+	}
+	out[len] = '\0';
+	return 0;
+}
+
+static int
+number(const char *s, size_t n, int max, int *out)
+{
+	long v = 0;
+
+	if (n < 1 || n > 6)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (s[i] < '0' || s[i] > '9')
+			return -1;
+		v = v * 10 + (s[i] - '0');
+	}
+	*out = (int)v;
+	return v <= max ? 0 : -1;
+}
+
+/* [USER]:PASSWORD, n bytes. */
+static const char *
+parse_login(const char *s, size_t n, struct redis_url *out)
+{
+	const char *colon = memchr(s, ':', n);
+	size_t user = colon ? (size_t)(colon - s) : 0;
+
+	if (!colon)
+		return "want USER:PASSWORD@ or :PASSWORD@ before the host";
+	if (decode(s, user, out->user, sizeof out->user) < 0 ||
+	    decode(colon + 1, n - user - 1, out->password, sizeof out->password) < 0)
+		return "user or password is too long or badly percent-encoded";
+	return NULL;
+}
+
+/* HOST[:PORT], n bytes. */
+static const char *
+parse_host(const char *s, size_t n, struct redis_url *out)
+{
+	const char *end, *host = s;
+	size_t len;
+
+	if (n > 0 && s[0] == '[') {
+		end = memchr(s, ']', n);
+		if (!end)
+			return "no ] behind the address";
+		host = s + 1;
+		len = (size_t)(end - host);
+		end++;
+	} else {
+		end = memchr(s, ':', n);
+		if (!end)
+			end = s + n;
+		len = (size_t)(end - s);
+	}
+	if (len < 1 || len >= sizeof out->host)
+		return "no host, or one that is too long";
+	memcpy(out->host, host, len);
+	out->host[len] = '\0';
+	n -= (size_t)(end - s);
+	if (n == 0)
+		return NULL;
+	if (*end != ':' || number(end + 1, n - 1, 65535, &out->port) < 0 || out->port == 0)
+		return "bad port";
+	return NULL;
+}
+
+static const char *
+parse_tcp(const char *s, struct redis_url *out)
+{
+	size_t n = strcspn(s, "/?#");
+	const char *rest = s + n, *at = memrchr(s, '@', n), *why = NULL;
+
+	if (at) {
+		why = parse_login(s, (size_t)(at - s), out);
+		n -= (size_t)(at + 1 - s);
+		s = at + 1;
+	}
+	if (!why)
+		why = parse_host(s, n, out);
+	if (why)
+		return why;
+	if (rest[0] == '/' && rest[1] != '\0' &&
+	    number(rest + 1, strlen(rest + 1), 65535, &out->db) < 0)
+		return "what is behind the / must be the number of a database";
+	return rest[0] == '?' || rest[0] == '#' ? "no options are known" : NULL;
+}
+
+int
+redis_url_parse(const char *url, const char *run_dir, struct redis_url *out, const char **why)
+{
+	memset(out, 0, sizeof *out);
+	out->port = REDIS_PORT;
+	*why = NULL;
+	if (strcmp(url, "embedded") == 0) {
+		if (path_join(out->path, sizeof out->path, run_dir, "redis.sock") < 0)
+			*why = "run_dir is too long for a socket";
+	} else if (strncmp(url, "unix:///", 8) == 0) {
+		if (str_copy(out->path, url + 7, sizeof out->path) >= sizeof out->path)
+			*why = "the path is too long for a socket";
+	} else if (strncmp(url, "redis://", 8) == 0) {
+		*why = parse_tcp(url + 8, out);
+	} else if (strncmp(url, "rediss://", 9) == 0) {
+		*why = "no TLS here: let stunnel speak it and name its local port";
+	} else {
+		*why = "want embedded, redis://HOST:PORT or unix:///PATH";
+	}
+	return *why ? -1 : 0;
+}
+
+void
+redis_url_print(const struct redis_url *u, char *out, int size)
+{
+	if (u->path[0])
+		snprintf(out, (size_t)size, "unix://%s", u->path);
+	else
+		snprintf(out, (size_t)size, strchr(u->host, ':') ? "redis://[%s]:%d/%d"
+		    : "redis://%s:%d/%d", u->host, u->port, u->db);
+}
