@@ -9,6 +9,7 @@
 #include "log.h"
 #include "util.h"
 
+#define STAY_PERCENT 75		/* of the window's duration: segments come in with some jitter */
 #define WALL_SLACK_MS 2000	/* the wall clock may be this far off the sum of durations */
 
 bool
@@ -20,7 +21,7 @@ hls_list_open(struct hls_list *l, const char *dir, const char *name, const char 
 
 	memset(l, 0, sizeof(*l));
 	str_copy(l->dir, dir, sizeof(l->dir));
-	l->window = window < HLS_WINDOW_MAX ? window : HLS_WINDOW_MAX;
+	l->window = window < HLS_WINDOW_MAX ? window : HLS_WINDOW_MAX - 1;
 	l->keep = keep < HLS_OLD_MAX ? keep : HLS_OLD_MAX - 1;
 	resumed = hls_state_read(dir, s) == 0 && !s->ended;
 	if (!resumed) {
@@ -28,6 +29,8 @@ hls_list_open(struct hls_list *l, const char *dir, const char *name, const char 
 		s->target_sec = (int)((segment_ms + 999) / 1000);
 	}
 	l->discontinuity = resumed && s->nsegments > 0;
+	for (int i = 0; i < s->nsegments; i++)
+		l->listed_ms[i] = now_ms();
 	str_copy(s->name, name, sizeof(s->name));
 	str_copy(s->app, app, sizeof(s->app));
 	s->segment_ms = segment_ms;
@@ -41,19 +44,38 @@ hls_list_open(struct hls_list *l, const char *dir, const char *name, const char 
 	return resumed;
 }
 
-/* The oldest leaves the list; its file stays for players that are behind. */
+/*
+ * A segment leaves the list when it has had its time there. Many listed at once (ffmpeg was
+ * away for some seconds) make the list longer for a while, so that no player misses one.
+ */
+static bool
+oldest_may_go(const struct hls_list *l, int64_t now)
+{
+	const struct hls_state *s = &l->state;
+	int64_t stay_us = 0;
+
+	if (s->nsegments <= l->window)
+		return false;
+	for (int i = s->nsegments - l->window; i < s->nsegments; i++)
+		stay_us += s->segments[i].duration_us;
+	return s->nsegments == HLS_WINDOW_MAX || now - l->listed_ms[0] >= stay_us / 1000 * STAY_PERCENT / 100;
+}
+
+/* The oldest leave the list; their files stay for players that are behind. */
 static void
 roll(struct hls_list *l)
 {
 	struct hls_state *s = &l->state;
+	int64_t now = now_ms();
 	char path[600];
 
-	while (s->nsegments > l->window) {
+	while (oldest_may_go(l, now)) {
 		s->discontinuity_sequence += s->segments[0].discontinuity;
 		str_copy(s->old[s->nold++], s->segments[0].uri, sizeof(s->old[0]));
 		s->nsegments--;
 		s->first_sequence++;
 		memmove(s->segments, s->segments + 1, sizeof(s->segments[0]) * (size_t)s->nsegments);
+		memmove(l->listed_ms, l->listed_ms + 1, sizeof(l->listed_ms[0]) * (size_t)s->nsegments);
 		if (s->nold <= l->keep)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", l->dir, s->old[0]);
@@ -85,8 +107,6 @@ hls_list_add(struct hls_list *l, const char *uri, int64_t duration_us, int64_t w
 	struct hls_state *s = &l->state;
 	struct hls_segment *g, *before;
 
-	if (s->nsegments == HLS_WINDOW_MAX)	/* window is smaller, so roll() made room */
-		return;
 	raise_target(s, duration_us, s->next_sequence == 0);
 	g = &s->segments[s->nsegments];
 	memset(g, 0, sizeof(*g));
@@ -103,7 +123,7 @@ hls_list_add(struct hls_list *l, const char *uri, int64_t duration_us, int64_t w
 			g->wall_ms = due;
 	}
 	l->discontinuity = false;
-	s->nsegments++;
+	l->listed_ms[s->nsegments++] = now_ms();
 	s->next_sequence++;
 	s->next_ts_ms = next_ts_ms;
 	roll(l);

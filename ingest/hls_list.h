@@ -16,6 +16,7 @@ struct hls_list {
 	int window, keep;
 	bool discontinuity;		/* before the next segment */
 	bool full;			/* the last write failed: said once */
+	int64_t listed_ms[HLS_WINDOW_MAX];	/* when each of state.segments was listed */
 };
 
 /* Resumes from the state on disk if there is one that has not ended. true: resumed. */

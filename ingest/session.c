@@ -30,7 +30,8 @@
 #define RECEIVE_BUFFER (1024 * 1024)	/* more than two ticks at 20 Mbit/s */
 #define PROXY_MAX 2200
 #define LINGER_MS 300			/* for a refusal to reach the publisher */
-#define CLOSE_MS 2000			/* for the last segment */
+#define CLOSE_MS 12000			/* for the last segment, also if ffmpeg has to be started again */
+#define HURRY_MS 2000			/* ... when somebody waits for the name, or the server stops */
 #define SLOW_TICK_MS 250		/* before the stream is live */
 
 enum phase { SES_PROTOCOL, SES_CLAIMED, SES_LIVE, SES_CLOSING, SES_LINGER };
@@ -41,7 +42,7 @@ struct session {
 	int fd;
 	struct event *rd, *tick;
 	struct evbuffer *out, *proxy;	/* proxy: bytes of an unfinished PROXY head */
-	bool want_proxy, endlist;
+	bool want_proxy, endlist, hurry;
 	char peer[NET_TEXT], local[NET_TEXT], how[160];
 	struct rtmp_session *rtmp;
 	struct publish_match match;
@@ -307,7 +308,7 @@ finish(struct session *s, const char *how)
 	write_out(s);
 	socket_close(s);
 	s->phase = SES_CLOSING;
-	s->deadline_ms = now_ms() + CLOSE_MS;
+	s->deadline_ms = now_ms() + (s->hurry ? HURRY_MS : CLOSE_MS);
 	s->hls->ops->drain(s->hls);
 }
 
@@ -316,6 +317,9 @@ session_stop(struct svc *svc, const char *reason, int64_t grace_ms)
 {
 	struct session *s = svc->ctx;
 
+	s->hurry = true;
+	if (s->phase == SES_CLOSING && s->deadline_ms > now_ms() + HURRY_MS)
+		s->deadline_ms = now_ms() + HURRY_MS;
 	if (s->phase == SES_LIVE)
 		rtmp_session_unpublish(s->rtmp, reason);
 	if (s->phase < SES_CLOSING)
