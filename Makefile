@@ -1,7 +1,7 @@
 # Millrace: one makefile for everything. `make` needs no root once scripts/deps has run.
 #   all check test bench lint coverage fuzz install deb run web clean
 #   make SAN=1 ... builds with ASan and UBSan into build/san, COV=1 with gcov into build/cov,
-#   FUZZ=1 with clang's libFuzzer into build/fuzz
+#   FUZZ=1 with clang's libFuzzer into build/fuzz; V=1 shows the commands
 
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
@@ -34,6 +34,9 @@ HARDEN =
 LDHARDEN = -Wl,--as-needed
 endif
 
+ifndef V
+Q = @
+endif
 PKGS = libevent_core jansson nettle yaml-0.1 hiredis libseccomp
 ALL_CFLAGS = $(WARN) $(CFLAGS) $(HARDEN) -D_GNU_SOURCE -Ilib -I. -MMD -MP $(shell pkg-config --cflags $(PKGS))
 LIBS = -levent_core -ljansson -lnettle
@@ -70,30 +73,30 @@ $(B)/libexec/millrace-registry: $(call obj,workers/registry/main.c) $(call archi
 $(B)/libexec/millrace-registry: LIBS += -lhiredis
 
 $(PROGRAMS):
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+	@mkdir -p $(@D); echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 $(B)/obj/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	@mkdir -p $(@D); echo "  CC $@"
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 define archive_rule
 $(call archive_lib,$(1)): $(call obj,$(call archive_src,$(1)))
 	@mkdir -p $$(@D); rm -f $$@
-	$(AR) rcs $$@ $$^
+	$$(Q)$(AR) rcs $$@ $$^
 endef
 $(foreach d,$(ARCHIVES),$(eval $(call archive_rule,$(d))))
 
 # Unit tests may reach into every folder; cmocka prints TAP.
 UNIT_LIBS = $(foreach d,supervisor ingest workers/http workers/registry workers/common lib,$(call archive_lib,$(d)))
 $(B)/t/%: t/unit/%.c $(UNIT_LIBS)
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml -lhiredis -lhttp_parser -lcmocka
+	@mkdir -p $(@D); echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml -lhiredis -lhttp_parser -lcmocka
 
 # Load generators of `make bench` and the tests.
 $(B)/t/bench/%: t/bench/%.c $(LIB)
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(LIB) $(LIBS)
+	@mkdir -p $(@D); echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(LIB) $(LIBS)
 
 unit: $(UNIT)
 bench-build: $(BENCH)
@@ -101,8 +104,8 @@ bench-build: $(BENCH)
 # libFuzzer targets; scripts/fuzz builds (FUZZ=1) and runs them.
 FUZZERS = $(patsubst t/fuzz/%.c,$(B)/fuzz/%,$(wildcard t/fuzz/*.c))
 $(B)/fuzz/%: t/fuzz/%.c $(UNIT_LIBS)
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDHARDEN) -fsanitize=fuzzer -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml -lhiredis -lhttp_parser
+	@mkdir -p $(@D); echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -fsanitize=fuzzer -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml -lhiredis -lhttp_parser
 fuzz-build: $(FUZZERS)
 fuzz:
 	scripts/fuzz
