@@ -237,7 +237,7 @@ redis_limits(struct redis *r, int64_t timeout_ms, int64_t retry_max_ms)
 bool
 redis_is_up(const struct redis *r)
 {
-	return r->ac && (r->state == LINK_UP || r->state == LINK_PINGING);
+	return r && r->ac && (r->state == LINK_UP || r->state == LINK_PINGING);
 }
 
 int64_t

@@ -1,0 +1,74 @@
+/*
+ * hosts.c - this host among the others: its heartbeat, and its leaving.
+ *
+ * The answer to a heartbeat is the number of hosts alive, which goes to the board. Called by
+ * link.c every third of the time to live and when Redis is back, by main.c at the end.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "util.h"
+#include "workers/registry/keys.h"
+#include "workers/registry/registry.h"
+#include "workers/registry/scripts.h"
+
+const char *
+key_make(char out[KEY_BYTES], const char *prefix, const char *key, const char *name)
+{
+	if (snprintf(out, KEY_BYTES, "%s%s%s", prefix, key, name) >= KEY_BYTES)
+		fatalx("redis.prefix is too long");
+	return out;
+}
+
+static void
+beat_cb(int rc, json_t *reply, const char *error, void *ctx)
+{
+	struct board_page *p = rg.svc->page;
+	static bool said;
+
+	if (rc == 0) {
+		board_begin(&p->seq);
+		p->registry.hosts = (int32_t)json_integer_value(reply);
+		board_end(&p->seq);
+		said = false;
+	} else if (error && strncmp(error, "Redis ", 6) != 0 && !said) {
+		said = true;
+		log_warnx("Redis refuses this host's heartbeat: %s; tried again every %d s", error,
+		    KEY_RENEW_MS / 1000);
+	}
+}
+
+void
+hosts_beat(void)
+{
+	char hosts[KEY_BYTES], host[KEY_BYTES], seen[KEY_BYTES], ttl[16], kept[16];
+	json_t *o = json_pack("{s:s, s:o, s:o, s:s, s:i}", "id", rg.host_id,
+	    "name", msg_text(rg.host, strlen(rg.host)), "url", msg_text(rg.url, strlen(rg.url)),
+	    "version", MILLRACE_VERSION, "streams", (int)leases_count());
+	char *text = json_dumps(o, JSON_COMPACT);
+	const char *argv[] = {
+		key_make(hosts, rg.prefix, KEY_HOSTS, ""), key_make(host, rg.prefix, KEY_HOST, rg.host_id),
+		key_make(seen, rg.prefix, KEY_SEEN, ""), rg.host_id, ttl, text, rg.host, kept,
+	};
+
+	snprintf(ttl, sizeof ttl, "%d", KEY_TTL_MS);
+	snprintf(kept, sizeof kept, "%d", KEY_HOST_KEPT_MS);
+	if (redis_is_up(rg.redis))
+		redis_run(rg.redis, &script_beat, 3, 8, argv, beat_cb, NULL);
+	free(text);
+	json_decref(o);
+}
+
+void
+hosts_leave(redis_cb cb, void *ctx)
+{
+	char hosts[KEY_BYTES], host[KEY_BYTES], seen[KEY_BYTES];
+	const char *argv[] = {
+		key_make(hosts, rg.prefix, KEY_HOSTS, ""), key_make(host, rg.prefix, KEY_HOST, rg.host_id),
+		key_make(seen, rg.prefix, KEY_SEEN, ""), rg.host_id,
+	};
+
+	redis_run(rg.redis, &script_leave, 3, 4, argv, cb, ctx);
+}
