@@ -4,8 +4,8 @@
  *
  * The supervisor starts them, because only it spawns, and only it knows when again; it
  * keeps no end of theirs: media goes from the ingest straight into ffmpeg. Whether one is
- * stuck is judged by its owner (OUTPUT_DOWN). One that ended before we were told so has
- * failed, whatever its exit code. One that listed segments is never given up: it may be
+ * stuck is judged by its owner (OUTPUT_DOWN). One that ends unasked has failed, unless it
+ * listed segments and exited with 0. One that lists segments is never given up: it may be
  * killed again and again, but it works.
  *
  * Called by route.c (SPAWN, OUTPUT_DOWN), child.c (deaths), report.c and streams (figures).
@@ -300,20 +300,15 @@ output_down(struct child *owner, struct msg *m)
 	o->params = NULL;
 }
 
-/* Judged stuck by its owner: that is a failure, too; other reasons (new headers) are none. */
-static void
-gone_as_asked(struct output *o, pid_t pid, int status, int64_t lived_ms)
+/*
+ * Its owner closed its stdin, for new headers or because the publisher is gone: nobody tells
+ * us, but then it ends with 0 and has worked. (With 0 alone it may have met garbage.)
+ */
+static bool
+ended_well(const struct output *o, int status)
 {
-	if (strncmp(o->reason, "stuck", 5) == 0) {
-		failed(o, pid, status, lived_ms);
-		return;
-	}
-	o->state = OUTPUT_WAITING;
-	o->due_ms = 0;
-	if (!o->stop)
-		say_exited(o, pid, status, 0);
-	else if (o->params != NULL)
-		schedule(o);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+	    listed_segments(o->owner) > o->segments;
 }
 
 void
@@ -330,12 +325,18 @@ output_child_gone(struct child *ffmpeg, int status)
 		output_free(&o);
 		return;
 	}
-	if (o->asked_down) {
-		gone_as_asked(o, ffmpeg->pid, status, lived_ms);
+	if (!o->asked_down)
+		child_status_text(status, o->reason, sizeof(o->reason));
+	if (!o->stop && (o->asked_down || !ended_well(o, status))) {
+		failed(o, ffmpeg->pid, status, lived_ms);	/* judged stuck, or dead by itself */
 		return;
 	}
-	child_status_text(status, o->reason, sizeof(o->reason));
-	failed(o, ffmpeg->pid, status, lived_ms);
+	o->state = OUTPUT_WAITING;
+	o->due_ms = 0;
+	if (!o->stop)
+		say_exited(o, ffmpeg->pid, status, 0);
+	else if (o->params != NULL)
+		schedule(o);
 }
 
 void
