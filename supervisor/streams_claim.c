@@ -21,6 +21,7 @@
 
 #define CLAIM_POLL_MS 100	/* between two looks at a holder's sign of life */
 #define CLAIM_YIELD_MS 2000	/* for the old one to go by itself */
+#define CLAIM_SILENCE_MIN_MS 1100 /* an ingest's page is up to 1 s old */
 
 struct claim {
 	struct claim *next;
@@ -249,6 +250,8 @@ judge_holder(const struct claim *claim, const struct stream *s)
 		.last_media_ms = last_media_ms(s->ingest),
 	};
 
+	if (in.silence_ms < CLAIM_SILENCE_MIN_MS)
+		in.silence_ms = CLAIM_SILENCE_MIN_MS;
 	/* One that is on its way out (BYE, a stop) is no holder any more. */
 	if (s->ingest->said_bye || s->ingest->state == CHILD_STOPPING)
 		return JUDGE_TAKE_OVER;

@@ -237,7 +237,7 @@ setup(void **state)
 	assert_non_null(sv.board);
 	sv.conf = json_pack("{s:s, s:{s:s, s:s, s:i}, s:{s:{}, s:s}, s:{s:i, s:i, s:s, s:i}}",
 	    "data_dir", dir, "redis", "url", "embedded", "when_down", "allow", "claim_wait", 50,
-	    "authorize", "keys", "secret", "", "streams", "reconnect_delay", 60, "silence", 600,
+	    "authorize", "keys", "secret", "", "streams", "reconnect_delay", 60, "silence", 100,
 	    "duplicate", "reject", "max", 4);
 	assert_non_null(sv.conf);
 	sv.stopping = false;
@@ -360,7 +360,7 @@ test_silent_holder_is_replaced(void **state)
 	assert_int_equal(heard(p), MSG_GRANT);
 	goes_live(p);
 	media_now(p);
-	run_ms(620);
+	run_ms(1120);
 	second = claim("alice", "1.2.3.4:6", "");
 	assert_int_equal(heard(p), MSG_YIELD);
 	assert_int_equal(heard(second), 0);
@@ -380,7 +380,7 @@ test_silent_but_somebody_else(void **state)
 	struct process *p = claim("alice", "1.2.3.4:5", ""), *second;
 
 	assert_int_equal(heard(p), MSG_GRANT);
-	run_ms(620);
+	run_ms(1120);
 	second = claim("alice", "9.9.9.9:6", "");
 	assert_int_equal(heard(second), MSG_REFUSE);
 	assert_string_equal(told, "duplicate");
@@ -399,7 +399,7 @@ test_same_key_from_anywhere(void **state)
 	set("authorize", "keys", json_object());
 	p = claim("alice", "1.2.3.4:5", "key=k1");
 	assert_int_equal(heard(p), MSG_GRANT);
-	run_ms(620);
+	run_ms(1120);
 	second = claim("alice", "9.9.9.9:5", "key=k2");
 	assert_int_equal(heard(second), MSG_REFUSE);
 	second = claim("alice", "9.9.9.9:5", "key=k1");
@@ -415,7 +415,7 @@ test_heir_dies_first(void **state)
 
 	assert_int_equal(heard(p), MSG_GRANT);
 	goes_live(p);
-	run_ms(620);
+	run_ms(1120);
 	second = claim("alice", "1.2.3.4:6", "");
 	assert_int_equal(heard(p), MSG_YIELD);
 	process_dies(second, 0);
