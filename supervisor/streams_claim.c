@@ -296,7 +296,7 @@ static bool
 authorised(struct child *c, struct msg *m, const char *name, const char *query)
 {
 	static const struct { const char *code, *text; } answers[] = {
-		[AUTH_NO_KEY] = { "key", "this stream wants a key: NAME?key=..." },
+		[AUTH_NO_KEY] = { "key", "this stream wants a key (NAME?key=...) or a signed URL" },
 		[AUTH_BAD_KEY] = { "key", "the key is wrong" },
 		[AUTH_BAD_SIGNATURE] = { "signature", "the signature is wrong" },
 		[AUTH_EXPIRED] = { "expired", "this signed URL has expired" },
