@@ -72,6 +72,17 @@ put_safe(FILE *out, const char *s, size_t n)
 		fputc((unsigned char)s[i] < 0x20 || (unsigned char)s[i] >= 0x7f ? '?' : s[i], out);
 }
 
+/* The word at s; "30 s" is one, a unit does not stand alone. */
+static size_t
+word_len(const char *s)
+{
+	size_t n = strcspn(s, " ");
+
+	while (s[n] == ' ' && s[n + 1] != ' ' && s[n + 1] != '\0' && (s[n + 2] == ' ' || s[n + 2] == '\0'))
+		n += 2;
+	return n;
+}
+
 void
 cli_wrap(FILE *out, const char *first, int indent, const char *s)
 {
@@ -81,7 +92,7 @@ cli_wrap(FILE *out, const char *first, int indent, const char *s)
 
 	fputs(first, out);
 	for (s += strspn(s, " "); *s != '\0'; s += strspn(s, " ")) {
-		n = strcspn(s, " ");
+		n = word_len(s);
 		if (!line_start && column + 1 + (int)n > CLI_WIDTH) {
 			fprintf(out, "\n%*s", indent, "");
 			column = indent;

@@ -29,7 +29,7 @@ static struct termios saved_terminal;
 static void
 print_json(json_t *o, FILE *out, bool compact)
 {
-	char *text = json_dumps(o, compact ? JSON_COMPACT : JSON_INDENT(2));
+	char *text = json_dumps(o, JSON_REAL_PRECISION(6) | (compact ? JSON_COMPACT : JSON_INDENT(2)));
 
 	if (text != NULL)
 		fprintf(out, "%s\n", text);
@@ -37,7 +37,22 @@ print_json(json_t *o, FILE *out, bool compact)
 	json_decref(o);
 }
 
-/* Streams of other hosts, as the registry knows them. */
+/* Streams of other hosts, as the registry knows them. New reference. */
+static json_t *
+elsewhere(const struct cli_snap *s)
+{
+	json_t *list = json_array(), *o;
+	const char *id;
+	size_t i;
+
+	json_array_foreach(s->cluster, i, o) {
+		id = json_string_value(json_object_get(o, "host_id"));
+		if (id == NULL || strcmp(id, s->h.host_id) != 0)
+			json_array_append(list, o);
+	}
+	return list;
+}
+
 static void
 print_elsewhere(const struct cli_snap *s, FILE *out)
 {
@@ -47,20 +62,19 @@ print_elsewhere(const struct cli_snap *s, FILE *out)
 	};
 	static const char *const keys[] = { "name", "app", "host", "url" };
 	struct cli_table *t = cli_table_new(columns);
-	const char *host, *text;
-	const json_t *o;
+	json_t *list = elsewhere(s), *o;
+	const char *text;
 	size_t i, k;
 
-	json_array_foreach(s->cluster, i, o) {
-		host = json_string_value(json_object_get(o, "host"));
-		if (host == NULL || strcmp(host, s->h.host_id) == 0 || strcmp(host, s->h.host) == 0)
-			continue;
+	if (json_array_size(list) > 0)
+		fputc('\n', out);
+	json_array_foreach(list, i, o)
 		for (k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
 			text = json_string_value(json_object_get(o, keys[k]));
 			cli_table_cell(t, "%s", text != NULL ? text : "");
 		}
-	}
 	cli_table_print(t, out, CLI_WIDTH);
+	json_decref(list);
 }
 
 static int
@@ -88,7 +102,7 @@ print_view(const struct cli *c, const struct cli_snap *s, const struct view *v, 
 {
 	if (v->json && v->streams_only)
 		print_json(json_pack("{s:o, s:o}", "streams", cli_json_streams(s), "elsewhere",
-		    s->cluster != NULL ? json_incref(s->cluster) : json_array()), out, v->watch);
+		    elsewhere(s)), out, v->watch);
 	else if (v->json)
 		print_json(cli_json_status(s), out, v->watch);
 	else if (v->streams_only && s->state >= CLI_STATE_HUNG) {
@@ -98,7 +112,7 @@ print_view(const struct cli *c, const struct cli_snap *s, const struct view *v, 
 			fprintf(out, "(registry does not answer)\n");
 	} else {
 		cli_text_status(s, out);
-		if (s->state >= CLI_STATE_HUNG && json_array_size(s->cluster) > s->nstreams)
+		if (s->state >= CLI_STATE_HUNG)
 			print_elsewhere(s, out);
 	}
 	if (s->state < CLI_STATE_HUNG && !v->json)
