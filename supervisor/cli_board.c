@@ -47,9 +47,11 @@ copy_slots(struct cli_snap *s, struct board *b)
 static enum cli_state
 judge(const struct cli_snap *s)
 {
-	uint64_t ticks = board_start_ticks(s->h.pid);
+	int64_t rss, cpu;
 
-	if (ticks == 0 || ticks != s->h.start_ticks)
+	/* A zombie keeps its pid but has no memory: nobody has reaped it, dead it is. */
+	if (s->h.start_ticks == 0 || board_proc_usage(s->h.pid, s->h.start_ticks, &rss, &cpu) == -1 ||
+	    rss == 0)
 		return CLI_STATE_DEAD;
 	return s->beat_age_ms > CLI_HUNG_MS ? CLI_STATE_HUNG : CLI_STATE_UP;
 }
