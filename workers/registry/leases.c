@@ -40,6 +40,7 @@ struct claim {
 
 static struct lease *leases;
 static unsigned nleases;
+static bool refused_said;	/* by Redis: once for all streams */
 static struct board *board;
 
 static struct lease **
@@ -138,8 +139,10 @@ claim_cb(int rc, json_t *reply, const char *error, void *ctx)
 
 	if (granted || !owner)
 		owner = rg.host_id;
-	if (rc == EIO)
-		log_warnx("stream %s: its lease could not be renewed: %s", q->name, error);
+	if (rc == EIO && !refused_said)
+		log_warnx("Redis refuses leases, stream %s is one: %s; tried again every %d s", q->name,
+		    error, KEY_RENEW_MS / 1000);
+	refused_said = rc == EIO;
 	if (q->is_call)
 		answer_call(q, rc, granted, owner, epoch);
 	if (l && rc == 0 && granted) {
