@@ -48,7 +48,8 @@ with Test(__doc__, limit=100) as t:
     for name, player in players.items():
         t.ok(player.ended.wait(20 * SLOW), f"{name}: ENDLIST")
         t.none(player.stop().check(), f"{name}: RFC 8216 all the way")
-        t.ok(player.max_stall < 4 * SLOW, f"{name}: the playlist never stalled ({player.max_stall:.1f} s)")
+        # That a track has stopped must be noticed first.
+        t.ok(player.max_stall < (5 if name.endswith("stops") else 3) * SLOW, f"{name}: the playlist never stalled ({player.max_stall:.1f} s)")
         t.ok(10.5 < player.total() < 13, f"{name}: {player.total():.1f} s of 12 listed")
     with open(both, "rb") as f:
         video, audio = flv_frames(f.read())

@@ -43,7 +43,8 @@ with Test(__doc__) as t:
         wait_for("segments again", lambda: len(player.listed_at) >= count + 2, 15)
         took = time.monotonic() - t1
         t.ok(took < 6 * SLOW, f"new segments {took:.1f} s after there is space")
-        t.none(player.stop().check(), "RFC 8216 all the way")
+        # What was received meanwhile comes at once: more than the window holds.
+        t.none([p for p in player.stop().check() if "rolled out unseen" not in p], "RFC 8216 all the way")
         t.end_helpers()
         t.end_servers()
         t.servers.clear()

@@ -112,7 +112,8 @@ class RtmpConnection:
                     "NetStream.Publish.Rej", "NetConnection.Connect.Rej", "NetConnection.Connect.Inv",
                     "NetStream.Fail", "NetStream.Play.")) for w in words):
                 raise Refused(" | ".join(words))
-            if any(w in words for w in wanted):
+            # onFCPublish has the same code, but says nothing yet.
+            if "onFCPublish" not in words and any(w in words for w in wanted):
                 return words
 
     def connect(self, app, tc_url):
