@@ -1,0 +1,130 @@
+/*
+ * http.h - what the files of the http worker know of each other. One process, one loop.
+ *
+ *   main.c     listeners, limits, config, stop
+ *   conn.c     one connection: reads, parses (request.h), answers in order, times out
+ *   answer.c   the ways to answer: text, bytes, a file, "later"
+ *   hls.c      playlists and segments from data_dir/hls; who asks the wrong host goes to the right one
+ *   api.c      /api/v1, /healthz;  metrics.c  /metrics;  page.c  web/
+ *   view.c     run/board, read at most twice a second
+ *   viewers.c  distinct players per stream
+ */
+#ifndef MILLRACE_HTTP_H
+#define MILLRACE_HTTP_H
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "board.h"
+#include "head.h"
+#include "net.h"
+#include "request.h"
+#include "route.h"
+#include "stream_name.h"
+#include "svc.h"
+
+#define HEAD_BYTES 2048
+
+struct http_limits {
+	int64_t max_connections, max_per_address, header_ms, idle_ms, send_ms, max_header, max_body;
+	int64_t viewer_targets, segment_ms;
+	const char *cors, *api_token, *data_dir;
+	const json_t *trusted;
+};
+
+struct conn {
+	struct conn *next, *prev;
+	uint64_t id;			/* never used again: for answers that come later */
+	int fd;
+	struct event *ev;		/* read, or write while an answer is stuck */
+	bool writing, waiting, closing, want_proxy, linger;
+	struct net_addr peer;		/* the other end, or who PROXY says */
+	struct net_addr client;		/* behind trusted proxies; of the current request */
+	int64_t since_ms;		/* of the state it is in: reading, idle or last progress */
+	bool idle;			/* between two requests */
+	struct request req;
+	unsigned flags;			/* of the route: ROUTE_CORS */
+	uint8_t *in;			/* bytes behind the current request */
+	size_t in_len;
+	/* the answer under way */
+	char head[HEAD_BYTES];
+	size_t head_len, head_off;
+	char *body;			/* owned if body_owned */
+	bool body_owned;
+	size_t body_len, body_off;
+	int file;			/* -1: none */
+	int64_t file_off, file_end;
+};
+
+struct http {
+	struct svc *svc;
+	struct http_limits limits;
+	struct conn *conns;
+	unsigned nconns;
+	struct board_http count;
+	char date[32];			/* as headers want it, of this second */
+	int data_dir_fd;		/* -1 until it was needed */
+};
+
+extern struct http http;
+extern const struct route http_routes[];
+
+/* --- conn.c --- */
+void conn_new(int fd, const struct net_addr *peer, bool want_proxy);
+struct conn *conn_find(uint64_t id);	/* NULL: it has gone */
+void conn_close(struct conn *c);
+void conn_sweep(int64_t now);		/* time-outs */
+void conn_stop(void);			/* no more requests; open answers are finished */
+void conn_send(struct conn *c);		/* the answer is complete: send it */
+
+/* --- answer.c: each ends the request --- */
+void answer_text(struct conn *c, int status, const char *text);
+/* extra: complete header lines or NULL. body is taken if owned, else must outlive the answer. */
+void answer_bytes(struct conn *c, int status, const char *type, const char *extra, char *body, size_t len, bool owned);
+void answer_json(struct conn *c, int status, json_t *body);	/* body stolen */
+void answer_redirect(struct conn *c, const char *to);		/* 307 */
+/* Conditional and range requests are honoured; fd is taken. */
+void answer_file(struct conn *c, int fd, const char *type, const char *extra);
+bool answer_is_head(const struct conn *c);
+
+/* --- view.c --- */
+struct view_stream {
+	struct board_stream s;
+	struct board_media m;		/* zero while no ingest has it */
+	uint64_t start_ticks[BOARD_OUTPUTS];
+};
+struct view {
+	struct board_header h;
+	unsigned n;
+	struct view_stream *streams;
+	unsigned nprocs;
+	struct board_proc *procs;
+};
+const struct view *view_get(void);	/* NULL: no board; at most half a second old */
+const struct view_stream *view_find(const char *name);
+void view_free(void);
+
+/* --- viewers.c --- */
+/* A player asked for NAME's playlist; set_cookie gets a header line to send, or "". */
+void viewers_seen(const char *name, const struct conn *c, char *set_cookie, size_t size);
+void viewers_tick(int64_t now);		/* once a second: forgets, reports changes */
+void viewers_free(void);
+
+/* --- handlers --- */
+void hls_live(struct conn *c, const struct route_match *m);
+void hls_file(struct conn *c, const struct route_match *m);
+void hls_alias(struct conn *c, const struct route_match *m);
+void hls_free(void);
+void api_streams(struct conn *c, const struct route_match *m);
+void api_stream(struct conn *c, const struct route_match *m);
+void api_kick(struct conn *c, const struct route_match *m);
+void api_health(struct conn *c, const struct route_match *m);
+void metrics_get(struct conn *c, const struct route_match *m);
+void page_home(struct conn *c, const struct route_match *m);
+void page_watch(struct conn *c, const struct route_match *m);
+void page_asset(struct conn *c, const struct route_match *m);
+int page_start(void);			/* reads web/ once */
+void page_free(void);
+#endif

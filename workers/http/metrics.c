@@ -1,0 +1,225 @@
+/*
+ * metrics.c - /metrics in Prometheus' text format 0.0.4: base units, _total on counters, no
+ * label whose values are without bound. Everything comes from the board and /proc.
+ */
+#include <event2/buffer.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http.h"
+#include "util.h"
+
+static void
+family(struct evbuffer *b, const char *name, const char *type, const char *help)
+{
+	evbuffer_add_printf(b, "# HELP millrace_%s %s\n# TYPE millrace_%s %s\n", name, help, name, type);
+}
+
+static void
+single(struct evbuffer *b, const char *name, const char *type, const char *help, double value)
+{
+	family(b, name, type, help);
+	evbuffer_add_printf(b, "millrace_%s %.17g\n", name, value);
+}
+
+/* --- per stream: a table of columns --- */
+
+static double
+live(const struct view_stream *v, int64_t now)
+{
+	return v->s.state == BOARD_STREAM_LIVE;
+}
+
+static double
+key_age(const struct view_stream *v, int64_t now)
+{
+	return v->m.last_key_ms != 0 ? (double)(now - v->m.last_key_ms) / 1e3 : 0;
+}
+
+#define STREAM_FIGURE(fn, expr) \
+	static double fn(const struct view_stream *v, int64_t now) { return (double)(expr); }
+
+STREAM_FIGURE(viewers, v->s.viewers)
+STREAM_FIGURE(reconnects, v->s.reconnects)
+STREAM_FIGURE(bitrate, v->m.bitrate_bps)
+STREAM_FIGURE(received, v->m.bytes_in)
+STREAM_FIGURE(fps, v->m.fps_milli / 1e3)
+STREAM_FIGURE(gop, v->m.gop_ms / 1e3)
+STREAM_FIGURE(dropped, v->m.dropped_frames)
+STREAM_FIGURE(segments, v->m.segments)
+STREAM_FIGURE(discontinuities, v->m.discontinuities)
+STREAM_FIGURE(delay, v->m.segment_delay_ms / 1e3)
+STREAM_FIGURE(jumps, v->m.timestamp_jumps)
+STREAM_FIGURE(ring, v->m.ring_bytes)
+
+static const struct {
+	const char *name, *type, *help;
+	double (*value)(const struct view_stream *v, int64_t now);
+} stream_figures[] = {
+	{ "stream_live", "gauge", "1 while the publisher delivers.", live },
+	{ "stream_viewers", "gauge", "Distinct players seen lately.", viewers },
+	{ "stream_reconnects_total", "counter", "Times the publisher came back.", reconnects },
+	{ "stream_bitrate_bits_per_second", "gauge", "Received bit rate over 5 s.", bitrate },
+	{ "stream_received_bytes_total", "counter", "Bytes received from the publisher.", received },
+	{ "stream_frames_per_second", "gauge", "Video frame rate over 5 s.", fps },
+	{ "stream_gop_seconds", "gauge", "Distance of the last two key frames.", gop },
+	{ "stream_key_frame_age_seconds", "gauge", "Time since the last key frame.", key_age },
+	{ "stream_dropped_frames_total", "counter", "Frames lost because an output was too slow.", dropped },
+	{ "stream_segments_total", "counter", "HLS segments listed.", segments },
+	{ "stream_discontinuities_total", "counter", "HLS discontinuities listed.", discontinuities },
+	{ "stream_segment_delay_seconds", "gauge", "Receive of the cutting key frame to segment listed.", delay },
+	{ "stream_timestamp_jumps_total", "counter", "Timestamps that were rebased.", jumps },
+	{ "stream_ring_bytes", "gauge", "Media kept in memory.", ring },
+};
+
+static void
+streams(struct evbuffer *b, const struct view *v, int64_t now)
+{
+	for (unsigned f = 0; f < sizeof(stream_figures) / sizeof(stream_figures[0]); f++) {
+		family(b, stream_figures[f].name, stream_figures[f].type, stream_figures[f].help);
+		for (unsigned i = 0; i < v->n; i++)
+			evbuffer_add_printf(b, "millrace_%s{stream=\"%s\"} %.17g\n", stream_figures[f].name,
+			    v->streams[i].s.name, stream_figures[f].value(&v->streams[i], now));
+	}
+}
+
+/* --- per output of a stream --- */
+
+enum output_figure { OUTPUT_UP, OUTPUT_RESTARTS, OUTPUT_CPU, OUTPUT_MEMORY };
+
+static double
+output_value(const struct view_stream *s, unsigned k, enum output_figure f)
+{
+	const struct board_output *o = &s->s.outputs[k];
+	int64_t rss = 0, cpu = 0;
+
+	if (f == OUTPUT_UP)
+		return strcmp(o->state, "up") == 0;
+	if (f == OUTPUT_RESTARTS)
+		return o->restarts;
+	if (board_proc_usage(o->pid, s->start_ticks[k], &rss, &cpu) < 0)
+		return 0;
+	return f == OUTPUT_CPU ? (double)cpu / 1e3 : (double)rss;
+}
+
+static void
+outputs(struct evbuffer *b, const struct view *v)
+{
+	static const struct { const char *name, *type, *help; } figures[] = {
+		[OUTPUT_UP] = { "output_up", "gauge", "1 while the output's ffmpeg runs." },
+		[OUTPUT_RESTARTS] = { "output_restarts_total", "counter", "Times it was started again." },
+		[OUTPUT_CPU] = { "output_cpu_seconds_total", "counter", "CPU time of the running ffmpeg." },
+		[OUTPUT_MEMORY] = { "output_resident_memory_bytes", "gauge", "Memory of the running ffmpeg." },
+	};
+
+	for (unsigned f = OUTPUT_UP; f <= OUTPUT_MEMORY; f++) {
+		family(b, figures[f].name, figures[f].type, figures[f].help);
+		for (unsigned i = 0; i < v->n; i++)
+			for (unsigned k = 0; k < v->streams[i].s.noutputs && k < BOARD_OUTPUTS; k++)
+				evbuffer_add_printf(b, "millrace_%s{stream=\"%s\",output=\"%s\"} %.17g\n",
+				    figures[f].name, v->streams[i].s.name, v->streams[i].s.outputs[k].kind,
+				    output_value(&v->streams[i], k, (enum output_figure)f));
+	}
+}
+
+/* --- processes by kind, http workers, Redis --- */
+
+static void
+processes(struct evbuffer *b, const struct view *v)
+{
+	static const char *const kinds[] = { "http", "registry", "ingest", "finish", "redis", "ffmpeg" };
+	unsigned n[6] = { 0 }, restarts[6] = { 0 };
+
+	for (unsigned i = 0; i < v->nprocs; i++)
+		for (unsigned k = 0; k < 6; k++)
+			if (strcmp(v->procs[i].kind, kinds[k]) == 0) {
+				n[k]++;
+				restarts[k] += v->procs[i].restarts;
+			}
+	family(b, "processes", "gauge", "Child processes by kind.");
+	for (unsigned k = 0; k < 6; k++)
+		evbuffer_add_printf(b, "millrace_processes{kind=\"%s\"} %u\n", kinds[k], n[k]);
+	family(b, "process_restarts_total", "counter", "Restarts of what runs now, by kind.");
+	for (unsigned k = 0; k < 6; k++)
+		evbuffer_add_printf(b, "millrace_process_restarts_total{kind=\"%s\"} %u\n", kinds[k], restarts[k]);
+}
+
+static void
+workers(struct evbuffer *b, const struct view *v)
+{
+	static const struct { const char *name, *type, *help; size_t at; } figures[] = {
+		{ "http_connections_total", "counter", "Connections accepted.", offsetof(struct board_http, connections) },
+		{ "http_connections", "gauge", "Connections open.", offsetof(struct board_http, connections_open) },
+		{ "http_requests_total", "counter", "Requests.", offsetof(struct board_http, requests) },
+		{ "http_sent_bytes_total", "counter", "Bytes sent.", offsetof(struct board_http, bytes_out) },
+		{ "http_client_errors_total", "counter", "Answers 4xx.", offsetof(struct board_http, responses_4xx) },
+		{ "http_server_errors_total", "counter", "Answers 5xx.", offsetof(struct board_http, responses_5xx) },
+		{ "http_redirects_total", "counter", "Viewers sent to another host.", offsetof(struct board_http, redirects) },
+		{ "http_timeouts_total", "counter", "Slow clients closed.", offsetof(struct board_http, timeouts) },
+	};
+	unsigned worker;
+	uint64_t value;
+
+	for (unsigned f = 0; f < sizeof(figures) / sizeof(figures[0]); f++) {
+		family(b, figures[f].name, figures[f].type, figures[f].help);
+		worker = 0;
+		for (unsigned i = 0; i < v->nprocs; i++) {
+			if (strcmp(v->procs[i].kind, "http") != 0)
+				continue;
+			memcpy(&value, (const char *)&v->procs[i].page.http + figures[f].at, sizeof(value));
+			evbuffer_add_printf(b, "millrace_%s{worker=\"%u\"} %llu\n", figures[f].name, worker++,
+			    (unsigned long long)value);
+		}
+	}
+}
+
+static void
+registry(struct evbuffer *b, const struct view *v)
+{
+	for (unsigned i = 0; i < v->nprocs; i++) {
+		const struct board_registry *r = &v->procs[i].page.registry;
+
+		if (strcmp(v->procs[i].kind, "registry") != 0)
+			continue;
+		single(b, "redis_up", "gauge", "1 while Redis answers.", r->redis_up);
+		single(b, "redis_reconnects_total", "counter", "Connections to Redis made anew.", (double)r->reconnects);
+		single(b, "redis_delay_seconds", "gauge", "Last round trip.", (double)r->redis_delay_ms / 1e3);
+		single(b, "events_sent_total", "counter", "Events written to Redis.", (double)r->events_sent);
+		single(b, "events_waiting", "gauge", "Events in the spool.", (double)r->events_waiting);
+		return;
+	}
+}
+
+void
+metrics_get(struct conn *c, const struct route_match *m)
+{
+	const struct view *v = view_get();
+	struct evbuffer *b;
+	char *out;
+	size_t n;
+
+	if (v == NULL) {
+		answer_text(c, 503, "No board: the supervisor is not there.\n");
+		return;
+	}
+	b = evbuffer_new();
+	family(b, "build_info", "gauge", "Version of what runs.");
+	evbuffer_add_printf(b, "millrace_build_info{version=\"%s\"} 1\n", MILLRACE_VERSION);
+	single(b, "up_seconds", "gauge", "Since the supervisor started.", (double)(wall_ms() - v->h.started_wall_ms) / 1e3);
+	single(b, "healthy", "gauge", "1 if nothing is wrong.", v->h.health[0] == '\0');
+	single(b, "rtmp_connections_total", "counter", "RTMP connections accepted.", (double)v->h.accepted);
+	single(b, "rtmp_refused_total", "counter", "RTMP connections over a limit.", (double)v->h.refused);
+	single(b, "rtmp_connections", "gauge", "RTMP connections open.", v->h.connections);
+	single(b, "log_dropped_lines_total", "counter", "Log lines nobody took.", (double)v->h.log_dropped);
+	processes(b, v);
+	workers(b, v);
+	registry(b, v);
+	streams(b, v, now_ms());
+	outputs(b, v);
+	n = evbuffer_get_length(b);
+	out = xmalloc(n + 1);
+	evbuffer_remove(b, out, n);
+	evbuffer_free(b);
+	answer_bytes(c, 200, "text/plain; version=0.0.4; charset=utf-8", "Cache-Control: no-cache\r\n", out, n, true);
+}

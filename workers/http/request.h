@@ -1,0 +1,69 @@
+/*
+ * request.h - one HTTP/1.x request from bytes: (parser, bytes in) -> (consumed, request).
+ * No sockets, no files, no clock. conn.c feeds it; the unit test feeds it byte by byte.
+ *
+ * What is kept: method, version, path, query and the few headers of enum request_field,
+ * copied into one buffer of at most max_header bytes. A body is counted and dropped:
+ * no call of ours needs one.
+ */
+#ifndef MILLRACE_HTTP_REQUEST_H
+#define MILLRACE_HTTP_REQUEST_H
+
+#include <http_parser.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum request_state { REQUEST_MORE, REQUEST_DONE, REQUEST_BAD };
+
+enum request_field { FIELD_NONE, FIELD_AUTHORIZATION, FIELD_COOKIE, FIELD_EXPECT,
+	FIELD_FORWARDED, FIELD_HOST, FIELD_IF_MODIFIED_SINCE, FIELD_IF_NONE_MATCH,
+	FIELD_IF_RANGE, FIELD_ORIGIN, FIELD_RANGE, FIELD_USER_AGENT, FIELD_VIA,
+	FIELD_X_FORWARDED_FOR, FIELD_X_REAL_IP, FIELD_COUNT };
+
+#define REQUEST_NAME_MAX 32	/* longest header name of interest, with NUL */
+
+struct request {
+	struct http_parser parser;
+	enum request_state state;
+	int status;		/* REQUEST_BAD: the answer's status */
+	const char *why;	/* REQUEST_BAD: the answer's text */
+	bool keep_alive;	/* REQUEST_DONE */
+	bool want_continue;	/* "Expect: 100-continue" stands unanswered; the caller clears it */
+	size_t max_header, max_body;
+	size_t head_bytes, body_bytes;
+	bool head_done;
+	char *text;		/* NUL-terminated strings, offsets below; byte 0 is unused */
+	size_t used, cap;
+	size_t url;		/* offset of the request target, 0 = absent */
+	size_t query;		/* offset behind its '?', 0 = none */
+	size_t field[FIELD_COUNT];
+	char name[REQUEST_NAME_MAX];
+	size_t name_len, value;	/* header being read; value 0 = none open */
+	enum request_field current;
+	bool in_url;
+};
+
+void request_init(struct request *r, size_t max_header, size_t max_body);
+/* Ready for the next request of the same connection. */
+void request_reset(struct request *r);
+void request_free(struct request *r);
+
+/*
+ * Takes bytes until the request is complete or wrong; returns how many were used. State
+ * REQUEST_DONE leaves the rest (the next, pipelined request) to the caller; REQUEST_BAD
+ * takes no more.
+ */
+size_t request_feed(struct request *r, const void *in, size_t len);
+
+unsigned request_method(const struct request *r);	/* enum http_method */
+bool request_http10(const struct request *r);
+/* The target up to '?', still percent-encoded: "/stream/a/live.m3u8", or "*". */
+const char *request_path(const struct request *r);
+const char *request_query(const struct request *r);	/* "" if none */
+const char *request_field(const struct request *r, enum request_field f); /* NULL if absent */
+/* Value of a query parameter, percent-decoded; -1 if absent, too long or not decodable. */
+int request_param(const struct request *r, const char *key, char *out, size_t size);
+/* Percent-decoding of len bytes; -1 for a bad escape, a NUL, or more than fits. */
+int request_decode(const char *in, size_t len, char *out, size_t size);
+#endif
