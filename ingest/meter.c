@@ -3,6 +3,13 @@
 
 #include <stdio.h>
 
+#define LAG_WINDOW_MS 5000
+#define KEY_MARGIN_MS 15	/* for its bytes to come in, and for jitter */
+#define KEYS_TO_KNOW 3
+#define EAGER_MS 40
+#define RETRY_MS 20
+#define RETRY_FOR_MS 100
+
 void
 meter_bytes(struct meter *m, size_t n)
 {
@@ -15,12 +22,37 @@ meter_frame(struct meter *m, bool audio, bool key, int64_t dts_ms, int64_t now)
 	m->last_media_ms = now;
 	m->audio += audio;
 	m->video += !audio;
+	if (now - m->lag_since_ms > LAG_WINDOW_MS) {
+		m->lag[1] = m->lag_since_ms != 0 ? m->lag[0] : now - dts_ms;
+		m->lag[0] = now - dts_ms;
+		m->lag_since_ms = now;
+	}
+	if (now - dts_ms < m->lag[0])
+		m->lag[0] = now - dts_ms;
 	if (!key)
 		return;
 	m->gop_ms = m->keys > 0 ? dts_ms - m->last_key_dts : 0;
 	m->last_key_dts = dts_ms;
 	m->last_key_ms = now;
 	m->keys++;
+}
+
+int64_t
+meter_tick(struct meter *m, int64_t longest, int64_t now)
+{
+	int64_t lag = m->lag[0] < m->lag[1] ? m->lag[0] : m->lag[1];
+	int64_t due = m->last_key_dts + m->gop_ms + lag + KEY_MARGIN_MS, wait;
+
+	if (longest <= EAGER_MS || m->video == 0)
+		return longest < EAGER_MS || m->audio > 0 ? longest : EAGER_MS;
+	if (m->keys < KEYS_TO_KNOW)
+		return EAGER_MS;
+	wait = due - now;
+	if (wait <= 0)
+		return wait > -RETRY_FOR_MS ? RETRY_MS : longest;
+	if (wait > longest)	/* so that the last wait before it is not a short one */
+		return wait < 2 * longest ? wait / 2 : longest;
+	return wait;
 }
 
 bool

@@ -17,6 +17,7 @@
 
 #include "util.h"
 
+#define FIRST_BYTES (64 * 1024)	/* of a message's buffer: most need no second allocation */
 #define HEAD_MAX 18		/* basic 3, message 11, extended timestamp 4 */
 #define EXTENDED 0xffffffU	/* the 24 bit field's mark */
 #define DELTA_OF_TYPE0_MAX_MS 10000	/* see new_message() */
@@ -301,7 +302,7 @@ gather(struct rtmp_chunk *r, struct chunk_stream *cs, const uint8_t *in, size_t 
 	size_t size = cs->size;
 
 	while (size < cs->have + n)
-		size = size == 0 ? 4096 : size * 2;
+		size = size == 0 ? FIRST_BYTES : size * 2;
 	if (size > cs->len)
 		size = cs->len;
 	if (r->buffered - cs->size + size > r->limits.max_buffered)

@@ -33,6 +33,7 @@
 #define CLOSE_MS 12000			/* for the last segment, also if ffmpeg has to be started again */
 #define HURRY_MS 2000			/* ... when somebody waits for the name, or the server stops */
 #define SLOW_TICK_MS 250		/* before the stream is live */
+#define CLOSING_TICK_MS 100
 
 enum phase { SES_PROTOCOL, SES_CLAIMED, SES_LIVE, SES_CLOSING, SES_LINGER };
 
@@ -345,13 +346,21 @@ session_yield(struct svc *svc, struct msg *m)
 
 /* --- the tick --- */
 
+static void
+tick_in(struct session *s, int64_t ms)
+{
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	event_add(s->tick, &tv);
+}
+
 static const char *
 overdue(const struct session *s, int64_t now)
 {
 	const json_t *c = s->svc->conf;
 
 	if (s->phase < SES_LIVE)
-		return now - s->born_ms > conf_int(c, "rtmp.handshake_timeout") ?
+		return s->born_ms != 0 && now - s->born_ms > conf_int(c, "rtmp.handshake_timeout") ?
 		    "no publish within rtmp.handshake_timeout" : NULL;
 	if (s->meter.last_media_ms == 0 && now - s->live_ms > conf_int(c, "rtmp.first_media_timeout"))
 		return "no media within rtmp.first_media_timeout";
@@ -427,6 +436,8 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 	int64_t now = now_ms();
 	const char *why;
 
+	tick_in(s, s->phase == SES_LIVE ? meter_tick(&s->meter, conf_int(s->svc->conf, "rtmp.read_tick"), now) :
+	    s->phase >= SES_CLOSING ? CLOSING_TICK_MS : SLOW_TICK_MS);
 	if (s->phase >= SES_CLOSING) {
 		if (s->hls != NULL && s->phase == SES_CLOSING)
 			s->hls->ops->tick(s->hls, now);
@@ -440,15 +451,6 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 		log_warnx("closing: %s", why);
 		finish(s, why);
 	}
-}
-
-static void
-tick_set(struct session *s, int64_t ms)
-{
-	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
-
-	event_del(s->tick);
-	event_add(s->tick, &tv);
 }
 
 /* --- what the supervisor says --- */
@@ -503,7 +505,7 @@ session_grant(struct svc *svc, struct msg *m)
 	write_out(s);
 	event_free(s->rd);		/* from here on by the tick */
 	s->rd = NULL;
-	tick_set(s, conf_int(svc->conf, "rtmp.read_tick"));
+	tick_in(s, 0);
 	log_info("live%s, from %s", resumed ? ", the playlist goes on" : "", s->encoder[0] ? s->encoder : "its encoder");
 	svc_send(svc, MSG_EVENT, 0, json_pack("{s:s, s:s}", "event", "stream_live", "name", s->match.name));
 	to_board(s, s->live_ms);
@@ -560,7 +562,7 @@ session_conn(struct svc *svc, struct msg *m)
 	net_tune(s->fd, (int)conf_int(c, "rtmp.user_timeout"));
 	setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	s->rtmp = rtmp_session_new(&limits, &rtmp_ops, s, s->out);
-	s->last_byte_ms = now_ms();
+	s->born_ms = s->last_byte_ms = now_ms();
 	s->rd = event_new(svc->base, s->fd, EV_READ | EV_PERSIST, read_cb, s);
 	event_add(s->rd, NULL);
 }
@@ -575,9 +577,8 @@ session_new(struct svc *svc)
 	s->fd = -1;
 	s->out = evbuffer_new();
 	s->proxy = evbuffer_new();
-	s->born_ms = now_ms();
-	s->tick = event_new(svc->base, -1, EV_PERSIST, tick_cb, s);
-	tick_set(s, SLOW_TICK_MS);
+	s->tick = evtimer_new(svc->base, tick_cb, s);
+	tick_in(s, SLOW_TICK_MS);
 	return s;
 }
 
