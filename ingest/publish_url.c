@@ -43,7 +43,7 @@ match_one(const char *pattern, const char *path, struct publish_match *out)
 				return false;
 			memcpy(out->name, have, nh);
 		} else if (is_var(want, nw, "app")) {
-			if (nh >= sizeof(out->app))
+			if (!stream_name_ok(have, nh))	/* shown and stored: as harmless as a name */
 				return false;
 			memcpy(out->app, have, nh);
 		} else if (want[0] != '{') {

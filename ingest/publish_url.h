@@ -13,7 +13,7 @@
 
 struct publish_match {
 	char name[STREAM_NAME_MAX + 1];
-	char app[64];		/* {app}, else the first literal segment */
+	char app[STREAM_NAME_MAX + 1];	/* {app}, else the first literal segment */
 };
 
 /*

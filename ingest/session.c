@@ -207,6 +207,7 @@ on_metadata(void *ctx, json_t *data)
 
 	if (encoder != NULL)
 		str_copy(s->encoder, encoder, sizeof(s->encoder));
+	s->tracks.told = true;
 	s->tracks.expect_video = json_object_get(data, "videocodecid") != NULL || json_object_get(data, "width") != NULL;
 	s->tracks.expect_audio = json_object_get(data, "audiocodecid") != NULL;
 }
@@ -225,10 +226,15 @@ static void
 on_play(void *ctx, const char *name, char *buf, size_t size)
 {
 	struct session *s = ctx;
-	const char *url = conf_str(s->svc->conf, "http.public_url");
+	const char *url = conf_str(s->svc->conf, "http.public_url"), *listen, *port, *end = strrchr(s->local, ':');
+	char own[NET_TEXT + 32] = "";
 
-	snprintf(buf, size, "RTMP play is not served; watch by HLS: %s/watch/%.64s",
-	    url[0] != '\0' ? url : "http://HOST:8080", name);
+	listen = json_string_value(json_object_get(json_array_get(conf_get(s->svc->conf, "http.listen"), 0), "address"));
+	port = listen != NULL ? strrchr(listen, ':') : NULL;
+	if (port != NULL && end != NULL)
+		snprintf(own, sizeof(own), "http://%.*s%s", (int)(end - s->local), s->local, port);
+	snprintf(buf, size, "RTMP play is not served; watch by HLS: %s/stream/%.64s/live.m3u8",
+	    url[0] != '\0' ? url : own, name);
 }
 
 static void
@@ -415,11 +421,11 @@ live_tick(struct session *s, int64_t now)
 		unsupported(s);
 		return;
 	}
-	tracks_tick(&s->tracks, now);
+	if (tracks_tick(&s->tracks, now))
+		s->hls->ops->regen(s->hls, ring_regen(&s->ring, s->tracks.gen));
 	s->hls->ops->tick(s->hls, now);
 	need = s->hls->ops->needs(s->hls);
-	if (need != NULL || s->tracks.begun)
-		ring_trim(&s->ring, need);
+	ring_trim(&s->ring, need);
 	if (now - s->pinged_ms >= conf_int(s->svc->conf, "rtmp.ping_interval")) {
 		s->pinged_ms = now;
 		rtmp_session_ping(s->rtmp, (uint32_t)now);
@@ -556,6 +562,7 @@ session_conn(struct svc *svc, struct msg *m)
 		return;
 	}
 	str_copy(s->peer, msg_str_or(m, "peer", "?"), sizeof(s->peer));
+	str_copy(s->local, msg_str_or(m, "local", ""), sizeof(s->local));
 	s->want_proxy = json_is_true(json_object_get(m->body, "proxy_protocol"));
 	log_set_peer(s->peer);
 	fd_cloexec_nonblock(s->fd);
