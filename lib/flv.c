@@ -17,6 +17,8 @@
 #define PACKET_MODEX 7
 #define AUDIO_MULTICHANNEL 4
 #define AUDIO_MULTITRACK 5
+#define TRACKS_ONE 0
+#define TRACKS_MANY_CODECS 2
 
 struct cursor { const uint8_t *p; size_t len, at; };
 
@@ -74,20 +76,43 @@ modex(struct cursor *c, unsigned *packet_type, uint32_t *nano)
 	return 0;
 }
 
-/* Multitrack head: type and real packet type in a byte, FourCC (once, unless many codecs), track id. */
+/*
+ * Multitrack: kind and real packet type in a byte, then for each track a FourCC (once for
+ * all, unless each has its own codec), its id and, with more than one, its size. Narrows
+ * the cursor to track 0; without one in here the message is marked as not for us.
+ */
 static int
 multitrack(struct cursor *c, unsigned *packet_type, struct flv_info *out)
 {
 	uint32_t head, track, size;
+	unsigned kind;
 
 	if (get(c, 1, &head) < 0)
 		return -1;
 	*packet_type = head & 15;
-	if (get(c, 4, &out->codec) < 0 || get(c, 1, &track) < 0)
-		return -1;
+	kind = head >> 4;
+	if (kind > TRACKS_MANY_CODECS)
+		return torn();
+	for (bool first = true;; first = false) {
+		if ((first || kind == TRACKS_MANY_CODECS) && get(c, 4, &out->codec) < 0)
+			return -1;
+		if (get(c, 1, &track) < 0)
+			return -1;
+		if (kind == TRACKS_ONE)
+			break;
+		if (get(c, 3, &size) < 0)
+			return -1;
+		if (size > c->len - c->at)
+			return torn();
+		if (track == 0) {
+			c->len = c->at + size;
+			break;
+		}
+		if (c->at + size == c->len)
+			break;
+		c->at += size;
+	}
 	out->multitrack = track != 0;
-	if (head >> 4 != 0 && get(c, 3, &size) < 0)	/* not "one track": a size per track */
-		return -1;
 	return 0;
 }
 
@@ -127,6 +152,7 @@ video_enhanced(struct cursor *c, uint8_t head, struct flv_info *out)
 	if (type > VIDEO_TS_SEQUENCE_START)
 		return torn();
 	out->payload = c->at;
+	out->payload_len = c->len - c->at;
 	return 0;
 }
 
@@ -159,6 +185,7 @@ flv_parse_video(const uint8_t *body, size_t len, struct flv_info *out)
 		out->codec = out->codec == 7 ? FLV_FOURCC('a', 'v', 'c', '1') : FLV_FOURCC('h', 'v', 'c', '1');
 	}
 	out->payload = c.at;
+	out->payload_len = c.len - c.at;
 	return 0;
 }
 
@@ -178,6 +205,7 @@ audio_enhanced(struct cursor *c, uint8_t head, struct flv_info *out)
 	if (type > AUDIO_MULTICHANNEL || type == 3)
 		return torn();
 	out->payload = c->at;
+	out->payload_len = c->len - c->at;
 	return 0;
 }
 
@@ -207,6 +235,7 @@ flv_parse_audio(const uint8_t *body, size_t len, struct flv_info *out)
 	} else if (out->codec == 2 || out->codec == 14)
 		out->codec = FLV_FOURCC('.', 'm', 'p', '3');
 	out->payload = c.at;
+	out->payload_len = c.len - c.at;
 	return 0;
 }
 
@@ -261,175 +290,4 @@ flv_write_tag_tail(uint8_t out[FLV_TAG_TAIL_BYTES], uint32_t body_len)
 
 	out[0] = (uint8_t)(n >> 24);
 	put24(out + 1, n & 0xffffff);
-}
-
-/* --- sequence headers --- */
-
-struct bits { const uint8_t *p; size_t len, at; bool over; };
-
-static uint32_t
-bits_get(struct bits *b, unsigned n)
-{
-	uint32_t v = 0;
-
-	for (; n > 0; n--, b->at++) {
-		if (b->at / 8 >= b->len) {
-			b->over = true;
-			return 0;
-		}
-		v = v << 1 | (b->p[b->at / 8] >> (7 - b->at % 8) & 1);
-	}
-	return v;
-}
-
-static uint32_t
-bits_ue(struct bits *b)
-{
-	unsigned zeros = 0;
-
-	while (!b->over && bits_get(b, 1) == 0)
-		if (++zeros > 31) {
-			b->over = true;
-			return 0;
-		}
-	return ((1U << zeros) - 1) + bits_get(b, zeros);
-}
-
-static int32_t
-bits_se(struct bits *b)
-{
-	uint32_t v = bits_ue(b);
-
-	return v & 1 ? (int32_t)(v / 2 + 1) : -(int32_t)(v / 2);
-}
-
-static void
-skip_scaling_lists(struct bits *b, unsigned lists)
-{
-	for (unsigned i = 0; i < lists && !b->over; i++) {
-		int32_t last = 8, next = 8;
-
-		if (!bits_get(b, 1))
-			continue;
-		for (unsigned k = 0; k < (i < 6 ? 16U : 64U) && next != 0 && !b->over; k++) {
-			next = (last + bits_se(b) + 256) % 256;
-			if (next != 0)
-				last = next;
-		}
-	}
-}
-
-/* The part of the SPS that only the high profiles have (H.264 7.3.2.1.1); chroma_format_idc. */
-static uint32_t
-sps_high(struct bits *b)
-{
-	uint32_t chroma = bits_ue(b);
-
-	if (chroma == 3)
-		bits_get(b, 1);
-	bits_ue(b);
-	bits_ue(b);
-	bits_get(b, 1);
-	if (bits_get(b, 1))
-		skip_scaling_lists(b, chroma == 3 ? 12 : 8);
-	return chroma;
-}
-
-static bool
-profile_is_high(uint32_t profile)
-{
-	static const uint8_t high[] = { 100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135 };
-
-	return memchr(high, (int)profile, sizeof(high)) != NULL;
-}
-
-static void
-sps_order(struct bits *b)
-{
-	uint32_t type = bits_ue(b), n;
-
-	if (type == 0)
-		bits_ue(b);
-	else if (type == 1) {
-		bits_get(b, 1);
-		bits_se(b);
-		bits_se(b);
-		n = bits_ue(b);
-		for (uint32_t i = 0; i < n && i < 256 && !b->over; i++)
-			bits_se(b);
-	}
-}
-
-static int
-sps_size(const uint8_t *sps, size_t len, int *width, int *height)
-{
-	uint8_t raw[256];
-	struct bits b = { .p = raw };
-	uint32_t profile, chroma = 1, w, h, frame_mbs, l, r, t, bt, unit_x, unit_y;
-
-	for (size_t i = 0; i < len && b.len < sizeof(raw); i++)		/* without emulation prevention */
-		if (i < 2 || sps[i] != 3 || sps[i - 1] != 0 || sps[i - 2] != 0)
-			raw[b.len++] = sps[i];
-	bits_get(&b, 8);
-	profile = bits_get(&b, 8);
-	bits_get(&b, 16);
-	bits_ue(&b);
-	if (profile_is_high(profile))
-		chroma = sps_high(&b);
-	bits_ue(&b);
-	sps_order(&b);
-	bits_ue(&b);
-	bits_get(&b, 1);
-	w = (bits_ue(&b) + 1) * 16;
-	h = bits_ue(&b) + 1;
-	frame_mbs = bits_get(&b, 1);
-	h *= frame_mbs ? 16 : 32;
-	if (!frame_mbs)
-		bits_get(&b, 1);
-	bits_get(&b, 1);
-	if (bits_get(&b, 1)) {
-		l = bits_ue(&b), r = bits_ue(&b), t = bits_ue(&b), bt = bits_ue(&b);
-		unit_x = chroma == 1 || chroma == 2 ? 2 : 1;
-		unit_y = (chroma == 1 ? 2 : 1) * (frame_mbs ? 1 : 2);
-		if (l > w || r > w || t > h || bt > h || (l + r) * unit_x >= w || (t + bt) * unit_y >= h)
-			return torn();
-		w -= (l + r) * unit_x;
-		h -= (t + bt) * unit_y;
-	}
-	if (b.over || w == 0 || h == 0 || w > 32768 || h > 32768)
-		return torn();
-	*width = (int)w;
-	*height = (int)h;
-	return 0;
-}
-
-int
-flv_avc_size(const uint8_t *record, size_t len, int *width, int *height)
-{
-	size_t n;
-
-	if (len < 8 || record[0] != 1 || (record[5] & 31) == 0)
-		return torn();
-	n = (size_t)record[6] << 8 | record[7];
-	if (n < 4 || n > len - 8)
-		return torn();
-	return sps_size(record + 8, n, width, height);
-}
-
-int
-flv_aac_config(const uint8_t *asc, size_t len, int *rate, int *channels)
-{
-	static const int rates[] = { 96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050,
-		16000, 12000, 11025, 8000, 7350 };
-	static const int layouts[] = { 0, 1, 2, 3, 4, 5, 6, 8 };
-	struct bits b = { .p = asc, .len = len };
-	uint32_t index, layout;
-
-	if (bits_get(&b, 5) == 31)
-		bits_get(&b, 6);
-	index = bits_get(&b, 4);
-	*rate = index == 15 ? (int)bits_get(&b, 24) : index < 13 ? rates[index] : 0;
-	layout = bits_get(&b, 4);
-	*channels = layout < 8 ? layouts[layout] : 0;
-	return b.over || *rate == 0 ? torn() : 0;
 }

@@ -26,11 +26,12 @@ struct flv_info {
 	bool sequence_end;
 	bool keyframe;		/* video: starts a GOP (coded frame, not the header) */
 	bool metadata;		/* video Metadata packet (HDR) or ignorable info frame */
-	bool multitrack;	/* track != 0 is not for us */
+	bool multitrack;	/* nothing in here is of track 0: not for us */
 	int32_t cts_ms;		/* composition time offset */
 	uint32_t nano_offset;	/* ModEx TimestampOffsetNano, ns */
 	size_t payload;		/* offset of the codec payload in the body */
 	int sample_rate, channels; /* legacy audio head, 0 = unknown */
+	size_t payload_len;	/* to the end of the body; of a multitrack message: track 0's bytes */
 };
 
 /* 0, or -1 EBADMSG: torn or unknown head (the caller drops the tag and counts). */

@@ -1,0 +1,207 @@
+/*
+ * flv_config.c - what a sequence header tells: the picture's size from an H.264 SPS (7.3.2.1),
+ * rate and channels from an AudioSpecificConfig (ISO 14496-3, 1.6.2.1). Contract in flv.h.
+ * Pure; a reader that runs out of bits gives zeros and says so once, at the end.
+ */
+#include "flv.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define MACROBLOCKS_MAX 1024	/* 16384 pixels: more than level 6.2 allows */
+
+static int
+torn(void)
+{
+	errno = EBADMSG;
+	return -1;
+}
+
+struct bits { const uint8_t *p; size_t len, at; bool over; };
+
+static uint32_t
+bits_get(struct bits *b, unsigned n)
+{
+	uint32_t v = 0;
+
+	for (; n > 0; n--, b->at++) {
+		if (b->at / 8 >= b->len) {
+			b->over = true;
+			return 0;
+		}
+		v = v << 1 | (b->p[b->at / 8] >> (7 - b->at % 8) & 1);
+	}
+	return v;
+}
+
+static uint32_t
+bits_ue(struct bits *b)
+{
+	unsigned zeros = 0;
+
+	while (!b->over && bits_get(b, 1) == 0)
+		if (++zeros > 31) {
+			b->over = true;
+			return 0;
+		}
+	return ((1U << zeros) - 1) + bits_get(b, zeros);
+}
+
+static int32_t
+bits_se(struct bits *b)
+{
+	uint32_t v = bits_ue(b);
+
+	return v & 1 ? (int32_t)(v / 2 + 1) : -(int32_t)(v / 2);
+}
+
+static void
+skip_scaling_lists(struct bits *b, unsigned lists)
+{
+	for (unsigned i = 0; i < lists && !b->over; i++) {
+		uint32_t last = 8, next = 8;
+
+		if (!bits_get(b, 1))
+			continue;
+		for (unsigned k = 0; k < (i < 6 ? 16U : 64U) && next != 0 && !b->over; k++) {
+			next = (uint8_t)(last + (uint32_t)bits_se(b));	/* modulo 256 */
+			if (next != 0)
+				last = next;
+		}
+	}
+}
+
+/* The part of the SPS that only the high profiles have (H.264 7.3.2.1.1); chroma_format_idc. */
+static uint32_t
+sps_high(struct bits *b)
+{
+	uint32_t chroma = bits_ue(b);
+
+	if (chroma == 3)
+		bits_get(b, 1);
+	bits_ue(b);
+	bits_ue(b);
+	bits_get(b, 1);
+	if (bits_get(b, 1))
+		skip_scaling_lists(b, chroma == 3 ? 12 : 8);
+	return chroma;
+}
+
+static bool
+profile_is_high(uint32_t profile)
+{
+	static const uint8_t high[] = { 100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135 };
+
+	return memchr(high, (int)profile, sizeof(high)) != NULL;
+}
+
+static void
+sps_order(struct bits *b)
+{
+	uint32_t type = bits_ue(b), n;
+
+	if (type == 0)
+		bits_ue(b);
+	else if (type == 1) {
+		bits_get(b, 1);
+		bits_se(b);
+		bits_se(b);
+		n = bits_ue(b);
+		for (uint32_t i = 0; i < n && i < 256 && !b->over; i++)
+			bits_se(b);
+	}
+}
+
+/* Takes the cropping off; the units depend on chroma and on frames or fields (7.4.2.1.1). */
+static int
+sps_crop(struct bits *b, uint32_t chroma, bool frames_only, uint32_t *w, uint32_t *h)
+{
+	uint32_t l = bits_ue(b), r = bits_ue(b), t = bits_ue(b), bottom = bits_ue(b);
+	uint32_t unit_x = chroma == 1 || chroma == 2 ? 2 : 1;
+	uint32_t unit_y = (chroma == 1 ? 2 : 1) * (frames_only ? 1 : 2);
+
+	if (l > *w || r > *w || t > *h || bottom > *h || (l + r) * unit_x >= *w || (t + bottom) * unit_y >= *h)
+		return torn();
+	*w -= (l + r) * unit_x;
+	*h -= (t + bottom) * unit_y;
+	return 0;
+}
+
+static size_t
+without_emulation_prevention(const uint8_t *in, size_t len, uint8_t *out, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len && n < size; i++)
+		if (i < 2 || in[i] != 3 || in[i - 1] != 0 || in[i - 2] != 0)
+			out[n++] = in[i];
+	return n;
+}
+
+static int
+sps_size(const uint8_t *sps, size_t len, int *width, int *height)
+{
+	uint8_t raw[256];
+	struct bits b = { .p = raw, .len = without_emulation_prevention(sps, len, raw, sizeof(raw)) };
+	uint32_t profile, chroma = 1, w, h;
+	bool frames_only;
+
+	bits_get(&b, 8);
+	profile = bits_get(&b, 8);
+	bits_get(&b, 16);
+	bits_ue(&b);
+	if (profile_is_high(profile))
+		chroma = sps_high(&b);
+	bits_ue(&b);
+	sps_order(&b);
+	bits_ue(&b);
+	bits_get(&b, 1);
+	w = bits_ue(&b);
+	h = bits_ue(&b);
+	frames_only = bits_get(&b, 1);
+	if (b.over || w >= MACROBLOCKS_MAX || h >= MACROBLOCKS_MAX)
+		return torn();
+	w = (w + 1) * 16;
+	h = (h + 1) * (frames_only ? 16 : 32);
+	if (!frames_only)
+		bits_get(&b, 1);
+	bits_get(&b, 1);
+	if (bits_get(&b, 1) && sps_crop(&b, chroma, frames_only, &w, &h) < 0)
+		return -1;
+	if (b.over)
+		return torn();
+	*width = (int)w;
+	*height = (int)h;
+	return 0;
+}
+
+int
+flv_avc_size(const uint8_t *record, size_t len, int *width, int *height)
+{
+	size_t n;
+
+	if (len < 8 || record[0] != 1 || (record[5] & 31) == 0)
+		return torn();
+	n = (size_t)record[6] << 8 | record[7];
+	if (n < 4 || n > len - 8)
+		return torn();
+	return sps_size(record + 8, n, width, height);
+}
+
+int
+flv_aac_config(const uint8_t *asc, size_t len, int *rate, int *channels)
+{
+	static const int rates[] = { 96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050,
+		16000, 12000, 11025, 8000, 7350 };
+	static const int layouts[] = { 0, 1, 2, 3, 4, 5, 6, 8 };
+	struct bits b = { .p = asc, .len = len };
+	uint32_t index, layout;
+
+	if (bits_get(&b, 5) == 31)
+		bits_get(&b, 6);
+	index = bits_get(&b, 4);
+	*rate = index == 15 ? (int)bits_get(&b, 24) : index < 13 ? rates[index] : 0;
+	layout = bits_get(&b, 4);
+	*channels = layout < 8 ? layouts[layout] : 0;
+	return b.over || *rate == 0 ? torn() : 0;
+}
