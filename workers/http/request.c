@@ -277,7 +277,7 @@ parser_error(struct request *r)
 {
 	switch (HTTP_PARSER_ERRNO(&r->parser)) {
 	case HPE_INVALID_METHOD:
-		refuse(r, 501, "unknown method");
+		refuse(r, 400, "unknown method");
 		break;
 	case HPE_INVALID_VERSION:
 		refuse(r, 505, "HTTP/1.1 or 1.0, please");
