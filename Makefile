@@ -146,7 +146,7 @@ install: all
 	for f in $(notdir $(filter $(B)/libexec/%,$(PROGRAMS))); do \
 		$(I) 755 $(B)/libexec/$$f $(D)$(PREFIX)/libexec/millrace/$$f || exit 1; done
 	$(I) 755 etc/millrace-sweep $(D)$(PREFIX)/libexec/millrace/millrace-sweep
-	for f in $$(cd web && find . -type f); do \
+	for f in $$(cd web && find . -type f | cut -c3-); do \
 		$(I) 644 web/$$f $(D)$(PREFIX)/share/millrace/web/$$f || exit 1; done
 	for f in man/*.[1-8]; do \
 		$(I) 644 $$f $(D)$(PREFIX)/share/man/man$${f##*.}/$${f#man/} || exit 1; done
