@@ -71,6 +71,21 @@ ring_overrun(const struct ring *r)
 	return NULL;
 }
 
+struct tag *
+ring_regen(struct ring *r, struct ring_gen *gen)
+{
+	struct tag *first = r->head;
+
+	for (struct tag *t = r->head; t != NULL; t = t->next)
+		if (!t->audio)
+			first = t->next;
+	for (struct tag *t = first; t != NULL; t = t->next) {
+		ring_gen_unref(&t->gen);
+		t->gen = ring_gen_ref(gen);
+	}
+	return first;
+}
+
 static uint8_t *
 copy(const uint8_t *p, size_t len)
 {

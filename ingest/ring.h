@@ -13,6 +13,7 @@
 /* What a decoder needs before the first frame; changes make a new generation. */
 struct ring_gen {
 	unsigned refs;
+	bool settled;			/* its tracks are known: an output may start */
 	bool video, audio;		/* tracks of this generation */
 	uint32_t video_codec, audio_codec;	/* FourCC, as lib/flv.h */
 	uint8_t *video_header, *audio_header;	/* bodies of the sequence headers, NULL if none */
@@ -24,7 +25,8 @@ struct tag {
 	struct ring_gen *gen;
 	int64_t dts_ms, pts_ms;		/* media time (timeline.h) */
 	int64_t came_ms, wall_ms;	/* received: monotonic and wall clock */
-	bool audio, key, cut;		/* cut: the HLS sink starts a segment here */
+	bool audio, key;
+	bool cut, first;		/* the HLS sink starts a segment here; its generation's first */
 	uint32_t len;
 	uint8_t body[];
 };
@@ -45,6 +47,11 @@ void ring_trim(struct ring *r, const struct tag *keep);
  * leaves enough room, else the last tag), NULL if all fits. The caller moves its cursors, then trims.
  */
 struct tag *ring_overrun(const struct ring *r);
+/*
+ * The video has ended: what came after its last frame is of gen. The first such tag, NULL
+ * if there is none yet.
+ */
+struct tag *ring_regen(struct ring *r, struct ring_gen *gen);
 
 struct ring_gen *ring_gen_new(const struct ring_gen *from);	/* a copy, refs 1; NULL: empty */
 void ring_gen_set(struct ring_gen *g, bool audio, uint32_t codec, const uint8_t *header, size_t len);

@@ -30,7 +30,7 @@
 #define RECEIVE_BUFFER (1024 * 1024)	/* more than two ticks at 20 Mbit/s */
 #define PROXY_MAX 2200
 #define LINGER_MS 300			/* for a refusal to reach the publisher */
-#define CLOSE_MS 12000			/* for the last segment, also if ffmpeg has to be started again */
+#define CLOSE_MS 20000			/* for the last segment, also if ffmpeg has to be started again */
 #define HURRY_MS 2000			/* ... when somebody waits for the name, or the server stops */
 #define SLOW_TICK_MS 250		/* before the stream is live */
 #define CLOSING_TICK_MS 100

@@ -24,6 +24,8 @@ struct sink_ops {
 	const struct tag *(*needs)(const struct sink *s);
 	/* The ring drops what is before `first`: move on. */
 	void (*overrun)(struct sink *s, struct tag *first);
+	/* The video has ended: from `first` on (NULL: nothing yet) the ring's tags have a new generation. */
+	void (*regen)(struct sink *s, struct tag *first);
 	/* A SPAWNED or EXITED for this output. */
 	void (*message)(struct sink *s, struct msg *m);
 	/* No more tags: finish what is there, then call done() of sink_env. */

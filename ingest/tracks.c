@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define VIDEO_GONE_MS 3000	/* audio goes on, no picture for this long: the track has ended */
-#define WAIT_VIDEO_MS 500	/* an audio frame waits this long for a video track to show up */
+#define VIDEO_GONE_MS 2000	/* audio goes on, no picture for this long: the track has ended */
+#define WAIT_KEY_MS 3000	/* audio waits this long for the first key frame of a video it knows of */
+#define WAIT_TRACK_MS 500	/* nothing starts before that, unless both tracks are there */
 
 #define AVC FLV_FOURCC('a', 'v', 'c', '1')
 #define AAC FLV_FOURCC('m', 'p', '4', 'a')
@@ -46,11 +47,11 @@ supported(struct tracks *t, const struct flv_info *info)
 	return false;
 }
 
-/* The generation that is being prepared; before the first frame that is the current one. */
+/* The generation that is being prepared; before an output can have started that is the current one. */
 static struct ring_gen *
 draft(struct tracks *t)
 {
-	if (!t->begun)
+	if (!t->gen->settled)
 		return t->gen;
 	if (t->pending == NULL)
 		t->pending = ring_gen_new(t->gen);
@@ -109,6 +110,7 @@ take_video(struct tracks *t, const struct flv_info *info)
 	return TRACKS_FRAME;
 }
 
+/* Until it has begun, audio is kept: it may belong to the first key frame that is about to come. */
 static enum tracks_verdict
 take_audio(struct tracks *t, int64_t now)
 {
@@ -116,13 +118,24 @@ take_audio(struct tracks *t, int64_t now)
 
 	if (!t->gen->audio || (t->gen->audio_codec == AAC && t->gen->audio_header == NULL))
 		return TRACKS_DROP;
-	if (!t->begun && !waits && now - t->first_ms < WAIT_VIDEO_MS)
-		return TRACKS_DROP;
-	if (!t->begun && waits && now - t->first_ms < VIDEO_GONE_MS)
-		return TRACKS_FRAME;	/* may belong to the first key frame that is about to come */
-	if (!t->begun)
+	if (!t->begun && t->gen->settled && (!waits || now - t->first_ms >= WAIT_KEY_MS)) {
+		if (t->gen->video && t->pending == NULL)
+			t->pending = ring_gen_new(t->gen);	/* its key frame may still come */
 		t->gen->video = false;
+		t->begun = true;
+	}
 	return TRACKS_FRAME;
+}
+
+/* Are all tracks there that can be expected? Late ones cost a new child each. */
+static void
+settle(struct tracks *t, int64_t now)
+{
+	const struct ring_gen *g = t->gen;
+	bool all = t->told && (g->video || !t->expect_video) && (g->audio || !t->expect_audio);
+
+	if (!g->settled && (g->video || g->audio))
+		t->gen->settled = (g->video && g->audio) || all || now - t->first_ms >= WAIT_TRACK_MS;
 }
 
 enum tracks_verdict
@@ -144,30 +157,35 @@ tracks_take(struct tracks *t, const struct flv_info *info, const uint8_t *body, 
 	announce(t, info);
 	*(audio ? &t->last_audio_ms : &t->last_video_ms) = now;
 	v = audio ? take_audio(t, now) : take_video(t, info);
-	if (v == TRACKS_FRAME && (!audio || !t->gen->video))
+	if (v == TRACKS_FRAME && !audio)
 		t->begun = true;
+	settle(t, now);
 	return v;
 }
 
-void
+bool
 tracks_tick(struct tracks *t, int64_t now)
 {
+	struct ring_gen *alone;
+
+	settle(t, now);
 	if (!t->begun || !t->gen->audio)
-		return;
+		return false;
 	if (!t->gen->video) {	/* audio alone: late headers of audio take effect at once */
 		if (t->pending != NULL && !t->pending->video)
 			switch_pending(t);
-		return;
+		return false;
 	}
 	if (now - t->last_video_ms < VIDEO_GONE_MS || now - t->last_audio_ms > VIDEO_GONE_MS / 2)
-		return;
+		return false;
 	/* the headers stay in a draft, so that the track can come back */
 	if (t->pending == NULL)
 		t->pending = ring_gen_new(t->gen);
-	struct ring_gen *alone = ring_gen_new(t->gen);
+	alone = ring_gen_new(t->gen);
 	alone->video = false;
 	ring_gen_unref(&t->gen);
 	t->gen = alone;
+	return true;
 }
 
 void

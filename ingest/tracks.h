@@ -13,7 +13,7 @@ struct tracks {
 	struct ring_gen *gen;		/* of the next tag */
 	struct ring_gen *pending;	/* takes over at the next key frame, NULL if nothing changed */
 	bool begun;			/* a media frame was let through */
-	bool expect_video, expect_audio; /* by metadata */
+	bool told, expect_video, expect_audio; /* by metadata, if it came */
 	int64_t first_ms, last_video_ms, last_audio_ms;	/* now_ms() of frames */
 	char unsupported[96];		/* why the stream can't be taken, "" = fine */
 };
@@ -25,7 +25,10 @@ void tracks_free(struct tracks *t);
 /* info is the parsed head. FRAME: append it with t->gen. */
 enum tracks_verdict tracks_take(struct tracks *t, const struct flv_info *info, const uint8_t *body,
     size_t len, int64_t now);
-/* Once a tick: a video track that has ended makes an audio-only generation. */
-void tracks_tick(struct tracks *t, int64_t now);
+/*
+ * Once a tick. true: the video track has ended, gen is audio alone now and counts from the
+ * frame after the last of the video on (ring_regen()).
+ */
+bool tracks_tick(struct tracks *t, int64_t now);
 void tracks_board(const struct tracks *t, struct board_media *m);
 #endif
