@@ -164,7 +164,7 @@ install: all
 	sed -i 's,/usr/\(sbin\|bin\|libexec\)/,$(PREFIX)/\1/,; s,/etc/,$(SYSCONFDIR)/,' \
 		$(D)$(SYSCONFDIR)/init.d/millrace $(D)$(PREFIX)/lib/systemd/system/millrace.service
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/t $(B)/fuzz -type f -name '*.d' 2>/dev/null)
 
 clean:
 	rm -rf build
