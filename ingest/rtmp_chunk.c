@@ -8,7 +8,6 @@
  */
 #include "rtmp_chunk.h"
 
-#include <event2/buffer.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -103,9 +102,8 @@ rtmp_chunk_error(const struct rtmp_chunk *r)
 void
 rtmp_chunk_set_size(struct rtmp_chunk *r, uint32_t size)
 {
-	r->chunk_size = size & 0x7fffffff;
-	if (r->chunk_size == 0)
-		r->chunk_size = 1;
+	size &= 0x7fffffff;
+	r->chunk_size = size > 0 ? size : 1;
 }
 
 size_t
@@ -154,23 +152,40 @@ be(const uint8_t *p, unsigned n)
 
 /*
  * Type 3 repeats the extended timestamp with most clients and not with some: the four
- * bytes count as one only if they are the value that was sent before.
+ * bytes count as one only if they are the value that was sent before. The first byte that
+ * differs decides, so that the last bytes of a message never wait for the next one's.
  */
+static int
+repeats_extended(const struct chunk_stream *cs, const uint8_t *p, size_t n)
+{
+	for (unsigned i = 0; i < n && i < 4; i++)
+		if (p[i] != (uint8_t)(cs->extended >> (24 - 8 * i)))
+			return 0;
+	return n < 4 ? -1 : 1;
+}
+
 static int
 head_extended(struct rtmp_chunk *r, const uint8_t *p, size_t n, struct head *h)
 {
-	const struct chunk_stream *cs = find(r, h->csid);
+	const struct chunk_stream *cs;
+	int rc;
 
-	if (h->fmt < 3 ? h->time != EXTENDED : cs == NULL || !cs->has_extended)
+	if (h->fmt < 3) {
+		if (h->time != EXTENDED)
+			return 1;
+		if (n < h->size + 4)
+			return 0;
+		h->extended = be(p + h->size, 4);
+		h->has_extended = true;
+		h->size += 4;
 		return 1;
-	if (n < h->size + 4)
-		return 0;
-	h->extended = be(p + h->size, 4);
-	if (h->fmt == 3 && h->extended != cs->extended)
+	}
+	cs = find(r, h->csid);
+	if (cs == NULL || !cs->has_extended)
 		return 1;
-	h->has_extended = h->fmt < 3;
-	h->size += 4;
-	return 1;
+	rc = repeats_extended(cs, p + h->size, n - h->size);
+	h->size += rc == 1 ? 4 : 0;
+	return rc >= 0;
 }
 
 /* 1: h is whole; 0: needs more bytes. */
@@ -382,28 +397,4 @@ rtmp_chunk_input(struct rtmp_chunk *r, const uint8_t *in, size_t len)
 		len -= (size_t)n;
 	}
 	return 0;
-}
-
-void
-rtmp_chunk_write(struct evbuffer *out, uint32_t chunk_size, uint32_t csid, uint8_t type,
-    uint32_t stream_id, uint32_t timestamp, const void *body, size_t len)
-{
-	const uint8_t *p = body;
-	uint8_t head[12] = {
-		(uint8_t)csid, (uint8_t)(timestamp >> 16), (uint8_t)(timestamp >> 8), (uint8_t)timestamp,
-		(uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len, type,
-		(uint8_t)stream_id, (uint8_t)(stream_id >> 8), (uint8_t)(stream_id >> 16), (uint8_t)(stream_id >> 24),
-	};
-	uint8_t next = (uint8_t)(0xc0 | csid);
-	size_t n;
-
-	evbuffer_add(out, head, sizeof(head));
-	while (len > 0) {
-		n = len < chunk_size ? len : chunk_size;
-		evbuffer_add(out, p, n);
-		p += n;
-		len -= n;
-		if (len > 0)
-			evbuffer_add(out, &next, 1);
-	}
 }
