@@ -134,6 +134,8 @@ amf3(struct reader *r)
 	}
 	if (*marker == 4)
 		return r->torn ? NULL : json_real(u29);
+	if (!(u29 & 1))			/* a reference to an earlier string: nothing follows */
+		return json_null();
 	b = take(r, u29 >> 1);
 	return b != NULL ? msg_text(b, u29 >> 1) : NULL;
 }
