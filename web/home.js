@@ -107,7 +107,7 @@ function show(streams) {
 		if (list.children[i] !== card.root)
 			list.insertBefore(card.root, list.children[i] || null);
 	});
-	setText($("summary"), streams.length ? `${plural(streams.length, "stream")} live` : "Nobody is live right now.");
+	setText($("summary"), streams.length ? plural(streams.length, "stream") : "Nobody is live right now.");
 	/* The guide opens and closes itself only when the list becomes empty or stops being so. */
 	if (emptied !== (streams.length === 0)) {
 		emptied = streams.length === 0;
@@ -120,7 +120,8 @@ function showGuide(port) {
 	const server = `rtmp://${host}${!port || port === RTMP_PORT ? "" : `:${port}`}/live`;
 
 	setText($("server"), server);
-	setText($("ffmpeg"), `ffmpeg -re -i input.mp4 -c:v libx264 -preset veryfast -g 60 -bf 0 -c:a aac -f flv ${server}/alice`);
+	setText($("ffmpeg"), "ffmpeg -re -i input.mp4 -c:v libx264 -preset veryfast -g 60 -bf 0 \\\n" +
+	    `    -c:a aac -f flv ${server}/alice`);
 }
 
 async function ask(cursor) {

@@ -199,6 +199,11 @@ $("name").textContent = name;
 say("Loading\u2026");
 video.addEventListener("error", () => { failed = playing; });
 video.addEventListener("play", catchUp);
+/* The first picture shows at once, not at the next tick. */
+video.addEventListener("timeupdate", () => {
+	if (playing && !video.paused && video.currentTime > lastTime && video.readyState > HTMLMediaElement.HAVE_CURRENT_DATA)
+		say("");
+});
 video.addEventListener("volumechange", () => { $("unmute").hidden = !video.muted || $("unmute").hidden; });
 $("unmute").addEventListener("click", () => {
 	video.muted = false;
