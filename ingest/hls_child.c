@@ -106,6 +106,16 @@ hls_child_segment(const struct hls_child *c, char *buf, size_t size)
 	snprintf(buf, size, "s%lld_%06lld.ts", (long long)c->run, (long long)c->number);
 }
 
+void
+hls_child_unlink(const struct hls_child *c, const char *dir)
+{
+	char name[64], path[700];
+
+	hls_child_segment(c, name, sizeof(name));
+	if (path_join(path, sizeof(path), dir, name) == 0)
+		unlink(path);
+}
+
 int64_t
 hls_child_listed_us(const struct hls_child *c, const char *line)
 {

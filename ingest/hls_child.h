@@ -32,6 +32,7 @@ int hls_child_open(struct hls_child *c, struct svc *svc, struct msg *m, struct t
 void hls_child_drain(struct hls_child *c);
 void hls_child_close(struct hls_child *c);
 void hls_child_segment(const struct hls_child *c, char *buf, size_t size);	/* file name of segment `number` */
+void hls_child_unlink(const struct hls_child *c, const char *dir);	/* it, which was never whole */
 /* "s1732_000042.ts,2.021000,4.021000": length of segment `number` in us, -1 if this is not its line. */
 int64_t hls_child_listed_us(const struct hls_child *c, const char *line);
 #endif

@@ -138,6 +138,7 @@ hls_list_write(struct hls_list *l, bool endlist)
 	l->state.ended = endlist;
 	failed = hls_state_write(l->dir, &l->state) < 0 || hls_playlist_write(l->dir, &l->state, endlist) < 0;
 	if (failed && !l->full)
-		log_warn("cannot write the playlist in %s; it goes on with the next segment that can be written", l->dir);
+		log_warn("cannot write the playlist in %s; it goes on with the next segment that can be written",
+		    l->dir);
 	l->full = failed;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf.h"
 #include "util.h"
 
 /* The next segment of a path: its start and length; empty ones are skipped. 0 at the end. */
@@ -95,19 +96,36 @@ publish_url_match(const json_t *patterns, const char *path, const char *name,
 		}
 		if (stream_name_ok(out->name, strlen(out->name)))
 			return 0;
-		*why = "a stream's name may have letters, digits, dot, underscore and hyphen, no leading dot, at most 64";
+		*why = "a stream's name may have letters, digits, dot, underscore and hyphen, "
+		    "no leading dot, at most 64";
 	}
 	return -1;
 }
 
 void
-publish_url_hint(const json_t *patterns, const char *host, char *buf, size_t size)
+publish_url_hint(const json_t *patterns, const char *tc_url, char *buf, size_t size)
 {
 	const char *pattern = json_string_value(json_array_get(patterns, 0));
-	const char *slash = pattern != NULL ? strrchr(pattern, '/') : NULL;
+	const char *slash = pattern != NULL ? strrchr(pattern, '/') : NULL, *host = strstr(tc_url, "://");
 
+	host = host != NULL ? host + 3 : "HOST";
 	if (slash == NULL)
 		str_copy(buf, "", size);
 	else
-		snprintf(buf, size, "Server rtmp://%s%.*s, Stream Key %s", host, (int)(slash - pattern), pattern, slash + 1);
+		snprintf(buf, size, "Server rtmp://%.*s%.*s, Stream Key %s", (int)strcspn(host, "/?"), host,
+		    (int)(slash - pattern), pattern, slash + 1);
+}
+
+void
+publish_url_watch(const json_t *conf, const char *local, const char *name, char *buf, size_t size)
+{
+	const char *url = conf_str(conf, "http.public_url"), *end = strrchr(local, ':'), *listen, *port;
+	char own[160] = "";
+
+	listen = json_string_value(json_object_get(json_array_get(conf_get(conf, "http.listen"), 0), "address"));
+	port = listen != NULL ? strrchr(listen, ':') : NULL;
+	if (port != NULL && end != NULL)
+		snprintf(own, sizeof(own), "http://%.*s%s", (int)(end - local), local, port);
+	snprintf(buf, size, "RTMP play is not served; watch by HLS: %s/stream/%.64s/live.m3u8",
+	    url[0] != '\0' ? url : own, name);
 }

@@ -22,6 +22,8 @@ struct publish_match {
  */
 int publish_url_match(const json_t *patterns, const char *path, const char *name,
     struct publish_match *out, const char **why);
-/* What Server and Key would match the first pattern: "Server rtmp://HOST/live, Stream Key NAME". */
-void publish_url_hint(const json_t *patterns, const char *host, char *buf, size_t size);
+/* What would match the first pattern, at the host of the tcUrl: "Server rtmp://h/live, Stream Key {username}". */
+void publish_url_hint(const json_t *patterns, const char *tc_url, char *buf, size_t size);
+/* What to say to a player that came by RTMP to our address `local`: its playlist's URL. */
+void publish_url_watch(const json_t *conf, const char *local, const char *name, char *buf, size_t size);
 #endif

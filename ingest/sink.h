@@ -39,8 +39,9 @@ struct sink_env {
 	struct ring *ring;
 	const char *name, *app, *dir;	/* stream, app, data_dir/hls/NAME */
 	void (*done)(void *ctx);	/* drained */
+	void *done_ctx;
 	void (*warn)(void *ctx, const char *text);	/* a standing warning for the board, "" clears */
-	void *ctx;
+	void *warn_ctx;
 };
 
 struct sink {

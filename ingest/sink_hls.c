@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "conf.h"
 #include "hls_child.h"
@@ -184,16 +183,6 @@ on_spawned(struct hls *h, struct msg *m)
 	push(h);
 }
 
-static void
-delete_partial(struct hls *h)
-{
-	char name[64], path[700];
-
-	hls_child_segment(&h->child, name, sizeof(name));
-	if (path_join(path, sizeof(path), h->sink.env.dir, name) == 0)
-		unlink(path);
-}
-
 /* Given up: media goes through the ring without a trace. */
 static void
 fail(struct hls *h, const char *reason)
@@ -203,9 +192,9 @@ fail(struct hls *h, const char *reason)
 	h->phase = HLS_FAILED;
 	h->start = h->need = NULL;
 	snprintf(text, sizeof(text), "HLS failed: %s", reason);
-	h->sink.env.warn(h->sink.env.ctx, text);
+	h->sink.env.warn(h->sink.env.warn_ctx, text);
 	if (h->draining)
-		h->sink.env.done(h->sink.env.ctx);
+		h->sink.env.done(h->sink.env.done_ctx);
 }
 
 /* well: it had EOF and took it; else it was killed, or failed. */
@@ -215,7 +204,7 @@ child_over(struct hls *h, const char *reason, int64_t retry_ms, bool well)
 	bool ended;
 
 	hls_child_drain(&h->child);
-	delete_partial(h);
+	hls_child_unlink(&h->child, h->sink.env.dir);
 	h->list.discontinuity = h->list.state.nsegments > 0;
 	/* at its end it listed its last segment; what is left of that generation never will be */
 	ended = h->phase == HLS_DRAINING && (well || ++h->last_tries > LAST_TRIES);
@@ -229,7 +218,7 @@ child_over(struct hls *h, const char *reason, int64_t retry_ms, bool well)
 	}
 	ask_if_due(h);
 	if (h->phase == HLS_IDLE && h->draining)
-		h->sink.env.done(h->sink.env.ctx);
+		h->sink.env.done(h->sink.env.done_ctx);
 }
 
 /* Its list ended: EXITED follows, unless nobody is left to say so. */
@@ -354,7 +343,7 @@ hls_drain(struct sink *s)
 	if (h->phase == HLS_UP && h->child.feed.fd >= 0)
 		push(h);
 	else if (h->phase == HLS_IDLE || h->phase == HLS_FAILED)
-		s->env.done(s->env.ctx);
+		s->env.done(s->env.done_ctx);
 }
 
 static void

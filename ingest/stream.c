@@ -1,0 +1,145 @@
+/* stream.c - a live publisher's media (contract in stream.h). Called by session.c only. */
+#include "stream.h"
+
+#include <string.h>
+
+#include "conf.h"
+#include "log.h"
+#include "sink_hls.h"
+#include "util.h"
+
+void
+stream_init(struct stream *s, struct svc *svc)
+{
+	memset(s, 0, sizeof(*s));
+	s->svc = svc;
+	ring_init(&s->ring, 0);
+	tracks_init(&s->tracks);
+}
+
+void
+stream_free(struct stream *s)
+{
+	if (s->hls != NULL)
+		s->hls->ops->free(&s->hls);
+	tracks_free(&s->tracks);
+	ring_free(&s->ring);
+}
+
+static void
+sink_warn(void *ctx, const char *text)
+{
+	struct stream *s = ctx;
+
+	str_copy(s->sink_warning, text, sizeof(s->sink_warning));
+	log_warnx("%s", text);
+}
+
+void
+stream_open(struct stream *s, const char *name, const char *app, const char *dir,
+    void (*done)(void *ctx), void *ctx, bool *resumed)
+{
+	struct sink_env env = { .svc = s->svc, .ring = &s->ring, .name = name, .app = app, .dir = dir,
+		.done = done, .done_ctx = ctx, .warn = sink_warn, .warn_ctx = s };
+	int64_t start_ms;
+
+	s->ring.limit = (size_t)conf_int(s->svc->conf, "streams.ring");
+	s->hls = sink_hls_new(&env, &start_ms, resumed);
+	timeline_init(&s->timeline, start_ms);
+}
+
+void
+stream_metadata(struct stream *s, json_t *data)
+{
+	const char *encoder = json_string_value(json_object_get(data, "encoder"));
+
+	if (encoder != NULL)
+		str_copy(s->encoder, encoder, sizeof(s->encoder));
+	s->tracks.told = true;
+	s->tracks.expect_video = json_object_get(data, "videocodecid") != NULL ||
+	    json_object_get(data, "width") != NULL;
+	s->tracks.expect_audio = json_object_get(data, "audiocodecid") != NULL;
+}
+
+/* Over the limit: the oldest go, up to a key frame. */
+static void
+make_room(struct stream *s)
+{
+	struct tag *first = ring_overrun(&s->ring);
+
+	if (first == NULL)
+		return;
+	for (struct tag *t = s->ring.head; t != first; t = t->next)
+		s->ring.dropped++;
+	s->hls->ops->overrun(s->hls, first);
+	ring_trim(&s->ring, first);
+}
+
+void
+stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len)
+{
+	bool audio = type == FLV_AUDIO;
+	int64_t now = now_ms();
+	struct flv_info info;
+	struct tag *t;
+
+	if ((audio ? flv_parse_audio : flv_parse_video)(body, len, &info) < 0) {
+		s->meter.torn++;
+		return;
+	}
+	if (tracks_take(&s->tracks, &info, body, len, now) != TRACKS_FRAME)
+		return;
+	t = ring_append(&s->ring, s->tracks.gen, audio, body, len);
+	t->dts_ms = timeline_map(&s->timeline, audio, ts, now);
+	t->pts_ms = t->dts_ms + info.cts_ms;
+	t->came_ms = now;
+	t->wall_ms = wall_ms();
+	t->key = !audio && info.keyframe;
+	meter_frame(&s->meter, audio, t->key, t->dts_ms, now);
+	s->hls->ops->tag(s->hls, t);
+	make_room(s);
+}
+
+const char *
+stream_tick(struct stream *s, int64_t now)
+{
+	if (s->tracks.unsupported[0] != '\0')
+		return s->tracks.unsupported;
+	if (tracks_tick(&s->tracks, now))
+		s->hls->ops->regen(s->hls, ring_regen(&s->ring, s->tracks.gen));
+	s->hls->ops->tick(s->hls, now);
+	ring_trim(&s->ring, s->hls->ops->needs(s->hls));
+	return NULL;
+}
+
+void
+stream_tick_draining(struct stream *s, int64_t now)
+{
+	s->hls->ops->tick(s->hls, now);
+}
+
+void
+stream_board(struct stream *s, const char *state, int64_t now)
+{
+	struct board_page *p = s->svc->page;
+	struct sink_hls_stats st;
+
+	sink_hls_stats(s->hls, &st);
+	board_begin(&p->seq);
+	p->beat_ms = now;
+	str_copy(p->state, state, sizeof(p->state));
+	meter_board(&s->meter, &p->media, now);
+	tracks_board(&s->tracks, &p->media);
+	p->media.segments = st.segments;
+	p->media.discontinuities = st.discontinuities;
+	p->media.segment_delay_ms = st.delay_ms;
+	p->media.timestamp_jumps = s->timeline.jumps;
+	p->media.ring_bytes = s->ring.bytes;
+	p->media.dropped_frames = s->ring.dropped;
+	str_copy(p->media.encoder, s->encoder, sizeof(p->media.encoder));
+	meter_warning(&s->meter, conf_int(s->svc->conf, "streams.key_frame_age"), s->tracks.gen->video, now,
+	    p->media.warning, sizeof(p->media.warning));
+	if (s->sink_warning[0] != '\0')
+		str_copy(p->media.warning, s->sink_warning, sizeof(p->media.warning));
+	board_end(&p->seq);
+}

@@ -1,0 +1,40 @@
+/*
+ * stream.h - the media of a live publisher: messages in, tags with normal times and known
+ * tracks into the ring, to the sinks, and figures onto the board.
+ */
+#ifndef MILLRACE_STREAM_H
+#define MILLRACE_STREAM_H
+
+#include <jansson.h>
+
+#include "flv.h"
+#include "meter.h"
+#include "ring.h"
+#include "sink.h"
+#include "timeline.h"
+#include "tracks.h"
+
+struct stream {
+	struct svc *svc;
+	const char *dir;
+	struct ring ring;
+	struct timeline timeline;
+	struct tracks tracks;
+	struct meter meter;
+	struct sink *hls;		/* NULL: not open */
+	char encoder[64], sink_warning[160];
+};
+
+void stream_init(struct stream *s, struct svc *svc);
+void stream_free(struct stream *s);
+/* GRANT: name and app stay the caller's; done: stream_drain() is through. *resumed: the playlist goes on. */
+void stream_open(struct stream *s, const char *name, const char *app, const char *dir,
+    void (*done)(void *ctx), void *ctx, bool *resumed);
+void stream_metadata(struct stream *s, json_t *data);	/* may come before it is open */
+void stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len);
+/* After the socket was read. NULL, or why this stream can't be taken. */
+const char *stream_tick(struct stream *s, int64_t now);
+/* While it drains: the sinks go on. */
+void stream_tick_draining(struct stream *s, int64_t now);
+void stream_board(struct stream *s, const char *state, int64_t now);
+#endif
