@@ -86,8 +86,9 @@ hls_cut_next(const struct tag *start)
 	return NULL;
 }
 
-struct tag *
-hls_cut_audio(const struct tag *start, int64_t ts_ms)
+/* Audio alone: the first frame after a cut at this time. */
+static struct tag *
+audio_from(const struct tag *start, int64_t ts_ms)
 {
 	struct tag *t;
 
@@ -97,8 +98,9 @@ hls_cut_audio(const struct tag *start, int64_t ts_ms)
 	return NULL;
 }
 
-int64_t
-hls_cut_end_ms(const struct tag *start)
+/* Where start's generation ends: pts of its last frame and the length of one. */
+static int64_t
+generation_end_ms(const struct tag *start)
 {
 	int64_t last[2] = { start->pts_ms, start->pts_ms }, step[2] = { 0, 0 }, end[2];
 
@@ -110,6 +112,23 @@ hls_cut_end_ms(const struct tag *start)
 	end[0] = last[0] + step[0];
 	end[1] = last[1] + step[1];
 	return end[0] > end[1] ? end[0] : end[1];
+}
+
+struct tag *
+hls_cut_end(const struct tag *start, int64_t csv_us, int64_t *us)
+{
+	struct tag *end;
+
+	*us = csv_us;
+	if (!start->gen->video) {
+		end = audio_from(start, start->pts_ms + csv_us / 1000);
+	} else {
+		end = hls_cut_next(start);
+		*us = ((end != NULL ? end->pts_ms : generation_end_ms(start)) - start->pts_ms) * 1000;
+	}
+	if (*us <= 0)
+		*us = 1000;
+	return end;
 }
 
 int64_t

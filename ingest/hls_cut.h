@@ -32,10 +32,11 @@ void hls_cut_tag(struct hls_cut *c, struct tag *t);
 struct tag *hls_cut_start(struct tag *t, const struct ring_gen *not);
 /* The cut after start in its generation, NULL if it has not come. */
 struct tag *hls_cut_next(const struct tag *start);
-/* Audio alone: where the segment after a cut at this time begins, NULL if that has not come. */
-struct tag *hls_cut_audio(const struct tag *start, int64_t ts_ms);
-/* Where start's generation ends, pts of the last frame and its length, for a segment that nothing cut. */
-int64_t hls_cut_end_ms(const struct tag *start);
+/*
+ * ffmpeg has finished the segment that begins at start and calls it csv_us long: where the
+ * next one begins, NULL if nothing cut it or that has not come; *us: how long it really is.
+ */
+struct tag *hls_cut_end(const struct tag *start, int64_t csv_us, int64_t *us);
 /* A replay from start takes audio from this time on. */
 int64_t hls_cut_audio_from(const struct tag *start);
 /* The oldest tag of a replay from start; *base_ms: the least time of its tags. */

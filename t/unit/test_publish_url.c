@@ -1,0 +1,146 @@
+/* publish_url.c: how encoders split a URL, what may be a name, what a refused one is told. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "ingest/publish_url.h"
+
+static json_t *patterns;
+
+static int
+setup(void **state)
+{
+	patterns = json_pack("[s, s]", "/live/{app}/{username}", "/live/{username}");
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	json_decref(patterns);
+	return 0;
+}
+
+static void
+expect(const char *path, const char *name, const char *want_name, const char *want_app)
+{
+	struct publish_match m;
+	const char *why;
+
+	if (publish_url_match(patterns, path, name, &m, &why) < 0)
+		fail_msg("%s + %s: %s", path, name, why);
+	assert_string_equal(m.name, want_name);
+	assert_string_equal(m.app, want_app);
+}
+
+static void
+refused(const char *path, const char *name, const char *want_why)
+{
+	struct publish_match m;
+	const char *why = NULL;
+
+	if (publish_url_match(patterns, path, name, &m, &why) == 0)
+		fail_msg("%s + %s was let in as %s", path, name, m.name);
+	assert_non_null(strstr(why, want_why));
+}
+
+static void
+every_split_of_a_url_is_the_same_stream(void **state)
+{
+	expect("/live", "johndoe", "johndoe", "live");
+	expect("/live/", "johndoe", "johndoe", "live");
+	expect("/live", "johndoe/", "johndoe", "live");
+	expect("/live/test", "johndoe", "johndoe", "test");
+	expect("/live", "test/johndoe", "johndoe", "test");
+	expect("/live/test/johndoe", "johndoe", "johndoe", "test");
+	expect("/live/test/johndoe", "", "johndoe", "test");
+	expect("/live/johndoe", "", "johndoe", "live");
+	expect("//live//test/", "/johndoe", "johndoe", "test");
+}
+
+static void
+the_name_must_be_the_publishing_name(void **state)
+{
+	refused("/live/test/johndoe", "janedoe", "not the stream key");
+	json_array_clear(patterns);
+	json_array_append_new(patterns, json_string("/live/{username}/{key}"));
+	refused("/live/johndoe", "secret", "not the stream key");
+}
+
+static void
+what_is_no_name_is_refused(void **state)
+{
+	char longest[66];
+
+	refused("/live", "..", "may have");
+	refused("/live", ".hidden", "may have");
+	refused("/live", "a b", "may have");
+	refused("/live", "a%2fb", "may have");
+	memset(longest, 'x', 65);
+	longest[65] = '\0';
+	refused("/live", longest, "no pattern");
+	longest[64] = '\0';
+	expect("/live", longest, longest, "live");
+}
+
+static void
+an_app_is_as_harmless_as_a_name(void **state)
+{
+	refused("/live/..", "etc", "");
+	refused("/live", "../etc", "");
+	refused("/live/.x", "etc", "");
+}
+
+static void
+other_urls_match_nothing(void **state)
+{
+	refused("/", "johndoe", "no pattern");
+	refused("/other", "johndoe", "no pattern");
+	refused("/live/a/b/c", "d", "no pattern");
+	refused("/Live", "johndoe", "no pattern");
+	refused("", "", "no pattern");
+}
+
+static void
+the_hint_names_the_host_that_was_asked(void **state)
+{
+	char buf[256];
+
+	publish_url_hint(patterns, "rtmp://box.example:1936/foo?key=x", buf, sizeof(buf));
+	assert_string_equal(buf, "Server rtmp://box.example:1936/live/{app}, Stream Key {username}");
+	publish_url_hint(patterns, "nonsense", buf, sizeof(buf));
+	assert_string_equal(buf, "Server rtmp://HOST/live/{app}, Stream Key {username}");
+}
+
+static void
+a_player_is_told_its_playlist(void **state)
+{
+	json_t *conf = json_pack("{s:{s:s, s:[{s:s}]}}", "http", "public_url", "", "listen", "address", ":8080");
+	char buf[300];
+
+	publish_url_watch(conf, "10.0.0.1:1935", "alice", buf, sizeof(buf));
+	assert_non_null(strstr(buf, " http://10.0.0.1:8080/stream/alice/live.m3u8"));
+	json_object_set_new(json_object_get(conf, "http"), "public_url", json_string("https://tv.example"));
+	publish_url_watch(conf, "10.0.0.1:1935", "alice", buf, sizeof(buf));
+	assert_non_null(strstr(buf, " https://tv.example/stream/alice/live.m3u8"));
+	json_decref(conf);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(every_split_of_a_url_is_the_same_stream, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_name_must_be_the_publishing_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_no_name_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_app_is_as_harmless_as_a_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_urls_match_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_hint_names_the_host_that_was_asked, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_player_is_told_its_playlist, setup, teardown),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
