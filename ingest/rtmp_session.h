@@ -35,7 +35,7 @@ struct rtmp_publish {
 };
 
 struct rtmp_ops {
-	/* Answer now or later with rtmp_session_accept() or _refuse(). Media before that is an error of the client's. */
+	/* Answer now or later by rtmp_session_accept() or _refuse(). Media before that is the client's error. */
 	void (*publish)(void *ctx, const struct rtmp_publish *p);
 	/* A whole message of type 8 or 9. ts is the 32-bit RTMP timestamp in ms. body is borrowed. */
 	void (*media)(void *ctx, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len);

@@ -188,7 +188,7 @@ msg_send_tail(struct msg_chan *c, uint16_t type, uint32_t id, json_t *body,
 {
 	struct packet *p = NULL;
 
-	if (c->dead)
+	if (c == NULL || c->dead)
 		errno = EPIPE;
 	else if (c->queued >= PROTO_QUEUE_MAX)
 		errno = ENOBUFS;

@@ -42,7 +42,8 @@ size_t msg_chan_queued(const struct msg_chan *c);
 
 /*
  * Queues one message. body is stolen (NULL = {}), fds are closed once sent, also
- * on failure. tail is copied. 0, or -1: ENOBUFS (PROTO_QUEUE_MAX), EMSGSIZE, EPIPE.
+ * on failure. tail is copied. 0, or -1: ENOBUFS (PROTO_QUEUE_MAX), EMSGSIZE, EPIPE
+ * (also for c NULL: a child whose channel has ended but who was not reaped yet).
  */
 int msg_send(struct msg_chan *c, uint16_t type, uint32_t id, json_t *body,
     const int *fds, int nfds);

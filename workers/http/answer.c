@@ -47,7 +47,8 @@ end(struct conn *c, struct head *h)
 }
 
 void
-answer_bytes(struct conn *c, int status, const char *type, const char *extra, char *body, size_t len, bool owned)
+answer_bytes(struct conn *c, int status, const char *type, const char *extra, char *body,
+    size_t len, bool owned)
 {
 	struct head h;
 

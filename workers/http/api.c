@@ -77,7 +77,8 @@ api_streams(struct conn *c, const struct route_match *m)
 	cursor[0] = '\0';
 	if (v != NULL && i < v->n)
 		snprintf(cursor, sizeof(cursor), "%u", i);
-	answer_json(c, 200, json_pack("{s:o, s:s, s:i}", "streams", list, "cursor", cursor, "rtmp_port", rtmp_port()));
+	answer_json(c, 200, json_pack("{s:o, s:s, s:i}", "streams", list, "cursor", cursor,
+	    "rtmp_port", rtmp_port()));
 }
 
 void

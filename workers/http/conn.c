@@ -14,7 +14,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "client.h"
 #include "http.h"
 #include "log.h"
 #include "util.h"
@@ -161,49 +160,6 @@ conn_find(uint64_t id)
 }
 
 static void
-find_client(struct conn *c)
-{
-	c->client = c->peer;
-	client_address(&c->peer, http.limits.trusted, request_field(&c->req, FIELD_X_FORWARDED_FOR),
-	    request_field(&c->req, FIELD_FORWARDED), &c->client);
-}
-
-static void
-cors_preflight(struct conn *c)
-{
-	char lines[256];
-
-	snprintf(lines, sizeof(lines), "Access-Control-Allow-Methods: GET, HEAD, OPTIONS\r\n"
-	    "Access-Control-Allow-Headers: Range\r\nAccess-Control-Max-Age: 86400\r\n");
-	answer_bytes(c, 204, NULL, lines, NULL, 0, false);
-}
-
-static void
-dispatch(struct conn *c)
-{
-	unsigned method = request_method(&c->req);
-	struct route_match m;
-
-	http.count.requests++;
-	c->idle = false;
-	c->flags = 0;
-	c->closing = !c->req.keep_alive;
-	find_client(c);
-	if (route_find(http_routes, request_path(&c->req), &m) < 0) {
-		answer_text(c, 404, "Not found.\n");
-		return;
-	}
-	c->flags = m.route->flags;
-	if (method == HTTP_OPTIONS && (m.route->methods & ROUTE_GET))
-		cors_preflight(c);
-	else if ((m.route->methods & ROUTE_GET) ? method == HTTP_GET || method == HTTP_HEAD : method == HTTP_POST)
-		m.route->handle(c, &m);
-	else
-		answer_bytes(c, 405, "text/plain; charset=utf-8", (m.route->methods & ROUTE_GET) ?
-		    "Allow: GET, HEAD, OPTIONS\r\n" : "Allow: POST\r\n", xstrdup("Method not allowed.\n"), 20, true);
-}
-
-static void
 keep(struct conn *c, const uint8_t *p, size_t n)
 {
 	uint8_t *rest = n > 0 ? xmalloc(n) : NULL;
@@ -247,7 +203,7 @@ take(struct conn *c, const uint8_t *p, size_t n)
 			answer_text(c, c->req.status, c->req.why);
 		} else {
 			c->waiting = true;	/* until somebody answers */
-			dispatch(c);
+			dispatch_request(c);
 		}
 		if (c->waiting || c->writing)
 			break;		/* the rest waits for its turn */

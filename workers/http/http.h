@@ -3,6 +3,7 @@
  *
  *   main.c     listeners, limits, config, stop
  *   conn.c     one connection: reads, parses (request.h), answers in order, times out
+ *   dispatch.c a request to its handler, by the table of routes
  *   answer.c   the ways to answer: text, bytes, a file, "later"
  *   hls.c      playlists and segments from data_dir/hls; who asks the wrong host goes to the right one
  *   api.c      /api/v1, /healthz;  metrics.c  /metrics;  page.c  web/
@@ -79,10 +80,14 @@ void conn_sweep(int64_t now);		/* time-outs */
 void conn_stop(void);			/* no more requests; open answers are finished */
 void conn_send(struct conn *c);		/* the answer is complete: send it */
 
+/* --- dispatch.c --- */
+void dispatch_request(struct conn *c);
+
 /* --- answer.c: each ends the request --- */
 void answer_text(struct conn *c, int status, const char *text);
 /* extra: complete header lines or NULL. body is taken if owned, else must outlive the answer. */
-void answer_bytes(struct conn *c, int status, const char *type, const char *extra, char *body, size_t len, bool owned);
+void answer_bytes(struct conn *c, int status, const char *type, const char *extra, char *body,
+    size_t len, bool owned);
 void answer_json(struct conn *c, int status, json_t *body);	/* body stolen */
 void answer_redirect(struct conn *c, const char *to);		/* 307 */
 /* Conditional and range requests are honoured; fd is taken. */

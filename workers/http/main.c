@@ -177,8 +177,10 @@ start(struct svc *s, int argc, char **argv)
 		log_warnx("the pages (folder web) are not there: / and /watch answer 404; streams are served");
 	listeners = xcalloc((size_t)s->nlisteners + 1, sizeof(*listeners));
 	for (int i = 0; i < s->nlisteners; i++) {
-		listeners[i].proxy = json_is_true(json_object_get(json_array_get(list, (size_t)i), "proxy_protocol"));
-		listeners[i].ev = event_new(s->base, PROTO_FD_LISTEN + i, EV_READ | EV_PERSIST, accept_cb, &listeners[i]);
+		listeners[i].proxy = json_is_true(json_object_get(
+		    json_array_get(list, (size_t)i), "proxy_protocol"));
+		listeners[i].ev = event_new(s->base, PROTO_FD_LISTEN + i, EV_READ | EV_PERSIST,
+		    accept_cb, &listeners[i]);
 		event_add(listeners[i].ev, NULL);
 	}
 	second = event_new(s->base, -1, EV_PERSIST, second_cb, NULL);
@@ -211,7 +213,8 @@ main(int argc, char **argv)
 {
 	static const struct svc_handler handlers[] = { { 0, NULL } };
 	static const struct svc_ops ops = {
-		.kind = "http", .start = start, .handlers = handlers, .config = config, .stop = stop, .cleanup = cleanup,
+		.kind = "http", .start = start, .handlers = handlers, .config = config, .stop = stop,
+		.cleanup = cleanup,
 	};
 
 	return svc_run(argc, argv, &ops);

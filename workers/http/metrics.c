@@ -145,18 +145,20 @@ processes(struct evbuffer *b, const struct view *v)
 		evbuffer_add_printf(b, "millrace_process_restarts_total{kind=\"%s\"} %u\n", kinds[k], restarts[k]);
 }
 
+#define AT(field) offsetof(struct board_http, field)
+
 static void
 workers(struct evbuffer *b, const struct view *v)
 {
 	static const struct { const char *name, *type, *help; size_t at; } figures[] = {
-		{ "http_connections_total", "counter", "Connections accepted.", offsetof(struct board_http, connections) },
-		{ "http_connections", "gauge", "Connections open.", offsetof(struct board_http, connections_open) },
-		{ "http_requests_total", "counter", "Requests.", offsetof(struct board_http, requests) },
-		{ "http_sent_bytes_total", "counter", "Bytes sent.", offsetof(struct board_http, bytes_out) },
-		{ "http_client_errors_total", "counter", "Answers 4xx.", offsetof(struct board_http, responses_4xx) },
-		{ "http_server_errors_total", "counter", "Answers 5xx.", offsetof(struct board_http, responses_5xx) },
-		{ "http_redirects_total", "counter", "Viewers sent to another host.", offsetof(struct board_http, redirects) },
-		{ "http_timeouts_total", "counter", "Slow clients closed.", offsetof(struct board_http, timeouts) },
+		{ "http_connections_total", "counter", "Connections accepted.", AT(connections) },
+		{ "http_connections", "gauge", "Connections open.", AT(connections_open) },
+		{ "http_requests_total", "counter", "Requests.", AT(requests) },
+		{ "http_sent_bytes_total", "counter", "Bytes sent.", AT(bytes_out) },
+		{ "http_client_errors_total", "counter", "Answers 4xx.", AT(responses_4xx) },
+		{ "http_server_errors_total", "counter", "Answers 5xx.", AT(responses_5xx) },
+		{ "http_redirects_total", "counter", "Viewers sent to another host.", AT(redirects) },
+		{ "http_timeouts_total", "counter", "Slow clients closed.", AT(timeouts) },
 	};
 	unsigned worker;
 	uint64_t value;
@@ -183,7 +185,8 @@ registry(struct evbuffer *b, const struct view *v)
 		if (strcmp(v->procs[i].kind, "registry") != 0)
 			continue;
 		single(b, "redis_up", "gauge", "1 while Redis answers.", r->redis_up);
-		single(b, "redis_reconnects_total", "counter", "Connections to Redis made anew.", (double)r->reconnects);
+		single(b, "redis_reconnects_total", "counter", "Connections to Redis made anew.",
+		    (double)r->reconnects);
 		single(b, "redis_delay_seconds", "gauge", "Last round trip.", (double)r->redis_delay_ms / 1e3);
 		single(b, "events_sent_total", "counter", "Events written to Redis.", (double)r->events_sent);
 		single(b, "events_waiting", "gauge", "Events in the spool.", (double)r->events_waiting);
@@ -206,7 +209,8 @@ metrics_get(struct conn *c, const struct route_match *m)
 	b = evbuffer_new();
 	family(b, "build_info", "gauge", "Version of what runs.");
 	evbuffer_add_printf(b, "millrace_build_info{version=\"%s\"} 1\n", MILLRACE_VERSION);
-	single(b, "up_seconds", "gauge", "Since the supervisor started.", (double)(wall_ms() - v->h.started_wall_ms) / 1e3);
+	single(b, "up_seconds", "gauge", "Since the supervisor started.",
+	    (double)(wall_ms() - v->h.started_wall_ms) / 1e3);
 	single(b, "healthy", "gauge", "1 if nothing is wrong.", v->h.health[0] == '\0');
 	single(b, "rtmp_connections_total", "counter", "RTMP connections accepted.", (double)v->h.accepted);
 	single(b, "rtmp_refused_total", "counter", "RTMP connections over a limit.", (double)v->h.refused);
@@ -221,5 +225,6 @@ metrics_get(struct conn *c, const struct route_match *m)
 	out = xmalloc(n + 1);
 	evbuffer_remove(b, out, n);
 	evbuffer_free(b);
-	answer_bytes(c, 200, "text/plain; version=0.0.4; charset=utf-8", "Cache-Control: no-cache\r\n", out, n, true);
+	answer_bytes(c, 200, "text/plain; version=0.0.4; charset=utf-8", "Cache-Control: no-cache\r\n", out,
+	    n, true);
 }

@@ -1,0 +1,53 @@
+/*
+ * dispatch.c - a whole request to its handler by the table of routes in main.c. Every request
+ * is answered, now or later, exactly once. Called by conn.c only.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "client.h"
+#include "http.h"
+#include "util.h"
+
+static void
+find_client(struct conn *c)
+{
+	c->client = c->peer;
+	client_address(&c->peer, http.limits.trusted, request_field(&c->req, FIELD_X_FORWARDED_FOR),
+	    request_field(&c->req, FIELD_FORWARDED), &c->client);
+}
+
+static void
+cors_preflight(struct conn *c)
+{
+	char lines[256];
+
+	snprintf(lines, sizeof(lines), "Access-Control-Allow-Methods: GET, HEAD, OPTIONS\r\n"
+	    "Access-Control-Allow-Headers: Range\r\nAccess-Control-Max-Age: 86400\r\n");
+	answer_bytes(c, 204, NULL, lines, NULL, 0, false);
+}
+
+void
+dispatch_request(struct conn *c)
+{
+	unsigned method = request_method(&c->req);
+	struct route_match m;
+
+	http.count.requests++;
+	c->idle = false;
+	c->flags = 0;
+	c->closing = !c->req.keep_alive;
+	find_client(c);
+	if (route_find(http_routes, request_path(&c->req), &m) < 0) {
+		answer_text(c, 404, "Not found.\n");
+		return;
+	}
+	c->flags = m.route->flags;
+	if (method == HTTP_OPTIONS && (m.route->methods & ROUTE_GET))
+		cors_preflight(c);
+	else if ((m.route->methods & ROUTE_GET) ? method == HTTP_GET || method == HTTP_HEAD : method == HTTP_POST)
+		m.route->handle(c, &m);
+	else
+		answer_bytes(c, 405, "text/plain; charset=utf-8", (m.route->methods & ROUTE_GET) ?
+		    "Allow: GET, HEAD, OPTIONS\r\n" : "Allow: POST\r\n", xstrdup("Method not allowed.\n"), 20, true);
+}
