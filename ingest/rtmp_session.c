@@ -231,7 +231,8 @@ shake(struct rtmp_session *s, const uint8_t **in, size_t *len)
 	int rc = rtmp_handshake_input(s->handshake, *in, *len, &used, reply, &reply_len);
 
 	if (rc < 0)
-		return rtmp_session_fail(s, "the first byte is not RTMP's version 3 (HTTP, TLS or RTMPE on the RTMP port?)");
+		return rtmp_session_fail(s,
+		    "the first byte is not RTMP's version 3 (HTTP, TLS or RTMPE on the RTMP port?)");
 	evbuffer_add(s->out.buf, reply, reply_len);
 	*in += used;
 	*len -= used;

@@ -100,8 +100,8 @@ api_health(struct conn *c, const struct route_match *m)
 	bool hung = v == NULL || now_ms() - v->h.beat_ms > 15000;
 	const char *health = v == NULL ? "no board" : hung ? "the supervisor gives no sign of life" : v->h.health;
 
-	answer_json(c, hung ? 503 : 200, json_pack("{s:s, s:o}", "status", hung ? "down" : health[0] ? "degraded" : "ok",
-	    "health", text(health)));
+	answer_json(c, hung ? 503 : 200, json_pack("{s:s, s:o}",
+	    "status", hung ? "down" : health[0] ? "degraded" : "ok", "health", text(health)));
 }
 
 /* --- what changes something --- */
