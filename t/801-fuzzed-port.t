@@ -42,7 +42,7 @@ with Test(__doc__) as t:
     m.wait_playlist("alice", 2)
     player = t.player(m, "alice")
     rnd, n, end = random.Random(os.getpid()), 0, time.monotonic() + SECONDS
-    while time.monotonic() < end:
+    while time.monotonic() < end and m.alive():
         try:
             c = rtmp.RtmpConnection("127.0.0.1", m.rtmp, timeout=2)
             c.handshake()
@@ -58,6 +58,7 @@ with Test(__doc__) as t:
     t.ok(n > 5, f"{n} mutated sessions")
     bad = [l for l in m.log().splitlines() if re.search(r"SIGSEGV|SIGABRT|SIGBUS|SIGFPE|signal (6|11|7|8)\b", l)]
     t.none(bad, "nothing crashed")
+    t.ok(m.alive(), "millraced lives")
     t.ok(alice.is_alive(), "the publisher publishes on")
     t.none(player.stop().check(), "its player saw nothing")
     wait_for("ingests leave", lambda: len(m.pids("ingest")) == 1, 20, 0.1)

@@ -317,6 +317,8 @@ class Test:
             if m.alive():
                 code, _ = m.stop()
                 self.is_(code, 0, "the server stops with exit code 0")
+            elif m.proc.returncode not in (0, -signal.SIGKILL, 1):
+                self.ok(False, f"millraced died by itself: exit status {m.proc.returncode}")
             reports = [line for line in m.log().splitlines() if SANITIZER.search(line)]
             self.none(reports, "no sanitizer report")
 
