@@ -74,7 +74,7 @@ const struct conf_key conf_keys[] = {
 	    "Sum of a publisher's unfinished messages. Not less than max_message.", false },
 	{ "rtmp.max_metadata", CONF_SIZE, "64KiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(1), MIB(1), NULL,
 	    "Longest onMetaData that is looked at.", false },
-	{ "rtmp.read_tick", CONF_DURATION, "100ms", CONF_NEW_STREAMS, SEE_INGEST, 0, SEC(1), NULL,
+	{ "rtmp.read_tick", CONF_DURATION, "250ms", CONF_NEW_STREAMS, SEE_INGEST, 0, SEC(1), NULL,
 	    "How often a live publisher's socket is read. Less: more CPU, not sooner "
 	    "segments.", false },
 
