@@ -85,7 +85,7 @@ hls_tag(struct sink *s, struct tag *t)
 	hls_cut_tag(&h->cut, t);
 	h->cut_waits |= t->cut;
 	hls_feed_appended(&h->child.feed, t);
-	if (h->start == NULL && h->sought)
+	if (h->start == NULL && h->sought && h->phase != HLS_FAILED)
 		set_start(h, hls_cut_start(t, NULL));
 }
 
@@ -159,7 +159,7 @@ push(struct hls *h)
 static void
 ask_if_due(struct hls *h)
 {
-	if (h->start == NULL && !h->sought)
+	if (h->start == NULL && !h->sought && h->phase != HLS_FAILED)
 		set_start(h, hls_cut_start(h->sink.env.ring->head, NULL));
 	if (h->phase != HLS_IDLE || h->start == NULL)
 		return;
