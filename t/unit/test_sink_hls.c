@@ -432,10 +432,10 @@ a_stopped_video_is_given_apart_from_the_audio_after_it(void **state)
 	assert_int_equal(playlist().nsegments, 3);
 	assert_int_equal(sink->ops->needs(sink)->dts_ms, 2250);
 	sink->ops->drain(sink);
-	ring_free(&ring);
-	child_gone();
-	ring_gen_unref(&old);
 	exited(0, 0);
+	assert_true(done);
+	ring_free(&ring);
+	ring_gen_unref(&old);
 }
 
 static void
