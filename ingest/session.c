@@ -174,7 +174,7 @@ finish(struct session *s, const char *how)
 	conn_close(&s->conn);
 	s->phase = SES_CLOSING;
 	s->deadline_ms = now_ms() + (s->hurry ? HURRY_MS : CLOSE_MS);
-	s->stream.hls->ops->drain(s->stream.hls);
+	stream_end(&s->stream);
 }
 
 void
@@ -371,6 +371,7 @@ session_conn(struct svc *svc, struct msg *m)
 	s->rtmp = rtmp_session_new(&limits, &rtmp_ops, s, s->conn.out);
 	conn_open(&s->conn, svc->base, fd, (int)conf_int(c, "rtmp.user_timeout"));
 	s->born_ms = s->conn.last_byte_ms;
+	tick_in(s, SLOW_TICK_MS);
 }
 
 struct session *
@@ -382,7 +383,6 @@ session_new(struct svc *svc)
 	conn_init(&s->conn, &conn_ops, s);
 	stream_init(&s->stream, svc);
 	s->tick = evtimer_new(svc->base, tick_cb, s);
-	tick_in(s, SLOW_TICK_MS);
 	return s;
 }
 

@@ -100,6 +100,13 @@ stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *b
 	make_room(s);
 }
 
+void
+stream_end(struct stream *s)
+{
+	svc_send(s->svc, MSG_EVENT, 0, json_pack("{s:s}", "event", "publisher_gone"));
+	s->hls->ops->drain(s->hls);
+}
+
 const char *
 stream_tick(struct stream *s, int64_t now)
 {

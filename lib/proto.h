@@ -60,7 +60,7 @@ enum proto_type {
 	MSG_OUTPUT_DOWN, /* {output, reason, action:"restart"|"stop"}: judge it dead; the
 			 * supervisor runs the stop ladder; restart: EXITED then follows */
 	MSG_EVENT,	/* {event, ...}: "viewers" {name, n}; "stream_live" {name}; "stream_ended" {name};
-			 * "warning" {name, text}. */
+			 * "warning" {name, text}; "publisher_gone" {}: an ingest that completes files. */
 	MSG_BYE,	/* {reason, end}: last message of a child. ingest: end = "finish" (publisher
 			 * ended or lost: the state stays, reconnect timer runs) */
 	/* supervisor -> child */

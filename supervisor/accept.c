@@ -1,11 +1,12 @@
 /*
- * accept.c - takes RTMP connections and gives each to a fresh ingest: one spawn, no round
- * trip; the connection waits in the child's channel before it has run its first
- * instruction. Not one byte of it is read here.
+ * accept.c - takes RTMP connections and gives each to an ingest of its own: to a spare
+ * (spare.c), or else one spawn, no round trip; the connection waits in the child's channel
+ * before it has run its first instruction. Not one byte of it is read here.
  *
  * Limits: connections in all and by address, and handshakes that have not become a stream:
  * when those are all taken the oldest goes, unless even that one is younger than a second
- * (then the newcomer goes). What is over a limit is closed at once, and said once a second.
+ * (then the newcomer goes). An ingest whose publisher has left, which only completes its
+ * files or ends, does not count against its address. What is over a limit is closed at once, and said once a second.
  * Without descriptors listening pauses for a second instead of spinning.
  */
 #include <errno.h>
@@ -64,16 +65,24 @@ struct survey {
 	struct child *oldest;	/* unfinished */
 };
 
+/* Its publisher is gone, or as good as gone. */
+static bool
+leaving(const struct child *c)
+{
+	return c->client_gone || c->said_bye || c->reaped || c->pipes_closed ||
+	    c->state == CHILD_STOPPING;
+}
+
 static void
 survey_one(struct child *c, void *ctx)
 {
 	struct survey *s = ctx;
 
-	if (c->kind != KIND_INGEST)
+	if (c->kind != KIND_INGEST || c->conn_ms == 0)
 		return;
-	if (net_same_host((struct sockaddr *)&c->peer_addr, s->peer))
+	if (!leaving(c) && net_same_host((struct sockaddr *)&c->peer_addr, s->peer))
 		s->same_host++;
-	if (c->handshake && (s->oldest == NULL || c->started_ms < s->oldest->started_ms))
+	if (c->handshake && (s->oldest == NULL || c->conn_ms < s->oldest->conn_ms))
 		s->oldest = c;
 }
 
@@ -91,7 +100,7 @@ over_limit(const struct sockaddr *peer, bool proxied)
 		return "limits.per_address is reached";
 	if (unfinished < (unsigned)conf_int(sv.conf, "limits.handshakes") || s.oldest == NULL)
 		return NULL;
-	if (now_ms() - s.oldest->started_ms < ACCEPT_EVICT_MS)
+	if (now_ms() - s.oldest->conn_ms < ACCEPT_EVICT_MS)
 		return "limits.handshakes is reached";
 	say_refused((struct sockaddr *)&s.oldest->peer_addr,
 	    "limits.handshakes is reached, the oldest makes room");
@@ -111,7 +120,9 @@ hand_over(int fd, const struct sockaddr_storage *peer, bool proxy_protocol)
 	struct child *c;
 	json_t *body;
 
-	c = child_start(KIND_INGEST, NULL);
+	c = spare_take();
+	if (c == NULL)
+		c = child_start(KIND_INGEST, NULL);
 	if (c == NULL) {
 		snprintf(why, sizeof(why), "no ingest can be started: %s", strerror(errno));
 		say_refused((const struct sockaddr *)peer, why);
@@ -122,6 +133,7 @@ hand_over(int fd, const struct sockaddr_storage *peer, bool proxy_protocol)
 	total++;
 	unfinished++;
 	c->handshake = true;
+	c->conn_ms = now_ms();
 	c->peer_addr = *peer;
 	net_format((const struct sockaddr *)peer, c->peer);
 	memset(&local, 0, sizeof(local));
@@ -235,6 +247,10 @@ accept_done_handshake(struct child *c)
 void
 accept_gone(struct child *c)
 {
+	if (c->conn_ms == 0) {
+		spare_gone(c);
+		return;
+	}
 	accept_done_handshake(c);
 	total--;
 }

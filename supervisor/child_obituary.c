@@ -64,7 +64,7 @@ child_obituary(const struct child *c, const char *next, bool quiet)
 	bool clean = WIFEXITED(c->status) && WEXITSTATUS(c->status) == 0;
 	char who[120], how[64], words[240];
 	const char *why = c->reason[0] != '\0' ? c->reason : NULL;
-	double lived = (double)(now_ms() - c->started_ms) / 1000;
+	double lived = (double)(now_ms() - (c->conn_ms != 0 ? c->conn_ms : c->started_ms)) / 1000;
 
 	describe(c, who, sizeof(who));
 	last_words(c, words, sizeof(words));

@@ -1,7 +1,8 @@
 /*
  * child_work.c - the processes that are always wanted: redis (if embedded), registry and
  * http x N. Starts them, brings them back after a death when backoff.c says so, follows
- * http.workers at a reload, and looks once a second for those that hang.
+ * http.workers at a reload, and looks once a second for those that hang. Spare ingests are
+ * spare.c's.
  *
  * An end that was asked for (a reload that needs fresh workers) is no failure: the
  * successor starts at once. A supervisor that was itself stopped or starved must not take
@@ -157,6 +158,7 @@ child_send_config(void)
 			log_warn("%s (pid %d) keeps its old config", child_kind_name(c->kind),
 			    (int)c->pid);
 	}
+	spare_renew();
 	adjust_http();
 	drop_unwanted();
 }

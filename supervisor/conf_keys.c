@@ -156,6 +156,8 @@ const struct conf_key conf_keys[] = {
 	    "RTMP connections of one address.", false },
 	{ "limits.handshakes", CONF_INT, "250", CONF_LIVE, 0, 1, 10000, NULL,
 	    "RTMP connections that do not publish yet; when full, the oldest is closed.", false },
+	{ "limits.spare", CONF_INT, "2", CONF_LIVE, 0, 0, 64, NULL,
+	    "Idle ingests kept ready, so that a publisher waits for no start of a process.", false },
 	{ "limits.ingest_memory", CONF_SIZE, "256MiB", CONF_NEW_STREAMS, 0, MIB(64), GIB(64), NULL,
 	    "Address space of an ingest. More than streams.ring and rtmp.max_buffered and "
 	    "64MiB.", false },

@@ -262,6 +262,7 @@ start(void)
 	output_probe();
 	child_start_workers();
 	accept_start();
+	spare_start();
 	streams_start();
 	report_start();
 	watch_until_up();

@@ -131,6 +131,7 @@ keep(const char *version, bool enhanced_flv)
 	sv.caps = json_pack("{s:o, s:b}", "version", msg_text(version, strlen(version)),
 	    "enhanced_flv", enhanced_flv);
 	child_config_reset();
+	spare_renew();
 	board_begin(&h->seq);
 	if (version[0] == '\0')
 		str_copy(h->ffmpeg, "missing", sizeof(h->ffmpeg));

@@ -53,8 +53,9 @@ static void
 report_child(struct child *c, void *ctx)
 {
 	struct board_page page;
+	const char *kind = c->spare ? "spare" : child_kind_name(c->kind);
 	struct board_proc *p;
-	bool fresh;
+	bool fresh, other;
 
 	if (c->board_slot >= BOARD_PROCS)
 		return;
@@ -65,11 +66,12 @@ report_child(struct child *c, void *ctx)
 	board_begin(&p->seq);
 	p->pid = c->pid > 0 ? c->pid : -1;	/* 0 would be a free slot */
 	p->start_ticks = c->start_ticks;
-	str_copy(p->kind, child_kind_name(c->kind), sizeof(p->kind));
+	other = p->started_wall_ms == 0 || strcmp(p->kind, kind) != 0;
+	str_copy(p->kind, kind, sizeof(p->kind));
 	str_copy(p->state, child_state_name(c), sizeof(p->state));
 	str_copy(p->output, c->output != NULL ? "hls" : "", sizeof(p->output));
-	if (p->started_wall_ms == 0 || c->restarts != p->restarts)
-		p->started_wall_ms = wall_ms() - (now_ms() - c->started_ms);
+	if (other || c->restarts != p->restarts)
+		p->started_wall_ms = wall_ms() - (now_ms() - (c->conn_ms != 0 ? c->conn_ms : c->started_ms));
 	p->restarts = c->restarts;
 	p->backoff_ms = child_backoff_ms(c);
 	str_copy(p->reason, c->reason[0] != '\0' ? c->reason : c->last_death, sizeof(p->reason));

@@ -217,6 +217,7 @@ on_claim(struct child *c, struct msg *m)
 	const char *name = msg_str_or(m, "name", "");
 
 	accept_done_handshake(c);
+	spare_refill();
 	if (stream_name_ok(name, strlen(name)))	/* streams.c says what is wrong otherwise */
 		str_copy(c->name, name, sizeof(c->name));
 	streams_claim(c, m);

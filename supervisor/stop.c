@@ -75,6 +75,7 @@ stop_begin(const char *why)
 	sv.stopping = true;
 	sv.stop_started_ms = now_ms();
 	accept_stop();
+	spare_stop();
 	streams_stop_all();
 	child_stop_kind(KIND_INGEST, "millraced stops");
 	tick = event_new(sv.base, -1, EV_PERSIST, tick_cb, NULL);

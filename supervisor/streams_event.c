@@ -70,6 +70,13 @@ on_warning(struct child *c, struct msg *m)
 	events_emit(body);
 }
 
+/* Files may take their time; a new connection of the same address need not wait for them. */
+static void
+on_publisher_gone(struct child *c, struct msg *m)
+{
+	c->client_gone = true;
+}
+
 void
 streams_event(struct child *c, struct msg *m)
 {
@@ -77,6 +84,7 @@ streams_event(struct child *c, struct msg *m)
 	    handlers[] = {
 		{ "stream_live", on_live }, { "stream_ended", on_ended },
 		{ "viewers", on_viewers }, { "warning", on_warning },
+		{ "publisher_gone", on_publisher_gone },
 	};
 	const char *event = msg_str(m, "event");
 	size_t i;

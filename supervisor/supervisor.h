@@ -6,7 +6,8 @@
  *   conf*.c    YAML -> one checked JSON tree; per-kind views; reload plan
  *   listen.c   binds every listener (RTMP, HTTP); listen_holder.c names who has a taken port
  *   rights.c   run_dir and data_dir, the lock on them, host_id, dropping rights
- *   accept.c   accept4() of RTMP with limits; a fresh ingest per connection
+ *   accept.c   accept4() of RTMP with limits; an ingest of its own per connection
+ *   spare.c    ingests that are up before their connection comes
  *   child*.c   table of processes: state machine, board slots, READY timer, beats, stop ladder
  *              (what those files share is in child.h; others use only what stands here)
  *   stop.c     the order of a graceful stop; notify.c tells systemd
@@ -69,6 +70,9 @@ struct child {
 	bool said_bye;			/* its end was announced */
 	int64_t again_ms;		/* CHILD_BACKOFF: monotonic time of the next try */
 	bool adopted;			/* not our own child: a redis-server found running */
+	bool spare;			/* ingest: up, and waits for its connection (spare.c) */
+	bool client_gone;		/* ingest: its publisher has left, it completes the files */
+	int64_t conn_ms;		/* ingest: since it has its connection; 0 = it has had none */
 };
 
 struct supervisor {
@@ -130,6 +134,14 @@ void accept_stop(void);
 void accept_done_handshake(struct child *c);
 void accept_gone(struct child *c);
 unsigned accept_connections(void);	/* now */
+
+/* --- spare.c --- */
+void spare_start(void);
+void spare_stop(void);
+struct child *spare_take(void);		/* one that is up, else starting, else NULL */
+void spare_refill(void);		/* a good moment to start what is missing */
+void spare_gone(struct child *c);	/* an ingest without a connection was reaped */
+void spare_renew(void);			/* the config has changed */
 
 /* --- child.c --- */
 struct child *child_start(enum child_kind kind, const char *name);	/* one of our programs; NULL + errno */
