@@ -160,7 +160,12 @@ on_header_value(struct http_parser *p, const char *at, size_t len)
 		if (r->current != FIELD_NONE && value_begin(r) < 0)
 			return -1;
 	}
-	return r->value ? text_add(r, at, len) : 0;
+	if (!r->value)
+		return 0;
+	for (size_t i = 0; i < len; i++)	/* http-parser misses a value's first byte */
+		if (iscntrl((unsigned char)at[i]) && at[i] != '\t')
+			return refuse(r, 400, "this is not an HTTP request");
+	return text_add(r, at, len);
 }
 
 /* An absolute target ("GET http://host/path") counts by its path. */
@@ -381,7 +386,7 @@ request_decode(const char *in, size_t len, char *out, size_t size)
 		out[n++] = c;
 	}
 	out[n] = '\0';
-	return (int)n;
+	return 0;
 }
 
 int

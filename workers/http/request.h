@@ -62,8 +62,8 @@ bool request_http10(const struct request *r);
 const char *request_path(const struct request *r);
 const char *request_query(const struct request *r);	/* "" if none */
 const char *request_field(const struct request *r, enum request_field f); /* NULL if absent */
-/* Value of a query parameter, percent-decoded; -1 if absent, too long or not decodable. */
+/* Value of a query parameter, percent-decoded: 0; -1 if absent, too long or not decodable. */
 int request_param(const struct request *r, const char *key, char *out, size_t size);
-/* Percent-decoding of len bytes; -1 for a bad escape, a NUL, or more than fits. */
+/* Percent-decoding of len bytes: 0; -1 for a bad escape, a NUL, or more than fits. */
 int request_decode(const char *in, size_t len, char *out, size_t size);
 #endif
