@@ -20,6 +20,8 @@ void
 meter_frame(struct meter *m, bool audio, bool key, int64_t dts_ms, int64_t now)
 {
 	m->last_media_ms = now;
+	if (audio)
+		m->last_audio_dts = dts_ms;
 	m->audio += audio;
 	m->video += !audio;
 	if (now - m->lag_since_ms > LAG_WINDOW_MS) {
@@ -47,6 +49,8 @@ meter_tick(struct meter *m, int64_t longest, int64_t now)
 		return longest < EAGER_MS || m->audio > 0 ? longest : EAGER_MS;
 	if (m->keys < KEYS_TO_KNOW)
 		return EAGER_MS;
+	if (m->audio > 0 && m->last_audio_dts < m->last_key_dts && now - m->last_key_ms < RETRY_FOR_MS)
+		return RETRY_MS;	/* a segment ends with the audio after the key frame */
 	wait = due - now;
 	if (wait <= 0)
 		return wait > -RETRY_FOR_MS ? RETRY_MS : longest;

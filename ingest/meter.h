@@ -12,7 +12,7 @@
 
 struct meter {
 	uint64_t bytes, video, audio, keys, torn;
-	int64_t last_media_ms, last_key_ms, last_key_dts, gop_ms, due_ms;
+	int64_t last_media_ms, last_key_ms, last_key_dts, last_audio_dts, gop_ms, due_ms;
 	struct { int64_t ms; uint64_t bytes, video; } slot[METER_SLOTS];
 	unsigned at;
 	int64_t lag[2], lag_since_ms;	/* least of now - dts in this window and the last one */

@@ -45,7 +45,7 @@ struct hls {
 	struct tag *need;		/* oldest tag in the ring that belongs to it */
 	struct ring_gen *known;		/* of the newest start */
 	bool sought;			/* there was a start: those after it come one by one */
-	bool cut_waits, draining;
+	bool cut_waits, cut_wants_audio, draining;
 	unsigned last_tries;
 	int64_t base_ms, checked_ms, batch_ms, stuck_ms;	/* base: the least time from need on */
 	struct sink_hls_stats stats;
@@ -83,7 +83,11 @@ hls_tag(struct sink *s, struct tag *t)
 	struct hls *h = hls_of(s);
 
 	hls_cut_tag(&h->cut, t);
-	h->cut_waits |= t->cut;
+	/* ffmpeg cuts when it has seen the audio that follows the key frame, too */
+	if (t->cut || (h->cut_wants_audio && t->audio && t->dts_ms > h->cut.dts_ms)) {
+		h->cut_waits = true;
+		h->cut_wants_audio = !t->audio;
+	}
 	hls_feed_appended(&h->child.feed, t);
 	if (h->start == NULL && h->sought && h->phase != HLS_FAILED)
 		set_start(h, hls_cut_start(t, NULL));

@@ -7,6 +7,8 @@
  * Why these arguments (measured on ffmpeg 5.1 to 9.0):
  * -fpsprobesize 0: starts after the first packets. Never -fflags nobuffer: it throws the
  *   first GOP away.
+ * -analyzeduration 0.5 s: without parsers it looks at all of that, so that a first segment
+ *   of 1 s would miss its cut with 1 s; both sequence headers come first, it needs no more.
  * -max_interleave_delta: else a track that stops holds the other one back for 10 s.
  * -f segment with -segment_list: ffmpeg cuts and says so on fd 3; the ingest owns the
  *   playlist. Time goes in as the segment format's output_ts_offset, because the segment
@@ -123,7 +125,7 @@ add_input(struct args *a, const struct output_params *p)
 {
 	static const char *const head[] = { "-hide_banner", "-nostdin", "-loglevel",
 		"level+warning", "-nostats", "-y", "-fpsprobesize", "0", "-analyzeduration",
-		"1000000", "-protocol_whitelist", "pipe", NULL };
+		"500000", "-protocol_whitelist", "pipe", NULL };
 
 	add_list(a, head);
 	if (p->segment_ms == 0 && !p->matroska)

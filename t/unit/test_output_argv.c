@@ -58,7 +58,7 @@ test_whole(void **state)
 	char *line = line_with(NULL, NULL);
 
 	assert_string_equal(line, "ffmpeg -hide_banner -nostdin -loglevel level+warning -nostats -y "
-	    "-fpsprobesize 0 -analyzeduration 1000000 -protocol_whitelist pipe -f flv -i pipe:0 "
+	    "-fpsprobesize 0 -analyzeduration 500000 -protocol_whitelist pipe -f flv -i pipe:0 "
 	    "-map 0:v:0? -map 0:a:0? -c copy -max_interleave_delta 500000 -f segment "
 	    "-segment_time 0.900 -break_non_keyframes 0 -segment_format mpegts "
 	    "-segment_format_options output_ts_offset=3600.021 -segment_start_number 42 "
