@@ -37,11 +37,11 @@ on_yield(struct svc *s, struct msg *m)
 	clean_up(s, "a publisher is back");
 }
 
-/* The supervisor stops: ENDLIST is written, the files may stay for the next start's sweep. */
+/* The supervisor stops: ENDLIST is written, players may still want the files; the next start removes them. */
 static void
 stop(struct svc *s, const char *reason, int64_t grace_ms)
 {
-	clean_up(s, reason);
+	svc_exit(s, 0, reason);
 }
 
 static int

@@ -1,6 +1,7 @@
 /* stream.c - a live publisher's media (contract in stream.h). Called by session.c only. */
 #include "stream.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "conf.h"
@@ -107,11 +108,21 @@ stream_end(struct stream *s)
 	s->hls->ops->drain(s->hls);
 }
 
+static const char *
+ffmpeg_version(const struct stream *s)
+{
+	const char *v = json_string_value(json_object_get(json_object_get(s->svc->conf, "ffmpeg_caps"), "version"));
+
+	return v != NULL && v[0] != '\0' ? v : "of an unknown version";
+}
+
 const char *
 stream_tick(struct stream *s, int64_t now)
 {
-	if (s->tracks.unsupported[0] != '\0')
-		return s->tracks.unsupported;
+	if (s->tracks.unsupported[0] != '\0') {
+		snprintf(s->refused, sizeof(s->refused), "%s (ffmpeg %s)", s->tracks.unsupported, ffmpeg_version(s));
+		return s->refused;
+	}
 	if (tracks_tick(&s->tracks, now))
 		s->hls->ops->regen(s->hls, ring_regen(&s->ring, s->tracks.gen));
 	s->hls->ops->tick(s->hls, now);

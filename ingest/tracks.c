@@ -41,7 +41,7 @@ supported(struct tracks *t, const struct flv_info *info)
 	if (info->type == FLV_VIDEO ? info->codec == AVC && !info->enhanced :
 	    (info->codec == AAC && !info->enhanced) || (info->codec == MP3 && !info->enhanced) || legacy_audio)
 		return true;
-	snprintf(t->unsupported, sizeof(t->unsupported), "%s %s%s is not taken: send H.264 with AAC",
+	snprintf(t->unsupported, sizeof(t->unsupported), "%s %s%s is not taken here: send H.264 with AAC",
 	    info->type == FLV_VIDEO ? "video" : "audio", flv_codec_name(info->codec),
 	    info->enhanced ? " (Enhanced RTMP)" : "");
 	return false;
