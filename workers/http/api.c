@@ -134,8 +134,8 @@ allowed(struct conn *c)
 		return false;
 	}
 	/* a page in a local browser is no local user: it carries an Origin */
-	if (net_is_loopback((const struct sockaddr *)&c->peer.ss) &&
-	    net_is_loopback((const struct sockaddr *)&c->client.ss) && request_field(&c->req, FIELD_ORIGIN) == NULL)
+	if (net_is_loopback((const struct sockaddr *)&c->client.ss) && !c->masked &&
+	    request_field(&c->req, FIELD_ORIGIN) == NULL)
 		return true;
 	answer_text(c, 403, "Without http.api_token this call is for local users only.\n");
 	return false;

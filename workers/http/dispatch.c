@@ -9,12 +9,20 @@
 #include "http.h"
 #include "util.h"
 
+/*
+ * Who asks. A proxy on this host that was not named in http.trusted_proxies makes everybody look
+ * local; most say at least that they are one.
+ */
 static void
 find_client(struct conn *c)
 {
-	c->client = c->peer;
-	client_address(&c->peer, http.limits.trusted, request_field(&c->req, FIELD_X_FORWARDED_FOR),
-	    request_field(&c->req, FIELD_FORWARDED), &c->client);
+	const char *xff = request_field(&c->req, FIELD_X_FORWARDED_FOR);
+	const char *forwarded = request_field(&c->req, FIELD_FORWARDED);
+	bool proxied = xff || forwarded || request_field(&c->req, FIELD_VIA) ||
+	    request_field(&c->req, FIELD_X_REAL_IP);
+	int rc = client_address(&c->peer, http.limits.trusted, xff, forwarded, &c->client);
+
+	c->masked = rc < 0 || (proxied && !client_trusted(&c->peer, http.limits.trusted));
 }
 
 static void
@@ -35,6 +43,7 @@ dispatch_request(struct conn *c)
 
 	http.count.requests++;
 	c->idle = false;
+	conn_set_quiet(c, false);
 	c->flags = 0;
 	c->closing = !c->req.keep_alive;
 	find_client(c);

@@ -2,7 +2,8 @@
  * http.h - what the files of the http worker know of each other. One process, one loop.
  *
  *   main.c     listeners, limits, config, stop
- *   conn.c     one connection: reads, parses (request.h), answers in order, times out
+ *   conn.c     the table of connections: limits, time-outs;  address.c  how many an address has
+ *   conn_io.c  one connection: reads, parses (request.h), answers in order
  *   dispatch.c a request to its handler, by the table of routes
  *   answer.c   the ways to answer: text, bytes, a file, "later"
  *   hls.c      playlists and segments from data_dir/hls; who asks the wrong host goes to the right one
@@ -17,6 +18,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "board.h"
 #include "head.h"
@@ -35,14 +37,24 @@ struct http_limits {
 	const json_t *trusted;
 };
 
+/* Bytes that several answers may have under way at once. */
+struct blob {
+	unsigned refs;
+	size_t len;
+	char data[];
+};
+
 struct conn {
-	struct conn *next, *prev;
+	TAILQ_ENTRY(conn) entry, quiet_entry, turn_entry;
 	uint64_t id;			/* never used again: for answers that come later */
 	int fd;
 	struct event *ev;		/* read, or write while an answer is stuck */
 	bool writing, waiting, closing, want_proxy, linger;
+	bool quiet, in_turns, counted;	/* in http.quiet; waits for its turn; in the table of addresses */
 	struct net_addr peer;		/* the other end, or who PROXY says */
 	struct net_addr client;		/* behind trusted proxies; of the current request */
+	bool masked;			/* a proxy that is not trusted, or garbled: client may be anybody */
+	int queued;			/* in the kernel's send queue when last looked at, 0 = not yet */
 	int64_t since_ms;		/* of the state it is in: reading, idle or last progress */
 	bool idle;			/* between two requests */
 	struct request req;
@@ -52,6 +64,7 @@ struct conn {
 	/* the answer under way */
 	char head[HEAD_BYTES];
 	size_t head_len, head_off;
+	struct blob *blob;		/* a reference that keeps body alive, or NULL */
 	char *body;			/* owned if body_owned */
 	bool body_owned;
 	size_t body_len, body_off;
@@ -59,10 +72,13 @@ struct conn {
 	int64_t file_off, file_end;
 };
 
+TAILQ_HEAD(conn_list, conn);
+
 struct http {
 	struct svc *svc;
 	struct http_limits limits;
-	struct conn *conns;
+	struct conn_list conns;
+	struct conn_list quiet;		/* no whole request yet or any more; quiet for longest first */
 	unsigned nconns;
 	struct board_http count;
 	char date[32];			/* as headers want it, of this second */
@@ -75,10 +91,27 @@ extern const struct route http_routes[];
 /* --- conn.c --- */
 void conn_new(int fd, const struct net_addr *peer, bool want_proxy);
 struct conn *conn_find(uint64_t id);	/* NULL: it has gone */
-void conn_close(struct conn *c);
+void conn_end(struct conn *c);
+void conn_set_quiet(struct conn *c, bool quiet);
+bool conn_count_address(struct conn *c);	/* false: its address has too many */
+void conn_refuse(struct conn *c, int status, const char *text);	/* and no more requests */
 void conn_sweep(int64_t now);		/* time-outs */
 void conn_stop(void);			/* no more requests; open answers are finished */
+
+/* --- conn_io.c --- */
 void conn_send(struct conn *c);		/* the answer is complete: send it */
+void conn_event_cb(evutil_socket_t fd, short what, void *ctx);
+void conn_io_drop(struct conn *c);	/* what it holds, before it is freed */
+void conn_io_free(void);
+
+/* --- address.c --- */
+bool address_take(const struct sockaddr *sa, int64_t max);	/* false: has max already */
+void address_give(const struct sockaddr *sa);
+
+/* --- blob.c --- */
+struct blob *blob_new(const void *bytes, size_t len);	/* one reference; bytes NULL: to be filled */
+struct blob *blob_ref(struct blob *b);
+void blob_drop(struct blob **b);
 
 /* --- dispatch.c --- */
 void dispatch_request(struct conn *c);

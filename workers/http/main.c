@@ -17,7 +17,10 @@
 #define ACCEPT_PER_TURN 32
 #define PAUSE_MS 1000			/* without descriptors */
 
-struct http http = { .data_dir_fd = -1 };
+struct http http = {
+	.data_dir_fd = -1,
+	.conns = TAILQ_HEAD_INITIALIZER(http.conns), .quiet = TAILQ_HEAD_INITIALIZER(http.quiet),
+};
 
 const struct route http_routes[] = {
 	{ "/stream/@/live.m3u8", ROUTE_GET, ROUTE_CORS, hls_live },
@@ -61,30 +64,6 @@ config(struct svc *s)
 }
 
 static void
-refuse(int fd)
-{
-	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 2\r\n"
-	    "Connection: close\r\n\r\n";
-
-	send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	close(fd);
-}
-
-static bool
-over_limit(const struct net_addr *peer, bool proxy)
-{
-	int64_t same = 0;
-
-	if (http.nconns >= http.limits.max_connections)
-		return true;
-	if (proxy || http.nconns < http.limits.max_per_address)
-		return false;
-	for (const struct conn *c = http.conns; c != NULL; c = c->next)
-		same += net_same_host((const struct sockaddr *)&c->peer.ss, (const struct sockaddr *)&peer->ss);
-	return same >= http.limits.max_per_address;
-}
-
-static void
 pause_accept(void)
 {
 	struct timeval tv = { PAUSE_MS / 1000, 0 };
@@ -118,10 +97,7 @@ accept_cb(evutil_socket_t listen_fd, short what, void *ctx)
 				pause_accept();
 			return;
 		}
-		if (over_limit(&peer, l->proxy))
-			refuse(fd);
-		else
-			conn_new(fd, &peer, l->proxy);
+		conn_new(fd, &peer, l->proxy);
 	}
 }
 
@@ -194,14 +170,15 @@ start(struct svc *s, int argc, char **argv)
 static void
 cleanup(struct svc *s)
 {
-	while (http.conns != NULL)
-		conn_close(http.conns);
+	while (!TAILQ_EMPTY(&http.conns))
+		conn_end(TAILQ_FIRST(&http.conns));
 	for (int i = 0; i < s->nlisteners; i++)
 		event_free(listeners[i].ev);
 	free(listeners);
 	event_free(second);
 	event_free(unpause);
 	event_free(stop_timer);
+	conn_io_free();
 	viewers_free();
 	view_free();
 	page_free();

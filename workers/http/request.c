@@ -18,7 +18,7 @@ static const char *const field_names[FIELD_COUNT] = {
 	[FIELD_FORWARDED] = "forwarded", [FIELD_HOST] = "host", [FIELD_IF_MODIFIED_SINCE] =
 	"if-modified-since", [FIELD_IF_NONE_MATCH] = "if-none-match", [FIELD_IF_RANGE] = "if-range",
 	[FIELD_ORIGIN] = "origin", [FIELD_RANGE] = "range", [FIELD_USER_AGENT] = "user-agent",
-	[FIELD_X_FORWARDED_FOR] = "x-forwarded-for",
+	[FIELD_VIA] = "via", [FIELD_X_FORWARDED_FOR] = "x-forwarded-for", [FIELD_X_REAL_IP] = "x-real-ip",
 };
 
 static int

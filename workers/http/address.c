@@ -1,0 +1,80 @@
+/*
+ * address.c - how many connections an address has (contract in http.h). IPv6 counts by /64:
+ * that is what one customer has. A table of chains under a secret hash, so nobody can make
+ * them long; its size follows the number of connections, which main.c bounds.
+ */
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "http.h"
+#include "siphash.h"
+#include "util.h"
+
+#define BUCKETS 4096
+
+struct address {
+	struct address *next;
+	struct in6_addr key;
+	int64_t n;
+};
+static struct address *buckets[BUCKETS];
+
+static struct in6_addr
+key_of(const struct sockaddr *sa)
+{
+	struct in6_addr key = { { { 0 } } };
+
+	if (sa->sa_family == AF_INET) {
+		key.s6_addr[10] = key.s6_addr[11] = 0xff;
+		memcpy(&key.s6_addr[12], &((const struct sockaddr_in *)sa)->sin_addr, 4);
+	} else if (sa->sa_family == AF_INET6) {
+		key = ((const struct sockaddr_in6 *)sa)->sin6_addr;
+		if (!IN6_IS_ADDR_V4MAPPED(&key) && !IN6_IS_ADDR_LOOPBACK(&key))
+			memset(&key.s6_addr[8], 0, 8);
+	}
+	return key;
+}
+
+static struct address **
+slot_of(const struct in6_addr *key)
+{
+	static uint8_t secret[16];
+	static bool made;
+	struct address **a;
+
+	if (!made)
+		made = getrandom(secret, sizeof(secret), 0) == sizeof(secret);
+	a = &buckets[siphash(secret, key, sizeof(*key)) % BUCKETS];
+	while (*a != NULL && memcmp(&(*a)->key, key, sizeof(*key)) != 0)
+		a = &(*a)->next;
+	return a;
+}
+
+bool
+address_take(const struct sockaddr *sa, int64_t max)
+{
+	struct in6_addr key = key_of(sa);
+	struct address **slot = slot_of(&key);
+
+	if (*slot == NULL) {
+		*slot = xcalloc(1, sizeof(**slot));
+		(*slot)->key = key;
+	} else if ((*slot)->n >= max)
+		return false;
+	(*slot)->n++;
+	return true;
+}
+
+void
+address_give(const struct sockaddr *sa)
+{
+	struct in6_addr key = key_of(sa);
+	struct address **slot = slot_of(&key), *a = *slot;
+
+	if (a == NULL || --a->n > 0)
+		return;
+	*slot = a->next;
+	free(a);
+}
