@@ -1,0 +1,43 @@
+#!/usr/bin/python3
+"""130-logs: a line per event as logfmt or JSON; obituaries; no key in any of them; -d writes a log and a pid."""
+import os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from millrace import *
+
+with Test(__doc__) as t:
+    m = t.server(start=False, **{"log.format": "json"})
+    m.configure({"authorize.keys": {"alice": m.cli("hash-key", "verysecretkey").stdout.strip()}})
+    m.start()
+    wrong = t.publish(m, "alice", key="?key=notthesecret")
+    wrong.finished.wait(10)
+    p = t.publish(m, "alice", key="?key=verysecretkey")
+    p.join_live()
+    m.wait_playlist("alice", 2)
+    os.kill(m.pids("ffmpeg")[0], signal.SIGKILL)
+    m.wait_log(r"SIGKILL")
+    lines = []
+    for line in m.log().splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            lines.append(None)
+    t.is_([i for i, l in enumerate(lines) if l is None], [], "every line is JSON")
+    t.is_([l for l in lines if not {"time", "level", "proc", "pid", "msg"} <= l.keys()], [], "with time, level, process and message")
+    t.ok(any(l.get("stream") == "alice" and l.get("peer") for l in lines), "stream and peer where they belong")
+    death = [l["msg"] for l in lines if "SIGKILL" in l["msg"]]
+    t.like(" ".join(death), r"ffmpeg.*alice.*again in|ffmpeg.*alice.*retry", "an obituary: who, of what, what happens next")
+    text = m.log() + json.dumps(m.status()) + m.get("/metrics")[2].decode() + m.get("/api/v1/streams")[2].decode()
+    t.is_([k for k in ("verysecretkey", "notthesecret") if k in text], [], "no key in log, status, metrics or API")
+    m.stop()
+    m.configure({"log.format": "logfmt"})
+    r = subprocess.run(m.argv("-d"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20 * SLOW)
+    t.is_(r.returncode, 0, "-d returns when the server is up")
+    t.is_(m.get("/healthz")[0], 200, "and it is up")
+    with open(f"{m.conf['run_dir']}/millrace.pid") as f:
+        pid = int(f.read())
+    with open(f"/proc/{pid}/cmdline") as f:
+        t.like(f.read(), r"millraced", "the pid file is true")
+    with open(f"{m.data}/millraced.log") as f:
+        bad = [l for l in f.read().splitlines() if not re.match(r"time=\S+Z level=\w+ proc=\S+ pid=\d+ .*msg=", l)]
+    t.none(bad, "its log is in data_dir, each line logfmt")
+    t.is_(m.cli("stop").returncode, 0, "millrace stop ends it")

@@ -1,0 +1,35 @@
+#!/usr/bin/python3
+"""140-install: make install into a folder of its own; the installed server works from there."""
+import os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from millrace import *
+
+with Test(__doc__) as t:
+    dest = f"{t.dir}/root"
+    variant = {"san": ["SAN=1"], "cov": ["COV=1"]}.get(os.path.basename(BUILD), [])
+    r = subprocess.run(["make", "-C", TOP, "-s", "install", f"DESTDIR={dest}", "PREFIX=/opt/m", "SYSCONFDIR=/opt/m/etc", *variant],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    t.is_(r.returncode, 0, "make install") or t.diag(r.stdout)
+    base = f"{dest}/opt/m"
+    want = ["sbin/millraced", "bin/millrace", "libexec/millrace/millrace-ingest", "libexec/millrace/millrace-exec",
+        "share/millrace/web/home.html", "share/man/man8/millraced.8", "etc/millrace/millrace.yaml", "etc/init.d/millrace",
+        "etc/default/millrace", "etc/logrotate.d/millrace", "lib/systemd/system/millrace.service"]
+    t.is_([f for f in want if not os.path.exists(f"{base}/{f}")], [], "everything is in its place")
+    for f in ("etc/init.d/millrace", "lib/systemd/system/millrace.service"):
+        with open(f"{base}/{f}") as text:
+            t.like(text.read(), r"/opt/m/sbin/millraced", f"{f} knows where")
+    with open(f"{base}/etc/millrace/millrace.yaml", "a") as f:
+        f.write("# mine\n")
+    subprocess.run(["make", "-C", TOP, "-s", "install", f"DESTDIR={dest}", "PREFIX=/opt/m", "SYSCONFDIR=/opt/m/etc", *variant], check=True)
+    with open(f"{base}/etc/millrace/millrace.yaml") as f:
+        t.like(f.read(), r"# mine", "a config that is there is left alone")
+    r = subprocess.run([f"{base}/sbin/millraced", "-t", "-c", f"{base}/etc/millrace/millrace.yaml"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    t.is_(r.returncode, 0, "the installed example config is right") or t.diag(r.stdout)
+    m = t.server(start=False)
+    m.argv = lambda *args: [f"{base}/sbin/millraced", "-c", m.conf_path, *args]
+    m.start()
+    t.publish(m, "alice").join_live()
+    t.ok(m.wait_playlist("alice", 2), "it serves from there")
+    t.like(m.get("/watch/alice")[2].decode(), r"(?i)<video", "pages, too")
+    r = subprocess.run(["sh", "-n", f"{base}/etc/init.d/millrace"])
+    t.is_(r.returncode, 0, "the init script is a script")
