@@ -15,6 +15,7 @@ with Test(__doc__) as t:
     m.wait_playlist("alice", 2)
     os.kill(m.pids("ffmpeg")[0], signal.SIGKILL)
     m.wait_log(r"SIGKILL")
+    wait_for("another ffmpeg", lambda: m.pids("ffmpeg"), 5)
     lines = []
     for line in m.log().splitlines():
         try:
@@ -24,6 +25,7 @@ with Test(__doc__) as t:
     t.is_([i for i, l in enumerate(lines) if l is None], [], "every line is JSON")
     t.is_([l for l in lines if not {"time", "level", "proc", "pid", "msg"} <= l.keys()], [], "with time, level, process and message")
     t.ok(any(l.get("stream") == "alice" and l.get("peer") for l in lines), "stream and peer where they belong")
+    death = [l["msg"] for l in lines if "SIGKILL" in l["msg"]]
     death = [l["msg"] for l in lines if "SIGKILL" in l["msg"]]
     t.like(" ".join(death), r"ffmpeg.*alice.*again in|ffmpeg.*alice.*retry", "an obituary: who, of what, what happens next")
     text = m.log() + json.dumps(m.status()) + m.get("/metrics")[2].decode() + m.get("/api/v1/streams")[2].decode()

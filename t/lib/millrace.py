@@ -87,6 +87,15 @@ def fd_count(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def serves(pid):
+    """An ingest that has a connection has a socket besides its control channel; a spare has not."""
+    try:
+        links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    except OSError:
+        return False
+    return sum(link.startswith("socket:") for link in links) > 1
+
+
 class Server:
     """One millraced with directories and ports of its own."""
 
@@ -175,10 +184,10 @@ class Server:
         return wait_for(f"status has stream {name}", found, limit, 0.1)
 
     def pids(self, kind):
-        """From the process table: kind is http, ingest, registry, finish, ffmpeg or redis."""
+        """From the process table: kind is http, ingest (those with a connection), registry, finish, ffmpeg or redis."""
         comm = {"redis": "redis-server", "ffmpeg": "ffmpeg"}.get(kind, f"millrace-{kind}")[:15]
         return sorted(p for p, (_, state, c) in descendants(self.proc.pid).items()
-                      if state != "Z" and (c == comm or c.startswith(comm + " ")))
+                      if state != "Z" and (c == comm or c.startswith(comm + " ")) and (kind != "ingest" or serves(p)))
 
     def get(self, path, headers={}, method="GET"):
         c = http.client.HTTPConnection("127.0.0.1", self.http, timeout=10 * SLOW)
