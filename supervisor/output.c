@@ -329,6 +329,9 @@ output_child_gone(struct child *ffmpeg, int status)
 		child_status_text(status, o->reason, sizeof(o->reason));
 	if (!o->stop && (o->asked_down || !ended_well(o, status))) {
 		failed(o, ffmpeg->pid, status, lived_ms);	/* judged stuck, or dead by itself */
+		if (ffmpeg->reason[0] == '\0' && o->state == OUTPUT_BACKOFF)	/* for its obituary */
+			snprintf(ffmpeg->reason, sizeof(ffmpeg->reason), "again in %.1f s",
+			    (double)(o->due_ms - now_ms()) / 1000);
 		return;
 	}
 	o->state = OUTPUT_WAITING;
