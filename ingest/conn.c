@@ -11,8 +11,8 @@
 #include "log.h"
 #include "util.h"
 
-#define READ_BYTES (256 * 1024)
-#define READS_PER_TURN 8
+#define READ_BYTES (64 * 1024)
+#define READS_PER_TURN 32
 #define RECEIVE_BUFFER (1024 * 1024)	/* more than two ticks at 20 Mbit/s */
 #define RMEM_MAX "/proc/sys/net/core/rmem_max"
 #define PROXY_MAX 2200

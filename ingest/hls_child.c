@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hls_cut.h"
 #include "log.h"
 #include "util.h"
 
@@ -35,30 +36,49 @@ hls_child_free(struct hls_child *c)
 	hls_feed_free(&c->feed);
 }
 
+bool
+hls_child_can_ask(const struct tag *start, bool last)
+{
+	return last || !ring_gen_enhanced(start->gen) || !start->gen->video || hls_cut_frame_ms(start) > 0;
+}
+
 void
-hls_child_ask(struct hls_child *c, struct svc *svc, const struct tag *start, int64_t number,
-    int64_t base_ms, int64_t segment_ms)
+hls_child_ask(struct hls_child *c, struct svc *svc, const struct tag *start, const struct hls_wish *wish)
 {
 	const struct ring_gen *g = start->gen;
+	bool matroska = ring_gen_enhanced(g);
 	int64_t run = wall_ms();
 	json_t *params;
 
 	c->run = run > c->run ? run : c->run + 1;	/* so no file name is used twice */
-	c->number = number;
-	c->base_ms = base_ms;
-	params = json_pack("{s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:b, s:b}", "run", (json_int_t)c->run,
-	    "start_number", (json_int_t)number, "offset_ms", (json_int_t)base_ms,
-	    "segment_ms", (json_int_t)(g->video ? 0 : segment_ms), "container", "flv", "format", "mpegts",
-	    "video", g->video, "audio", g->audio, "transcode_audio", g->audio && g->audio_codec < 16);
+	c->number = (int64_t)wish->state->next_sequence;
+	c->base_ms = wish->base_ms;
+	/* what has begun with fragmented MP4 goes on so: RFC 8216 has no end of EXT-X-MAP */
+	c->fmp4 = matroska || hls_state_fmp4(wish->state);
+	params = json_pack("{s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:b, s:b, s:b}", "run", (json_int_t)c->run,
+	    "start_number", (json_int_t)c->number, "offset_ms", (json_int_t)c->base_ms,
+	    "segment_ms", (json_int_t)(g->video && !matroska ? 0 : wish->segment_ms),
+	    "container", matroska ? "matroska" : "flv", "format", c->fmp4 ? "fmp4" : "mpegts",
+	    "video_codec", flv_codec_name(g->video_codec), "video", g->video, "audio", g->audio,
+	    "transcode_audio", g->audio && g->audio_codec < 16);
 	svc_send(svc, MSG_SPAWN, 0, json_pack("{s:s, s:s, s:o}", "output", HLS_OUTPUT, "kind", "hls",
 	    "params", params));
+}
+
+static bool
+is_word(const json_t *params, const char *key, const char *word)
+{
+	const char *s = json_string_value(json_object_get(params, key));
+
+	return s != NULL && strcmp(s, word) == 0;
 }
 
 static bool
 fits(const json_t *params, const struct tag *start)
 {
 	return start != NULL && json_is_true(json_object_get(params, "video")) == start->gen->video &&
-	    json_is_true(json_object_get(params, "audio")) == start->gen->audio;
+	    json_is_true(json_object_get(params, "audio")) == start->gen->audio &&
+	    is_word(params, "container", "matroska") == ring_gen_enhanced(start->gen);
 }
 
 int
@@ -77,6 +97,7 @@ hls_child_open(struct hls_child *c, struct svc *svc, struct msg *m, struct tag *
 	c->run = json_integer_value(json_object_get(params, "run"));
 	c->number = json_integer_value(json_object_get(params, "start_number"));
 	c->base_ms = json_integer_value(json_object_get(params, "offset_ms"));
+	c->fmp4 = is_word(params, "format", "fmp4");
 	c->up_ms = now_ms();
 	hls_feed_open(&c->feed, svc->base, in, start, need, c->base_ms, writable, c->csv.ctx);
 	hls_lines_open(&c->err, svc->base, err);
@@ -103,7 +124,7 @@ hls_child_close(struct hls_child *c)
 void
 hls_child_segment(const struct hls_child *c, char *buf, size_t size)
 {
-	snprintf(buf, size, "s%lld_%06lld.ts", (long long)c->run, (long long)c->number);
+	snprintf(buf, size, "s%lld_%06lld.%s", (long long)c->run, (long long)c->number, c->fmp4 ? "m4s" : "ts");
 }
 
 void
@@ -117,13 +138,17 @@ hls_child_unlink(const struct hls_child *c, const char *dir)
 }
 
 int64_t
-hls_child_listed_us(const struct hls_child *c, const char *line)
+hls_child_listed_us(const struct hls_child *c, const char *line, int64_t *end_ms)
 {
-	long long run, number;
 	double from, to;
+	char name[64];
+	size_t n;
 
-	if (sscanf(line, "s%lld_%lld.ts,%lf,%lf", &run, &number, &from, &to) != 4 || run != c->run ||
-	    number != c->number || to < from || to - from > 1e6)
+	hls_child_segment(c, name, sizeof(name));
+	n = strlen(name);
+	if (strncmp(line, name, n) != 0 || sscanf(line + n, ",%lf,%lf", &from, &to) != 2 || to < from ||
+	    to - from > 1e6)
 		return -1;
+	*end_ms = c->base_ms + (int64_t)(to * 1e3);
 	return (int64_t)((to - from) * 1e6);
 }

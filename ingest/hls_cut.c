@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define AUDIO_SLACK_MS 10	/* a frame is longer; times are rounded to ms on their way */
+#define SLACK_MS 10	/* a frame is longer; times are rounded to ms on their way */
 
 void
 hls_cut_init(struct hls_cut *c, int64_t segment_ms)
@@ -38,11 +38,15 @@ meets_audio(const struct hls_cut *c, int64_t dts_ms)
 	return false;
 }
 
-/* A generation begins with a cut; after that nine tenths leave room for a clock that is a little fast. */
+/*
+ * A generation begins with a cut; after that nine tenths leave room for a clock that is a
+ * little fast. Matroska is cut by ffmpeg: at one of the key frames.
+ */
 static bool
 is_due(const struct hls_cut *c, const struct tag *t)
 {
-	return t->gen != c->gen || t->pts_ms - c->pts_ms >= c->segment_ms * 9 / 10 || t->pts_ms < c->pts_ms;
+	return ring_gen_enhanced(t->gen) || t->gen != c->gen ||
+	    t->pts_ms - c->pts_ms >= c->segment_ms * 9 / 10 || t->pts_ms < c->pts_ms;
 }
 
 void
@@ -86,16 +90,26 @@ hls_cut_next(const struct tag *start)
 	return NULL;
 }
 
-/* Audio alone: the first frame after a cut at this time. */
+/* What ffmpeg cut by itself: the first audio frame, or key frame, after a cut at this time. */
 static struct tag *
-audio_from(const struct tag *start, int64_t ts_ms)
+next_from(const struct tag *start, int64_t ts_ms)
 {
+	bool video = start->gen->video;
 	struct tag *t;
 
 	for (t = start->next; t != NULL && t->gen == start->gen; t = t->next)
-		if (t->audio && t->dts_ms >= ts_ms - AUDIO_SLACK_MS)
+		if ((video ? t->cut : t->audio) && t->pts_ms >= ts_ms - SLACK_MS)
 			return t;
 	return NULL;
+}
+
+int64_t
+hls_cut_frame_ms(const struct tag *start)
+{
+	for (const struct tag *t = start->next; t != NULL && t->gen == start->gen; t = t->next)
+		if (!t->audio)
+			return t->dts_ms - start->dts_ms;
+	return 0;
 }
 
 /* Where start's generation ends: pts of its last frame and the length of one. */
@@ -115,15 +129,15 @@ generation_end_ms(const struct tag *start)
 }
 
 struct tag *
-hls_cut_end(const struct tag *start, int64_t csv_us, int64_t *us)
+hls_cut_end(const struct tag *start, int64_t csv_us, int64_t csv_end_ms, int64_t *us)
 {
 	struct tag *end;
 
 	*us = csv_us;
 	if (!start->gen->video) {
-		end = audio_from(start, start->pts_ms + csv_us / 1000);
+		end = next_from(start, start->pts_ms + csv_us / 1000);
 	} else {
-		end = hls_cut_next(start);
+		end = ring_gen_enhanced(start->gen) ? next_from(start, csv_end_ms) : hls_cut_next(start);
 		*us = ((end != NULL ? end->pts_ms : generation_end_ms(start)) - start->pts_ms) * 1000;
 	}
 	if (*us <= 0)

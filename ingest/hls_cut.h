@@ -33,10 +33,13 @@ struct tag *hls_cut_start(struct tag *t, const struct ring_gen *not);
 /* The cut after start in its generation, NULL if it has not come. */
 struct tag *hls_cut_next(const struct tag *start);
 /*
- * ffmpeg has finished the segment that begins at start and calls it csv_us long: where the
- * next one begins, NULL if nothing cut it or that has not come; *us: how long it really is.
+ * ffmpeg has finished the segment that begins at start, calls it csv_us long and ended at
+ * csv_end_ms: where the next one begins, NULL if nothing cut it or that has not come; *us:
+ * how long it really is.
  */
-struct tag *hls_cut_end(const struct tag *start, int64_t csv_us, int64_t *us);
+struct tag *hls_cut_end(const struct tag *start, int64_t csv_us, int64_t csv_end_ms, int64_t *us);
+/* From start to the next frame of its video, 0 if that has not come. */
+int64_t hls_cut_frame_ms(const struct tag *start);
 /* A replay from start takes audio from this time on. */
 int64_t hls_cut_audio_from(const struct tag *start);
 /* The oldest tag of a replay from start; *base_ms: the least time of its tags. */

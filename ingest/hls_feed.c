@@ -1,10 +1,11 @@
 /*
- * hls_feed.c - tags of the ring as FLV into ffmpeg (contract in hls_feed.h). Called by
- * sink_hls.c, which decides when.
+ * hls_feed.c - tags of the ring as FLV or Matroska into ffmpeg (contract in hls_feed.h).
+ * Called by sink_hls.c, which decides when.
  *
- * ffmpeg runs without parsers, so a frame is a key frame to it when the tag says so: only
+ * FLV is read without parsers, so a frame is a key frame to ffmpeg when the tag says so: only
  * where a segment shall begin does the written tag say so. A tag goes out as three pieces,
- * its framing with the first byte of the body, the rest of the body in place, its tail.
+ * its framing with the first byte of the body, the rest of the body in place, its tail; a
+ * Matroska frame as two, its framing and the codec's own bytes in place.
  */
 #include "hls_feed.h"
 
@@ -16,13 +17,14 @@
 
 #include "flv.h"
 #include "hls_cut.h"
+#include "matroska.h"
 #include "util.h"
 
 #define TAGS_PER_WRITE 20
 #define FRAME_TYPE_MASK 0x70	/* of a video tag's first byte */
 #define FRAME_TYPE_INTER 0x20
 
-struct framing { uint8_t head[FLV_TAG_HEAD_BYTES + 1], tail[FLV_TAG_TAIL_BYTES]; };
+struct framing { uint8_t head[MATROSKA_FRAME_HEAD_BYTES], tail[FLV_TAG_TAIL_BYTES]; };
 
 void
 hls_feed_init(struct hls_feed *f)
@@ -47,28 +49,56 @@ add_header(struct hls_feed *f, bool audio, const uint8_t *body, size_t len)
 	evbuffer_add(f->head, tail, sizeof(tail));
 }
 
-void
-hls_feed_open(struct hls_feed *f, struct event_base *base, int fd, struct tag *start, struct tag *need,
-    int64_t base_ms, event_callback_fn writable, void *ctx)
+static void
+flv_headers(struct hls_feed *f)
 {
 	uint8_t head[FLV_HEADER_BYTES];
 
-	fd_cloexec_nonblock(fd);
-	f->fd = fd;
-	f->wr = event_new(base, fd, EV_WRITE, writable, ctx);
-	f->gen = ring_gen_ref(start->gen);
-	f->start = start;
-	f->base_ms = base_ms;
-	f->audio_from_ms = hls_cut_audio_from(start);
-	f->next = need;
-	f->at_end = f->past_start = false;
-	f->off = 0;
 	flv_write_header(head, f->gen->audio, f->gen->video);
 	evbuffer_add(f->head, head, sizeof(head));
 	if (f->gen->video)
 		add_header(f, false, f->gen->video_header, f->gen->video_len);
 	if (f->gen->audio)
 		add_header(f, true, f->gen->audio_header, f->gen->audio_len);
+}
+
+static void
+matroska_headers(struct hls_feed *f, const struct tag *start)
+{
+	const struct ring_gen *g = f->gen;
+	struct matroska_track video = { .codec = g->video_codec, .frame_ms = hls_cut_frame_ms(start) };
+	struct matroska_track audio = { .codec = g->audio_codec };
+
+	if (g->video_header != NULL) {
+		video.config = g->video_header + g->video_config;
+		video.config_len = g->video_len - g->video_config;
+	}
+	if (g->audio_header != NULL) {
+		audio.config = g->audio_header + g->audio_config;
+		audio.config_len = g->audio_len - g->audio_config;
+	}
+	matroska_write_header(f->head, g->video ? &video : NULL, g->audio ? &audio : NULL);
+}
+
+void
+hls_feed_open(struct hls_feed *f, struct event_base *base, int fd, struct tag *start, struct tag *need,
+    int64_t base_ms, event_callback_fn writable, void *ctx)
+{
+	fd_cloexec_nonblock(fd);
+	f->fd = fd;
+	f->wr = event_new(base, fd, EV_WRITE, writable, ctx);
+	f->gen = ring_gen_ref(start->gen);
+	f->matroska = ring_gen_enhanced(f->gen);
+	f->start = start;
+	f->base_ms = base_ms;
+	f->audio_from_ms = hls_cut_audio_from(start);
+	f->next = need;
+	f->at_end = f->past_start = false;
+	f->off = 0;
+	if (f->matroska)
+		matroska_headers(f, start);
+	else
+		flv_headers(f);
 }
 
 void
@@ -124,7 +154,17 @@ wanted(const struct hls_feed *f, const struct tag *t)
 }
 
 static int
-frame_tag(const struct hls_feed *f, const struct tag *t, struct framing *g, struct iovec iov[3])
+frame_matroska(const struct hls_feed *f, const struct tag *t, struct framing *g, struct iovec iov[2])
+{
+	matroska_write_frame_head(g->head, t->audio ? MATROSKA_AUDIO : MATROSKA_VIDEO,
+	    t->pts_ms > f->base_ms ? t->pts_ms - f->base_ms : 0, t->audio || t->key, t->payload_len);
+	iov[0] = (struct iovec){ g->head, MATROSKA_FRAME_HEAD_BYTES };
+	iov[1] = (struct iovec){ (void *)(uintptr_t)(t->body + t->payload), t->payload_len };
+	return 2;
+}
+
+static int
+frame_flv(const struct hls_feed *f, const struct tag *t, struct framing *g, struct iovec iov[3])
 {
 	uint32_t ms = t->dts_ms > f->base_ms ? (uint32_t)(t->dts_ms - f->base_ms) : 0;
 	uint8_t *first = &g->head[FLV_TAG_HEAD_BYTES];
@@ -134,10 +174,17 @@ frame_tag(const struct hls_feed *f, const struct tag *t, struct framing *g, stru
 	if (!t->audio && t->key && !t->cut)
 		*first = (uint8_t)((*first & ~FRAME_TYPE_MASK) | FRAME_TYPE_INTER);
 	flv_write_tag_tail(g->tail, t->len);
-	iov[0] = (struct iovec){ g->head, sizeof(g->head) };
+	iov[0] = (struct iovec){ g->head, FLV_TAG_HEAD_BYTES + 1 };
 	iov[1] = (struct iovec){ (void *)(uintptr_t)(t->body + 1), t->len - 1 };
 	iov[2] = (struct iovec){ g->tail, sizeof(g->tail) };
 	return 3;
+}
+
+static size_t
+framed_bytes(const struct hls_feed *f, const struct tag *t)
+{
+	return f->matroska ? MATROSKA_FRAME_HEAD_BYTES + t->payload_len :
+	    FLV_TAG_HEAD_BYTES + t->len + FLV_TAG_TAIL_BYTES;
 }
 
 static void
@@ -186,7 +233,7 @@ static bool
 written(struct hls_feed *f, size_t sent)
 {
 	while (sent > 0) {
-		size_t rest = FLV_TAG_HEAD_BYTES + f->next->len + FLV_TAG_TAIL_BYTES - f->off;
+		size_t rest = framed_bytes(f, f->next) - f->off;
 
 		if (sent < rest) {
 			f->off += sent;
@@ -213,7 +260,7 @@ write_some(struct hls_feed *f)
 			f->past_start = true;
 		if (!wanted(f, t))
 			break;		/* rare: the next turn skips it */
-		n += frame_tag(f, t, &g[tags++], iov + n);
+		n += (f->matroska ? frame_matroska : frame_flv)(f, t, &g[tags++], iov + n);
 	}
 	skip_bytes(iov, &n, f->off);
 	sent = writev(f->fd, iov, n);

@@ -1,6 +1,6 @@
 /*
- * hls_feed.h - the ring as an FLV stream into one ffmpeg's stdin: headers, then the tags of
- * one generation from a segment's start on, straight from the ring by writev.
+ * hls_feed.h - the ring as an FLV or Matroska stream into one ffmpeg's stdin: headers, then
+ * the tags of one generation from a segment's start on, straight from the ring by writev.
  */
 #ifndef MILLRACE_HLS_FEED_H
 #define MILLRACE_HLS_FEED_H
@@ -16,8 +16,9 @@ struct evbuffer;
 struct hls_feed {
 	int fd;				/* -1: closed */
 	struct event *wr;		/* armed while the child takes no more */
-	struct evbuffer *head;		/* FLV header and sequence headers still to be written */
+	struct evbuffer *head;		/* file header and sequence headers still to be written */
 	struct ring_gen *gen;
+	bool matroska;			/* else FLV */
 	const struct tag *start;	/* where the video begins; compared, never read */
 	int64_t base_ms, audio_from_ms;	/* media time that is the child's 0; no audio before */
 	struct tag *next;		/* next to write, valid unless at_end */

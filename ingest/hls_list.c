@@ -61,13 +61,23 @@ oldest_may_go(const struct hls_list *l, int64_t now)
 	return s->nsegments == HLS_WINDOW_MAX || now - l->listed_ms[0] >= stay_us / 1000 * STAY_PERCENT / 100;
 }
 
+static void
+delete(const struct hls_list *l, const char *file)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/%s", l->dir, file);
+	if (unlink(path) < 0 && errno != ENOENT)
+		log_warn("cannot delete %s", path);
+}
+
 /* The oldest leave the list; their files stay for players that are behind. */
 static void
 roll(struct hls_list *l)
 {
 	struct hls_state *s = &l->state;
 	int64_t now = now_ms();
-	char path[600];
+	char map[64];
 
 	while (oldest_may_go(l, now)) {
 		s->discontinuity_sequence += s->segments[0].discontinuity;
@@ -78,11 +88,12 @@ roll(struct hls_list *l)
 		memmove(l->listed_ms, l->listed_ms + 1, sizeof(l->listed_ms[0]) * (size_t)s->nsegments);
 		if (s->nold <= l->keep)
 			continue;
-		snprintf(path, sizeof(path), "%s/%s", l->dir, s->old[0]);
-		if (unlink(path) < 0 && errno != ENOENT)
-			log_warn("cannot delete %s", path);
+		hls_state_map(s->old[0], map, sizeof(map));
+		delete(l, s->old[0]);
 		s->nold--;
 		memmove(s->old, s->old + 1, sizeof(s->old[0]) * (size_t)s->nold);
+		if (map[0] != '\0' && !hls_state_names(s, map))
+			delete(l, map);
 	}
 }
 

@@ -41,14 +41,17 @@ ring_free(struct ring *r)
 }
 
 struct tag *
-ring_append(struct ring *r, struct ring_gen *gen, bool audio, const uint8_t *body, size_t len)
+ring_append(struct ring *r, struct ring_gen *gen, const struct flv_info *info, const uint8_t *body, size_t len)
 {
 	struct tag *t = xmalloc(sizeof(*t) + len);
 
 	memset(t, 0, sizeof(*t));
 	t->gen = ring_gen_ref(gen);
-	t->audio = audio;
+	t->audio = info->type == FLV_AUDIO;
+	t->key = !t->audio && info->keyframe;
 	t->len = (uint32_t)len;
+	t->payload = (uint32_t)info->payload;
+	t->payload_len = (uint32_t)info->payload_len;
 	memcpy(t->body, body, len);
 	*r->tail = t;
 	r->tail = &t->next;
@@ -107,21 +110,33 @@ ring_gen_new(const struct ring_gen *from)
 }
 
 void
-ring_gen_set(struct ring_gen *g, bool audio, uint32_t codec, const uint8_t *header, size_t len)
+ring_gen_set(struct ring_gen *g, const struct flv_info *info, const uint8_t *header, size_t len)
 {
+	bool enhanced = info->enhanced || info->codec == FLV_FOURCC('h', 'v', 'c', '1');
+	bool audio = info->type == FLV_AUDIO;
 	uint8_t **where = audio ? &g->audio_header : &g->video_header;
 
 	free(*where);
 	*where = header != NULL ? copy(header, len) : NULL;
 	if (audio) {
 		g->audio = true;
-		g->audio_codec = codec;
+		g->audio_codec = info->codec;
+		g->audio_enhanced = enhanced;
 		g->audio_len = len;
+		g->audio_config = info->payload;
 	} else {
 		g->video = true;
-		g->video_codec = codec;
+		g->video_codec = info->codec;
+		g->video_enhanced = enhanced;
 		g->video_len = len;
+		g->video_config = info->payload;
 	}
+}
+
+bool
+ring_gen_enhanced(const struct ring_gen *g)
+{
+	return (g->video && g->video_enhanced) || (g->audio && g->audio_enhanced);
 }
 
 struct ring_gen *

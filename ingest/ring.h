@@ -10,14 +10,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "flv.h"
+
 /* What a decoder needs before the first frame; changes make a new generation. */
 struct ring_gen {
 	unsigned refs;
 	bool settled;			/* its tracks are known: an output may start */
 	bool video, audio;		/* tracks of this generation */
 	uint32_t video_codec, audio_codec;	/* FourCC, as lib/flv.h */
+	bool video_enhanced, audio_enhanced;	/* not every ffmpeg finds it in FLV */
 	uint8_t *video_header, *audio_header;	/* bodies of the sequence headers, NULL if none */
 	size_t video_len, audio_len;
+	size_t video_config, audio_config;	/* where in them the codec's own begins */
 };
 
 struct tag {
@@ -27,7 +31,8 @@ struct tag {
 	int64_t came_ms, wall_ms;	/* received: monotonic and wall clock */
 	bool audio, key;
 	bool cut, first;		/* the HLS sink starts a segment here; its generation's first */
-	uint32_t len;
+	uint32_t len;			/* of the body, that is a FLV tag's */
+	uint32_t payload, payload_len;	/* where in it the codec's own is */
 	uint8_t body[];
 };
 
@@ -39,7 +44,8 @@ struct ring {
 
 void ring_init(struct ring *r, size_t limit);
 void ring_free(struct ring *r);
-struct tag *ring_append(struct ring *r, struct ring_gen *gen, bool audio, const uint8_t *body, size_t len);
+struct tag *ring_append(struct ring *r, struct ring_gen *gen, const struct flv_info *info, const uint8_t *body,
+    size_t len);
 /* Frees the oldest tags up to, not including, `keep` (NULL: all). */
 void ring_trim(struct ring *r, const struct tag *keep);
 /*
@@ -54,7 +60,9 @@ struct tag *ring_overrun(const struct ring *r);
 struct tag *ring_regen(struct ring *r, struct ring_gen *gen);
 
 struct ring_gen *ring_gen_new(const struct ring_gen *from);	/* a copy, refs 1; NULL: empty */
-void ring_gen_set(struct ring_gen *g, bool audio, uint32_t codec, const uint8_t *header, size_t len);
+/* A track and its sequence header (NULL: it has none); info is the head of that, or of a frame. */
+void ring_gen_set(struct ring_gen *g, const struct flv_info *info, const uint8_t *header, size_t len);
+bool ring_gen_enhanced(const struct ring_gen *g);	/* one of its tracks is */
 struct ring_gen *ring_gen_ref(struct ring_gen *g);
 void ring_gen_unref(struct ring_gen **g);
 #endif

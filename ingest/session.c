@@ -357,6 +357,7 @@ session_conn(struct svc *svc, struct msg *m)
 		.max_chunk_streams = (unsigned)conf_int(c, "rtmp.max_chunk_streams"),
 		.chunk_size = (uint32_t)conf_int(c, "rtmp.chunk_size"),
 		.ack_window = (uint32_t)conf_int(c, "rtmp.ack_window"),
+		.enhanced = true,
 	};
 
 	if (fd < 0 || s->conn.fd >= 0) {

@@ -107,13 +107,13 @@ show_segments(const struct hls *h)
 }
 
 static void
-listed(struct hls *h, int64_t csv_us)
+listed(struct hls *h, int64_t csv_us, int64_t csv_end_ms)
 {
 	struct tag *start = h->start, *end;
 	int64_t duration_us;
 	char uri[64];
 
-	end = hls_cut_end(start, csv_us, &duration_us);
+	end = hls_cut_end(start, csv_us, csv_end_ms, &duration_us);
 	hls_child_segment(&h->child, uri, sizeof(uri));
 	h->stats.discontinuities += h->list.discontinuity;
 	hls_list_add(&h->list, uri, duration_us, start->wall_ms, start->pts_ms + duration_us / 1000);
@@ -129,12 +129,12 @@ static void
 csv_line(void *ctx, const char *line)
 {
 	struct hls *h = ctx;
-	int64_t us = hls_child_listed_us(&h->child, line);
+	int64_t end_ms, us = hls_child_listed_us(&h->child, line, &end_ms);
 
 	if (us < 0 || h->start == NULL || h->phase == HLS_DISCARDED)
 		log_debug("segment not taken: %s", line);
 	else
-		listed(h, us);
+		listed(h, us, end_ms);
 }
 
 /* --- feeding --- */
@@ -165,12 +165,12 @@ ask_if_due(struct hls *h)
 {
 	if (h->start == NULL && !h->sought && h->phase != HLS_FAILED)
 		set_start(h, hls_cut_start(h->sink.env.ring->head, NULL));
-	if (h->phase != HLS_IDLE || h->start == NULL)
+	if (h->phase != HLS_IDLE || h->start == NULL || !hls_child_can_ask(h->start, h->draining))
 		return;
 	h->need = hls_cut_need(h->sink.env.ring, h->start, &h->base_ms);	/* audio may have come since */
 	h->phase = HLS_ASKED;
-	hls_child_ask(&h->child, h->sink.env.svc, h->start, (int64_t)h->list.state.next_sequence, h->base_ms,
-	    h->cut.segment_ms);
+	hls_child_ask(&h->child, h->sink.env.svc, h->start, &(struct hls_wish){ h->base_ms, h->cut.segment_ms,
+	    &h->list.state });
 }
 
 static void

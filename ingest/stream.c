@@ -9,6 +9,8 @@
 #include "sink_hls.h"
 #include "util.h"
 
+#define SIZE_MAX_TOLD 16384	/* pixels an encoder may say its picture has */
+
 void
 stream_init(struct stream *s, struct svc *svc)
 {
@@ -49,6 +51,14 @@ stream_open(struct stream *s, const char *name, const char *app, const char *dir
 	timeline_init(&s->timeline, start_ms);
 }
 
+static int
+told_size(const json_t *data, const char *key)
+{
+	double v = json_number_value(json_object_get(data, key));
+
+	return v > 0 && v <= SIZE_MAX_TOLD ? (int)v : 0;
+}
+
 void
 stream_metadata(struct stream *s, json_t *data)
 {
@@ -60,6 +70,8 @@ stream_metadata(struct stream *s, json_t *data)
 	s->tracks.expect_video = json_object_get(data, "videocodecid") != NULL ||
 	    json_object_get(data, "width") != NULL;
 	s->tracks.expect_audio = json_object_get(data, "audiocodecid") != NULL;
+	s->tracks.told_width = told_size(data, "width");
+	s->tracks.told_height = told_size(data, "height");
 }
 
 /* Over the limit: the oldest go, up to a key frame. */
@@ -90,12 +102,11 @@ stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *b
 	}
 	if (tracks_take(&s->tracks, &info, body, len, now) != TRACKS_FRAME)
 		return;
-	t = ring_append(&s->ring, s->tracks.gen, audio, body, len);
+	t = ring_append(&s->ring, s->tracks.gen, &info, body, len);
 	t->dts_ms = timeline_map(&s->timeline, audio, ts, now);
 	t->pts_ms = t->dts_ms + info.cts_ms;
 	t->came_ms = now;
 	t->wall_ms = wall_ms();
-	t->key = !audio && info.keyframe;
 	meter_frame(&s->meter, audio, t->key, t->dts_ms, now);
 	s->hls->ops->tag(s->hls, t);
 	make_room(s);
@@ -108,21 +119,11 @@ stream_end(struct stream *s)
 	s->hls->ops->drain(s->hls);
 }
 
-static const char *
-ffmpeg_version(const struct stream *s)
-{
-	const char *v = json_string_value(json_object_get(json_object_get(s->svc->conf, "ffmpeg_caps"), "version"));
-
-	return v != NULL && v[0] != '\0' ? v : "of an unknown version";
-}
-
 const char *
 stream_tick(struct stream *s, int64_t now)
 {
-	if (s->tracks.unsupported[0] != '\0') {
-		snprintf(s->refused, sizeof(s->refused), "%s (ffmpeg %s)", s->tracks.unsupported, ffmpeg_version(s));
-		return s->refused;
-	}
+	if (s->tracks.unsupported[0] != '\0')
+		return s->tracks.unsupported;
 	if (tracks_tick(&s->tracks, now))
 		s->hls->ops->regen(s->hls, ring_regen(&s->ring, s->tracks.gen));
 	s->hls->ops->tick(s->hls, now);

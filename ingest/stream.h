@@ -22,7 +22,7 @@ struct stream {
 	struct tracks tracks;
 	struct meter meter;
 	struct sink *hls;		/* NULL: not open */
-	char encoder[64], sink_warning[160], refused[160];
+	char encoder[64], sink_warning[160];
 };
 
 void stream_init(struct stream *s, struct svc *svc);

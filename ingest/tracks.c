@@ -9,13 +9,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "matroska.h"
+
 #define VIDEO_GONE_MS 2000	/* audio goes on, no picture for this long: the track has ended */
 #define WAIT_KEY_MS 3000	/* audio waits this long for the first key frame of a video it knows of */
 #define WAIT_TRACK_MS 500	/* nothing starts before that, unless both tracks are there */
 
 #define AVC FLV_FOURCC('a', 'v', 'c', '1')
+#define HEVC FLV_FOURCC('h', 'v', 'c', '1')
+#define AV1 FLV_FOURCC('a', 'v', '0', '1')
+#define VP9 FLV_FOURCC('v', 'p', '0', '9')
 #define AAC FLV_FOURCC('m', 'p', '4', 'a')
+#define OPUS FLV_FOURCC('O', 'p', 'u', 's')
 #define MP3 FLV_FOURCC('.', 'm', 'p', '3')
+#define LEGACY 16	/* codec ids of before FourCCs are less */
 
 void
 tracks_init(struct tracks *t)
@@ -34,17 +41,29 @@ tracks_free(struct tracks *t)
 static bool
 supported(struct tracks *t, const struct flv_info *info)
 {
-	bool legacy_audio = info->type == FLV_AUDIO && info->codec < 16;
+	bool audio = info->type == FLV_AUDIO;
 
-	if (info->multitrack || info->metadata)
+	if (matroska_takes(info->codec) || (audio && info->codec < LEGACY && !info->enhanced))
 		return true;
-	if (info->type == FLV_VIDEO ? info->codec == AVC && !info->enhanced :
-	    (info->codec == AAC && !info->enhanced) || (info->codec == MP3 && !info->enhanced) || legacy_audio)
-		return true;
-	snprintf(t->unsupported, sizeof(t->unsupported), "%s %s%s is not taken here: send H.264 with AAC",
-	    info->type == FLV_VIDEO ? "video" : "audio", flv_codec_name(info->codec),
-	    info->enhanced ? " (Enhanced RTMP)" : "");
+	snprintf(t->unsupported, sizeof(t->unsupported), "%s %s is not taken here: send %s",
+	    audio ? "audio" : "video", flv_codec_name(info->codec),
+	    audio ? "AAC, Opus or MP3" : "H.264, HEVC, AV1 or VP9");
 	return false;
+}
+
+/* Old audio codecs go through FLV only, new video never does. */
+static void
+check_together(struct tracks *t, const struct ring_gen *g)
+{
+	if (ring_gen_enhanced(g) && g->audio && g->audio_codec < LEGACY)
+		snprintf(t->unsupported, sizeof(t->unsupported), "audio %s is not taken with video %s: send AAC",
+		    flv_codec_name(g->audio_codec), flv_codec_name(g->video_codec));
+}
+
+static bool
+needs_header(uint32_t codec)
+{
+	return codec == AVC || codec == HEVC || codec == AV1 || codec == AAC || codec == OPUS;
 }
 
 /* The generation that is being prepared; before an output can have started that is the current one. */
@@ -69,11 +88,14 @@ same_header(const struct ring_gen *g, bool audio, const uint8_t *body, size_t le
 static void
 take_header(struct tracks *t, const struct flv_info *info, const uint8_t *body, size_t len)
 {
-	bool audio = info->type == FLV_AUDIO;
 	const struct ring_gen *newest = t->pending != NULL ? t->pending : t->gen;
+	struct ring_gen *g;
 
-	if (!same_header(newest, audio, body, len))
-		ring_gen_set(draft(t), audio, info->codec, body, len);
+	if (same_header(newest, info->type == FLV_AUDIO, body, len))
+		return;
+	g = draft(t);
+	ring_gen_set(g, info, body, len);
+	check_together(t, g);
 }
 
 static void
@@ -90,11 +112,14 @@ switch_pending(struct tracks *t)
 static void
 announce(struct tracks *t, const struct flv_info *info)
 {
-	bool audio = info->type == FLV_AUDIO, needs = info->codec == AVC || info->codec == AAC;
 	const struct ring_gen *newest = t->pending != NULL ? t->pending : t->gen;
+	struct ring_gen *g;
 
-	if (!needs && !(audio ? newest->audio : newest->video))
-		ring_gen_set(draft(t), audio, info->codec, NULL, 0);
+	if (needs_header(info->codec) || (info->type == FLV_AUDIO ? newest->audio : newest->video))
+		return;
+	g = draft(t);
+	ring_gen_set(g, info, NULL, 0);
+	check_together(t, g);
 }
 
 static enum tracks_verdict
@@ -103,7 +128,7 @@ take_video(struct tracks *t, const struct flv_info *info)
 	if (info->keyframe)
 		switch_pending(t);
 	/* a video track that came after audio begins with its first key frame */
-	if (!t->gen->video || (t->gen->video_codec == AVC && t->gen->video_header == NULL))
+	if (!t->gen->video || (needs_header(t->gen->video_codec) && t->gen->video_header == NULL))
 		return TRACKS_DROP;
 	if (!t->begun && !info->keyframe)
 		return TRACKS_DROP;
@@ -116,7 +141,7 @@ take_audio(struct tracks *t, int64_t now)
 {
 	bool waits = t->gen->video || t->expect_video;
 
-	if (!t->gen->audio || (t->gen->audio_codec == AAC && t->gen->audio_header == NULL))
+	if (!t->gen->audio || (needs_header(t->gen->audio_codec) && t->gen->audio_header == NULL))
 		return TRACKS_DROP;
 	if (!t->begun && t->gen->settled && (!waits || now - t->first_ms >= WAIT_KEY_MS)) {
 		if (t->gen->video && t->pending == NULL)
@@ -152,7 +177,7 @@ tracks_take(struct tracks *t, const struct flv_info *info, const uint8_t *body, 
 		take_header(t, info, body, len);
 		return TRACKS_HEADER;
 	}
-	if (info->payload >= len)
+	if (info->payload_len == 0)
 		return TRACKS_DROP;
 	announce(t, info);
 	*(audio ? &t->last_audio_ms : &t->last_video_ms) = now;
@@ -188,19 +213,36 @@ tracks_tick(struct tracks *t, int64_t now)
 	return true;
 }
 
+static enum board_track_codec
+board_codec(bool on, uint32_t codec)
+{
+	static const struct { uint32_t codec; enum board_track_codec board; } names[] = {
+		{ AVC, BOARD_H264 }, { HEVC, BOARD_HEVC }, { AV1, BOARD_AV1 }, { VP9, BOARD_VP9 },
+		{ AAC, BOARD_AAC }, { OPUS, BOARD_OPUS }, { MP3, BOARD_MP3 },
+	};
+
+	for (unsigned i = 0; on && i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].codec == codec)
+			return names[i].board;
+	return on ? BOARD_OTHER : BOARD_CODEC_NONE;
+}
+
 void
 tracks_board(const struct tracks *t, struct board_media *m)
 {
 	const struct ring_gen *g = t->gen;
 	int w = 0, h = 0, rate = 0, channels = 0;
 
-	m->video_codec = !g->video ? BOARD_CODEC_NONE : g->video_codec == AVC ? BOARD_H264 : BOARD_OTHER;
-	m->audio_codec = !g->audio ? BOARD_CODEC_NONE : g->audio_codec == AAC ? BOARD_AAC :
-	    g->audio_codec == MP3 ? BOARD_MP3 : BOARD_OTHER;
-	if (g->video && g->video_header != NULL && g->video_len > 5)
-		flv_avc_size(g->video_header + 5, g->video_len - 5, &w, &h);
-	if (g->audio && g->audio_header != NULL && g->audio_len > 2)
-		flv_aac_config(g->audio_header + 2, g->audio_len - 2, &rate, &channels);
+	m->video_codec = board_codec(g->video, g->video_codec);
+	m->audio_codec = board_codec(g->audio, g->audio_codec);
+	if (m->video_codec == BOARD_H264 && g->video_len > g->video_config)
+		flv_avc_size(g->video_header + g->video_config, g->video_len - g->video_config, &w, &h);
+	else if (g->video) {
+		w = t->told_width;
+		h = t->told_height;
+	}
+	if (m->audio_codec == BOARD_AAC && g->audio_len > g->audio_config)
+		flv_aac_config(g->audio_header + g->audio_config, g->audio_len - g->audio_config, &rate, &channels);
 	m->width = w;
 	m->height = h;
 	m->audio_rate = rate;

@@ -14,6 +14,7 @@ struct tracks {
 	struct ring_gen *pending;	/* takes over at the next key frame, NULL if nothing changed */
 	bool begun;			/* a media frame was let through */
 	bool told, expect_video, expect_audio; /* by metadata, if it came */
+	int told_width, told_height;
 	int64_t first_ms, last_video_ms, last_audio_ms;	/* now_ms() of frames */
 	char unsupported[96];		/* why the stream can't be taken, "" = fine */
 };

@@ -36,14 +36,12 @@ hls_state_write(const char *dir, const struct hls_state *s)
 		json_array_append_new(segments, segment_json(&s->segments[i]));
 	for (int i = 0; i < s->nold; i++)
 		json_array_append_new(old, json_string(s->old[i]));
-	o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:I, s:I, s:I, s:I, s:b, s:o, s:o}",
-	    "name", s->name, "app", s->app, "map_uri", s->map_uri,
+	o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:i, s:I, s:I, s:b, s:o, s:o}",
+	    "name", s->name, "app", s->app,
 	    "first_sequence", (json_int_t)s->first_sequence, "next_sequence", (json_int_t)s->next_sequence,
 	    "discontinuity_sequence", (json_int_t)s->discontinuity_sequence, "target_sec", s->target_sec,
 	    "next_ts_ms", (json_int_t)s->next_ts_ms, "segment_ms", (json_int_t)s->segment_ms,
-	    "video_header_hash", (json_int_t)s->video_header_hash,
-	    "audio_header_hash", (json_int_t)s->audio_header_hash, "ended", s->ended,
-	    "segments", segments, "old", old);
+	    "ended", s->ended, "segments", segments, "old", old);
 	text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
 	if (text == NULL || path_join(path, sizeof(path), dir, "state") < 0) {
@@ -116,16 +114,12 @@ hls_state_read(const char *dir, struct hls_state *out)
 	if (name != NULL && str_copy(out->name, name, sizeof(out->name)) < sizeof(out->name)) {
 		name = json_string_value(json_object_get(o, "app"));
 		str_copy(out->app, name != NULL ? name : "", sizeof(out->app));
-		name = json_string_value(json_object_get(o, "map_uri"));
-		str_copy(out->map_uri, name != NULL ? name : "", sizeof(out->map_uri));
 		out->first_sequence = (uint64_t)integer(o, "first_sequence");
 		out->next_sequence = (uint64_t)integer(o, "next_sequence");
 		out->discontinuity_sequence = (uint64_t)integer(o, "discontinuity_sequence");
 		out->target_sec = (int)integer(o, "target_sec");
 		out->next_ts_ms = integer(o, "next_ts_ms");
 		out->segment_ms = integer(o, "segment_ms");
-		out->video_header_hash = (uint64_t)integer(o, "video_header_hash");
-		out->audio_header_hash = (uint64_t)integer(o, "audio_header_hash");
 		out->ended = json_is_true(json_object_get(o, "ended"));
 		rc = lists_read(o, out);
 	}
@@ -135,30 +129,73 @@ hls_state_read(const char *dir, struct hls_state *out)
 	return rc;
 }
 
+void
+hls_state_map(const char *uri, char *buf, size_t size)
+{
+	size_t n = strlen(uri), run = strcspn(uri, "_");
+
+	if (n > 4 && strcmp(uri + n - 4, ".m4s") == 0)
+		snprintf(buf, size, "%.*s_init.mp4", (int)run, uri);
+	else
+		buf[0] = '\0';
+}
+
+bool
+hls_state_fmp4(const struct hls_state *s)
+{
+	char map[64] = "";
+
+	for (int i = 0; i < s->nsegments && map[0] == '\0'; i++)
+		hls_state_map(s->segments[i].uri, map, sizeof(map));
+	return map[0] != '\0';
+}
+
+bool
+hls_state_names(const struct hls_state *s, const char *file)
+{
+	char map[64];
+
+	for (int i = 0; i < s->nsegments + s->nold; i++) {
+		const char *uri = i < s->nsegments ? s->segments[i].uri : s->old[i - s->nsegments];
+
+		hls_state_map(uri, map, sizeof(map));
+		if (strcmp(uri, file) == 0 || strcmp(map, file) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+render_segment(struct evbuffer *b, const struct hls_segment *g, char map[64])
+{
+	char date[32], own[64];
+
+	hls_state_map(g->uri, own, sizeof(own));
+	if (g->discontinuity)
+		evbuffer_add_printf(b, "#EXT-X-DISCONTINUITY\n");
+	if (strcmp(own, map) != 0)
+		evbuffer_add_printf(b, "#EXT-X-MAP:URI=\"%s\"\n", own);
+	str_copy(map, own, 64);
+	evbuffer_add_printf(b, "#EXT-X-PROGRAM-DATE-TIME:%s\n#EXTINF:%lld.%06lld,\n%s\n",
+	    wall_format(g->wall_ms, date), (long long)(g->duration_us / 1000000),
+	    (long long)(g->duration_us % 1000000), g->uri);
+}
+
 char *
 hls_playlist_render(const struct hls_state *s, bool endlist)
 {
 	struct evbuffer *b = evbuffer_new();
-	char date[32], *text;
+	char map[64] = "", *text;
 	size_t n;
 
 	evbuffer_add_printf(b, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%d\n#EXT-X-MEDIA-SEQUENCE:%llu\n",
-	    s->map_uri[0] != '\0' ? 7 : 3, s->target_sec, (unsigned long long)s->first_sequence);
+	    hls_state_fmp4(s) ? 7 : 3, s->target_sec, (unsigned long long)s->first_sequence);
 	if (s->discontinuity_sequence > 0)
 		evbuffer_add_printf(b, "#EXT-X-DISCONTINUITY-SEQUENCE:%llu\n",
 		    (unsigned long long)s->discontinuity_sequence);
 	evbuffer_add_printf(b, "#EXT-X-INDEPENDENT-SEGMENTS\n");
-	if (s->map_uri[0] != '\0')
-		evbuffer_add_printf(b, "#EXT-X-MAP:URI=\"%s\"\n", s->map_uri);
-	for (int i = 0; i < s->nsegments; i++) {
-		const struct hls_segment *g = &s->segments[i];
-
-		if (g->discontinuity)
-			evbuffer_add_printf(b, "#EXT-X-DISCONTINUITY\n");
-		evbuffer_add_printf(b, "#EXT-X-PROGRAM-DATE-TIME:%s\n#EXTINF:%lld.%06lld,\n%s\n",
-		    wall_format(g->wall_ms, date), (long long)(g->duration_us / 1000000),
-		    (long long)(g->duration_us % 1000000), g->uri);
-	}
+	for (int i = 0; i < s->nsegments; i++)
+		render_segment(b, &s->segments[i], map);
 	if (endlist)
 		evbuffer_add_printf(b, "#EXT-X-ENDLIST\n");
 	n = evbuffer_get_length(b);
@@ -183,20 +220,6 @@ hls_playlist_write(const char *dir, const struct hls_state *s, bool endlist)
 	return rc;
 }
 
-static bool
-is_named(const struct hls_state *s, const char *file)
-{
-	if (strcmp(file, s->map_uri) == 0)
-		return true;
-	for (int i = 0; i < s->nsegments; i++)
-		if (strcmp(s->segments[i].uri, file) == 0)
-			return true;
-	for (int i = 0; i < s->nold; i++)
-		if (strcmp(s->old[i], file) == 0)
-			return true;
-	return false;
-}
-
 /* Removes what the state (NULL: nothing) does not name; all = playlist and state too. */
 static int
 remove_files(const char *dir, const struct hls_state *s, bool all)
@@ -210,7 +233,7 @@ remove_files(const char *dir, const struct hls_state *s, bool all)
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
 		if (all || (e->d_name[0] == 's' && strcmp(e->d_name, "state") != 0 &&
-		    strcmp(e->d_name, "state.tmp") != 0 && !is_named(s, e->d_name)))
+		    strcmp(e->d_name, "state.tmp") != 0 && !hls_state_names(s, e->d_name)))
 			unlinkat(dirfd(d), e->d_name, 0);
 	}
 	closedir(d);

@@ -14,7 +14,7 @@
 #define HLS_OLD_MAX 64		/* rolled out, not yet deleted */
 
 struct hls_segment {
-	char uri[64];		/* "s1732170000123_000042.ts" */
+	char uri[64];		/* "s1732170000123_000042.ts", or .m4s: fragmented MP4 */
 	int64_t duration_us;
 	int64_t wall_ms;	/* PROGRAM-DATE-TIME of its first frame */
 	bool discontinuity;	/* a DISCONTINUITY tag stands before it */
@@ -22,14 +22,12 @@ struct hls_segment {
 
 struct hls_state {
 	char name[65], app[64];
-	char map_uri[64];	/* EXT-X-MAP of fMP4 renditions, "" for MPEG-TS */
 	uint64_t first_sequence;	/* EXT-X-MEDIA-SEQUENCE of segments[0] */
 	uint64_t next_sequence;		/* of the segment now being cut */
 	uint64_t discontinuity_sequence;
 	int target_sec;			/* never falls */
 	int64_t next_ts_ms;		/* running media time where the next segment starts */
 	int64_t segment_ms;
-	uint64_t video_header_hash, audio_header_hash;	/* FNV-1a of the sequence headers, 0 = none */
 	bool ended;			/* ENDLIST was written */
 	int nsegments;
 	struct hls_segment segments[HLS_WINDOW_MAX];
@@ -44,6 +42,10 @@ int hls_state_write(const char *dir, const struct hls_state *s);
 int hls_playlist_write(const char *dir, const struct hls_state *s, bool endlist);
 /* The text alone (tests, and hls_playlist_write): malloc'd. */
 char *hls_playlist_render(const struct hls_state *s, bool endlist);
+/* The EXT-X-MAP of a segment: "s1732170000123_init.mp4"; "" for MPEG-TS. */
+void hls_state_map(const char *uri, char *buf, size_t size);
+bool hls_state_fmp4(const struct hls_state *s);	/* a listed segment is */
+bool hls_state_names(const struct hls_state *s, const char *file);	/* listed, or old, or the map of one */
 /* Removes every file of hls/NAME (segments, playlist, state) and the directory. */
 int hls_dir_remove(const char *dir);
 /* Deletes segment files that neither the list nor `old` names. */

@@ -52,11 +52,12 @@ enum proto_type {
 	MSG_SPAWN,	/* {output, kind, params}: output wanted up; see SPAWNED.
 			 * kind "hls": params {run, start_number, offset_ms, segment_ms,
 			 * container:"flv"|"matroska", format:"mpegts"|"fmp4", video, audio (bools),
-			 * transcode_audio (bool)}: integers and enums only, never a path or argv.
+			 * transcode_audio (bool), video_codec}: integers and enums only, never a path
+			 * or argv.
 			 * segment_ms 0 (FLV with video): every frame that the tag flags as a key frame
 			 * starts a segment, no other; so the ingest decides each cut by the flag it
-			 * writes. Optional video_codec "hevc": fMP4 gets the tag hvc1. Files:
-			 * s<run>_%06d.ts, or .m4s with s<run>_init.mp4. */
+			 * writes. video_codec "hevc": fMP4 gets the tag hvc1. Files: s<run>_%06d.ts,
+			 * or .m4s with s<run>_init.mp4. */
 	MSG_OUTPUT_DOWN, /* {output, reason, action:"restart"|"stop"}: judge it dead; the
 			 * supervisor runs the stop ladder; restart: EXITED then follows */
 	MSG_EVENT,	/* {event, ...}: "viewers" {name, n}; "stream_live" {name}; "stream_ended" {name};

@@ -30,8 +30,6 @@ make(enum child_kind kind)
 	json_object_set_new(view, "listeners", json_integer(kind == KIND_HTTP ? sv.nlisten_http : 0));
 	json_object_set_new(view, "host_id", json_string(sv.host_id));
 	json_object_set_new(view, "host", json_string(sv.host));
-	if (kind == KIND_INGEST && sv.caps != NULL)
-		json_object_set(view, "ffmpeg_caps", sv.caps);
 	fd = conf_write_memfd(view);
 	json_decref(view);
 	return fd;

@@ -70,8 +70,7 @@ apply(json_t *to, json_t *plan)
 	json_decref(from);
 	apply_log();
 	child_send_config();
-	if (json_string_length(json_object_get(sv.caps, "version")) == 0)
-		output_probe();		/* it may have been installed since */
+	output_probe();		/* it may have been installed since, or another one */
 	log_list(plan, "now", "changed now");
 	log_list(plan, "new_streams", "for new streams");
 	log_list(plan, "restart", "needs a restart");

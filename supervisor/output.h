@@ -18,6 +18,6 @@ struct child *output_start(const struct output_params *p, const char *name, int 
 int64_t output_stagger_ms(int64_t now);
 /* Was that the probe? Then its answer is read and kept. */
 bool output_probe_gone(struct child *ffmpeg);
-/* Pure: ffmpeg's banner -> version ("" if there is none); does FLV carry HEVC? */
-bool output_probe_parse(const char *text, char *version, size_t size);
+/* Pure: ffmpeg's banner -> version, "" if there is none. */
+void output_probe_parse(const char *text, char *version, size_t size);
 #endif

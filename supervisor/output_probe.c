@@ -1,14 +1,9 @@
 /*
- * output_probe.c - asks this host's ffmpeg once what it is and what it can take.
+ * output_probe.c - asks this host's ffmpeg once what it is, so that `millrace status` tells.
  *
- * It is fed a FLV file of two tags, an Enhanced RTMP 'hvc1' configuration and one frame,
- * and no output: it prints its version and what it saw in there, and exits. From 6.1 on
- * that is "Video: hevc"; older ones know no such tags, whatever their version says. Its
- * few kilobytes of answer fit into the socket's buffer, so nothing reads until it is gone:
- * the loop never waits for it.
- *
- * The answer: the board's header (status), sv.caps (every ingest's config: "ffmpeg_caps"),
- * and a standing warning if there is no ffmpeg at all. Called by main.c and control.c.
+ * Called without an input it prints its banner and exits. That fits into the socket's
+ * buffer, so nothing reads until it is gone: the loop never waits for it. The answer goes
+ * to the board's header; no ffmpeg at all is a standing warning. Called by main.c and control.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,19 +18,8 @@
 #include "supervisor/supervisor.h"
 #include "util.h"
 
-#define PROBE_TEXT 16384
+#define PROBE_TEXT 4096
 #define PROBE_LIMIT_SEC 20
-
-static const uint8_t hvc1_flv[] = {
-	'F', 'L', 'V', 1, 1, 0, 0, 0, 9, 0, 0, 0, 0,
-	/* video tag of 28 bytes at 0 ms: key frame, SequenceStart, hvc1, the shortest hvcC */
-	9, 0, 0, 28, 0, 0, 0, 0, 0, 0, 0, 0x90, 'h', 'v', 'c', '1',
-	1, 1, 0x60, 0, 0, 0, 0x90, 0, 0, 0, 0, 0, 0x5d, 0xf0, 0, 0xfc, 0xfd, 0xf8, 0xf8, 0, 0, 15, 0,
-	0, 0, 0, 39,
-	/* video tag of 14 bytes: CodedFrames, composition time 0, one NAL unit of 2 bytes */
-	9, 0, 0, 14, 0, 0, 0, 0, 0, 0, 0, 0x91, 'h', 'v', 'c', '1', 0, 0, 0, 0, 0, 0, 2, 0x26, 1,
-	0, 0, 0, 25,
-};
 
 static struct {
 	struct child *child;
@@ -44,7 +28,7 @@ static struct {
 } probe = { NULL, NULL, -1 };
 static char *note;	/* the standing warning, if there is one */
 
-bool
+void
 output_probe_parse(const char *text, char *version, size_t size)
 {
 	static const char banner[] = "ffmpeg version ";
@@ -53,14 +37,13 @@ output_probe_parse(const char *text, char *version, size_t size)
 
 	version[0] = '\0';
 	if (p == NULL)
-		return false;
+		return;
 	p += sizeof(banner) - 1;
 	len = strcspn(p, " \r\n");
 	if (len >= size)
 		len = size - 1;
 	memcpy(version, p, len);
 	version[len] = '\0';
-	return strstr(p, "Video: hevc") != NULL;
 }
 
 static void
@@ -70,26 +53,19 @@ limit_cb(evutil_socket_t fd, short what, void *ctx)
 		child_kill(probe.child, "ffmpeg did not answer in time");
 }
 
-/* argv and descriptors of the question; -1 + errno if it can't be asked. */
+/* -1 + errno if it can't be asked. */
 static int
-start(const int in[2], const int err[2])
+start(int err)
 {
-	char *argv[] = { (char *)conf_str(sv.conf, "ffmpeg.path"), (char *)"-nostdin",
-		(char *)"-loglevel", (char *)"info", (char *)"-fpsprobesize", (char *)"0",
-		(char *)"-analyzeduration", (char *)"0", (char *)"-protocol_whitelist",
-		(char *)"pipe", (char *)"-f", (char *)"flv", (char *)"-i", (char *)"pipe:0", NULL };
-	const int fds[4] = { in[1], -1, err[1], -1 };
+	char *argv[] = { (char *)conf_str(sv.conf, "ffmpeg.path"), (char *)"-nostdin", NULL };
+	const int fds[4] = { -1, -1, err, -1 };
 	struct timeval tv = { PROBE_LIMIT_SEC, 0 };
-	ssize_t n = write(in[0], hvc1_flv, sizeof(hvc1_flv));
 
-	close(in[0]);
-	if (n != sizeof(hvc1_flv))
-		log_warn("ffmpeg cannot be asked what it takes");
 	probe.child = child_start_foreign(KIND_FFMPEG, argv, fds, "ffmpeg", NULL);
 	if (probe.child == NULL)
 		return -1;
-	probe.child->asked = true;	/* it ends by itself, with an error: there is no output */
-	str_copy(probe.child->reason, "it was asked what it can take", sizeof(probe.child->reason));
+	probe.child->asked = true;	/* it ends by itself, with an error: there is no input */
+	str_copy(probe.child->reason, "it was asked for its version", sizeof(probe.child->reason));
 	probe.limit = evtimer_new(sv.base, limit_cb, NULL);
 	if (probe.limit == NULL)
 		fatalx("out of memory");
@@ -123,46 +99,29 @@ found_ffmpeg(void)
 }
 
 static void
-keep(const char *version, bool enhanced_flv)
+keep(const char *version)
 {
 	struct board_header *h = board_header(sv.board);
 
-	json_decref(sv.caps);
-	sv.caps = json_pack("{s:o, s:b}", "version", msg_text(version, strlen(version)),
-	    "enhanced_flv", enhanced_flv);
-	child_config_reset();
-	spare_renew();
 	board_begin(&h->seq);
-	if (version[0] == '\0')
-		str_copy(h->ffmpeg, "missing", sizeof(h->ffmpeg));
-	else
-		snprintf(h->ffmpeg, sizeof(h->ffmpeg), "%.38s%s", version,
-		    enhanced_flv ? ", HEVC and AV1 in FLV" : ", H.264 only in FLV");
+	str_copy(h->ffmpeg, version[0] == '\0' ? "missing" : version, sizeof(h->ffmpeg));
 	board_end(&h->seq);
 }
 
 void
 output_probe(void)
 {
-	int in[2], err[2];
+	int err[2];
 
 	if (probe.child != NULL)
 		return;
-	if (sv.caps == NULL)
-		sv.caps = json_pack("{s:s, s:b}", "version", "", "enhanced_flv", 0);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) == -1) {
-		log_warn("ffmpeg cannot be asked what it takes");
-		return;
-	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, err) == -1) {
-		log_warn("ffmpeg cannot be asked what it takes");
-		close(in[0]);
-		close(in[1]);
+		log_warn("ffmpeg cannot be asked for its version");
 		return;
 	}
 	fcntl(err[0], F_SETFL, O_NONBLOCK);
 	probe.fd = err[0];
-	if (start(in, err) == -1) {
+	if (start(err[1]) == -1) {
 		close(probe.fd);
 		probe.fd = -1;
 		no_ffmpeg();
@@ -175,7 +134,6 @@ output_probe_gone(struct child *ffmpeg)
 	char text[PROBE_TEXT], version[64];
 	size_t have = 0;
 	ssize_t n;
-	bool enhanced;
 
 	if (probe.child == NULL || ffmpeg != probe.child)
 		return false;
@@ -190,13 +148,11 @@ output_probe_gone(struct child *ffmpeg)
 	probe.limit = NULL;
 	if (sv.stopping)
 		return true;
-	enhanced = output_probe_parse(text, version, sizeof(version));
-	keep(version, enhanced);
+	output_probe_parse(text, version, sizeof(version));
+	keep(version);
 	if (version[0] == '\0')
 		no_ffmpeg();
-	else {
+	else
 		found_ffmpeg();
-		log_info("ffmpeg %s; FLV with HEVC and AV1: %s", version, enhanced ? "yes" : "no");
-	}
 	return true;
 }

@@ -87,7 +87,6 @@ struct supervisor {
 	int nlisten_rtmp, nlisten_http;
 	int *listen_rtmp, *listen_http;	/* descriptors */
 	json_t *notes;			/* standing warnings for status */
-	json_t *caps;			/* what this host's ffmpeg can take: output_probe.c; NULL before */
 	uint64_t accepted, refused;	/* RTMP connections since the start */
 	int64_t stop_started_ms;	/* while stopping */
 };
@@ -224,7 +223,7 @@ char *auth_sign(const char *secret, const char *name, int64_t exp_sec);
 char *auth_hash_key(const char *key);	/* "sha256:SALT:HEX", random salt; free() */
 
 /* --- output.c --- */
-void output_probe(void);		/* asks ffmpeg once: version, hvc1 in FLV */
+void output_probe(void);		/* asks ffmpeg for its version */
 void output_spawn(struct child *owner, struct msg *m);
 void output_down(struct child *owner, struct msg *m);
 void output_child_gone(struct child *ffmpeg, int status);

@@ -1,88 +1,93 @@
 #!/usr/bin/python3
-"""210-enhanced: Enhanced RTMP: HEVC is carried to the viewer or refused in words; what was offered is answered."""
+"""210-enhanced: Enhanced RTMP: HEVC, AV1, VP9 and Opus reach the viewer, each frame once; what is offered is answered; others are refused in words."""
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 import rtmp
-import struct
+from media import compare, enhanced_frames
 
 
-def hevc_tags(directory, seconds=8, fps=25):
-    """(header, [(key, body)]) of Enhanced RTMP video tags: an MP4's hvcC and its samples."""
-    path = f"{directory}/h.mp4"
-    subprocess.run(["ffmpeg", "-hide_banner", "-loglevel", "error", "-f", "lavfi", "-i", f"testsrc2=s=320x180:r={fps}",
-        "-t", str(seconds), "-c:v", "libx265", "-preset", "ultrafast", "-x265-params",
-        f"keyint={fps}:min-keyint={fps}:scenecut=0:bframes=0:log-level=none", "-tag:v", "hvc1", path], check=True)
-    with open(path, "rb") as f:
-        data = f.read()
-    at = data.index(b"hvcC")
-    config = data[at + 4:at - 4 + struct.unpack(">I", data[at - 4:at])[0]]
-
-    def table(name, words, skip):
-        pos = data.index(name) + 4 + skip
-        n = struct.unpack(">I", data[pos:pos + 4])[0]
-        return struct.unpack(f">{n * words}I", data[pos + 4:pos + 4 + 4 * n * words])
-
-    sizes = table(b"stsz", 1, 8)
-    chunk_of = table(b"stsc", 3, 4)
-    offsets = table(b"stco", 1, 4)
-    runs = list(zip(*[iter(chunk_of)] * 3)) + [(len(offsets) + 1, 0, 0)]
-    samples, n = [], 0
-    for (first, per, _), (until, _, _) in zip(runs, runs[1:]):
-        for chunk in range(first, until):
-            pos = offsets[chunk - 1]
-            for _ in range(per):
-                samples.append(data[pos:pos + sizes[n]])
-                pos, n = pos + sizes[n], n + 1
-    head = bytes([0x80 | 1 << 4 | 0]) + b"hvc1"
-    return head + config, [(i % fps == 0, bytes([0x80 | (1 if i % fps == 0 else 2) << 4 | 3]) + b"hvc1" + s) for i, s in enumerate(samples)]
+def probe(url):
+    r = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=codec_name,codec_tag_string,width,height", "-of", "csv=p=0", url],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    return r.stdout
 
 
-with Test(__doc__) as t:
-    m = t.server()
-    header, tags = hevc_tags(t.dir)
-    c = rtmp.RtmpConnection("127.0.0.1", m.rtmp)
-    c.handshake()
-    c.sock.sendall(rtmp.chunks(2, 1, struct.pack(">I", 4096)))
-    c.out_size = 4096
-    c.command("connect", 1, {"app": "live", "tcUrl": f"rtmp://127.0.0.1:{m.rtmp}/live", "capsEx": 15})
-    c.wait_command("NetConnection.Connect.Success")
-    c.publish("hevc")
-    problem = None
-    try:
-        c.tag(9, 0, header)
-        t0 = time.monotonic()
-        for i, (key, body) in enumerate(tags):
-            wait_for("time", lambda: time.monotonic() - t0 >= i / 25, 2, 0.005)
-            c.tag(9, i * 40, body)
-    except OSError as e:
-        problem = e
-    if problem is None:
-        m.wait_playlist("hevc", 3)
-        t.is_(m.stream("hevc")["video"]["codec"], "hevc", "status knows the codec")
-        r = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0",
-            m.http_url("/stream/hevc/live.m3u8")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
-        t.like(r.stdout, r"hevc,320,180", "ffprobe plays it as HEVC")
-    else:
-        t.like(m.log(), r"(?i)hevc|hvc1", "it was refused, and the log says what and why")
-        try:
-            while True:
-                c.read_message()
-        except (OSError, ConnectionError):
-            pass
-    c.close()
-    # One codec nobody takes.
+def carried(t, m, video, audio, kill=False):
+    clip = clips.enhanced(video, audio)
+    name = f"{video}_{audio}"
+    player = t.player(m, name)
+    p = t.publish(m, name, clip)
+    m.wait_playlist(name, 2)
+    t.is_((m.stream(name)["video"]["codec"], m.stream(name)["audio"]["codec"]), (video, audio), f"{name}: status knows the codecs")
+    if kill:
+        os.kill(m.pids("ffmpeg")[0], signal.SIGKILL)
+    seen = probe(m.http_url(f"/stream/{name}/live.m3u8"))
+    t.like(seen, rf"{video},\w+,320,180", f"{name}: ffprobe plays the video")
+    t.like(seen, rf"{audio},", f"{name}: and the audio")
+    p.finished.wait(30)
+    p.end()
+    t.ok(player.ended.wait(20 * SLOW), f"{name}: ENDLIST")
+    t.none(player.stop().check(), f"{name}: RFC 8216 all the way")
+    t.like(player.last.text, r'#EXT-X-MAP:URI="s\d+_init.mp4"', f"{name}: fragmented MP4 has its map")
+    t.is_(m.get(f"/stream/{name}/" + re.search(r'URI="(.*)"', player.last.text)[1])[0], 200, f"{name}: which is there")
+    with open(clip, "rb") as f:
+        source = enhanced_frames(f.read())
+    got = player.frames()
+    t.none(compare([h for _, h in source[0]], got[0], "video"), f"{name}: every video frame exactly once")
+    t.none(compare([h for _, h in source[1]], got[1], "audio"), f"{name}: every audio frame exactly once")
+    t.ok(abs(player.total() - 12) < 0.2, f"{name}: EXTINF add up to 12 s ({player.total():.2f})")
+    return player
+
+
+def refused(m, name, tags, pattern):
     c = rtmp.RtmpConnection("127.0.0.1", m.rtmp)
     c.handshake()
     c.connect("live", f"rtmp://127.0.0.1:{m.rtmp}/live")
-    c.publish("odd")
+    c.publish(name)
     try:
         for i in range(50):
-            c.tag(9, i * 40, bytes([0x80 | 1 << 4 | 1]) + b"zzzz" + bytes(50))
+            for kind, body in tags:
+                c.tag(kind, i * 40, body)
             time.sleep(0.02)
         c.wait_command("never")
-    except (OSError, ConnectionError, rtmp.Refused) as e:
-        t.ok(True, f"an unknown codec is refused ({e})")
-    m.wait_log(r"zzzz|unknown codec|not taken|codec")
-    t.ok(m.alive(), "millraced lives")
+    except (OSError, ConnectionError, rtmp.Refused):
+        pass
     c.close()
+    m.wait_log(pattern)
+
+
+with Test(__doc__) as t:
+    m = t.server(**{"streams.hls.segment": "1s", "streams.reconnect_delay": "3s", "streams.cleanup_delay": "30s"})
+    carried(t, m, "hevc", "aac", kill=True)
+    carried(t, m, "av1", "opus")
+    carried(t, m, "vp9", "opus")
+
+    # The encoder is set to another codec: what began as fragmented MP4 goes on so.
+    player = t.player(m, "switch")
+    p = t.publish(m, "switch", clips.enhanced("hevc", "aac"))
+    m.wait_playlist("switch", 2)
+    p.cut()
+    p = t.publish(m, "switch", clips.clip(seconds=6))
+    wait_for("both", lambda: player.last and player.last.disc_sequence + player.discontinuities() > 0 and len(player.segments) >= 5, 20)
+    p.end()
+    t.ok(player.ended.wait(20 * SLOW), "switch: ENDLIST")
+    t.none(player.stop().check(), "switch: RFC 8216 all the way")
+    t.ok(all(s[0].endswith(".m4s") for s in player.segments.values()), "switch: all of it is fragmented MP4")
+    maps = re.findall(r"#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"(.*)\"", player.last.text)
+    t.ok(maps, "switch: the discontinuity has a map of its own")
+    init = set(f for f in os.listdir(m.hls_dir("switch")) if f.endswith("_init.mp4"))
+    t.is_(init, set(re.findall(r'URI="(.*)"', player.last.text)) | init & {f"{s[0].split('_')[0]}_init.mp4" for s in player.segments.values()},
+        "switch: no map without segments")
+
+    c = rtmp.RtmpConnection("127.0.0.1", m.rtmp)
+    c.handshake()
+    c.command("connect", 1, {"app": "live", "tcUrl": f"rtmp://127.0.0.1:{m.rtmp}/live", "capsEx": 15, "fourCcList": "*"})
+    answer = c.wait_command("NetConnection.Connect.Success")
+    for word in ("hvc1", "av01", "vp09", "Opus"):
+        t.ok(word in str(answer), f"connect is answered with {word}")
+    c.close()
+
+    refused(m, "odd", [(9, b"\x91zzzz" + bytes(50))], r"stream=odd.*video unknown is not taken here: send H.264, HEVC, AV1 or VP9")
+    refused(m, "mix", [(9, b"\x90hvc1" + bytes(23)), (8, b"\x72" + bytes(80))], r"stream=mix.*audio g711a is not taken with video hevc: send AAC")
+    t.ok(m.alive(), "millraced lives")

@@ -48,6 +48,18 @@ with Test(__doc__) as t:
         b.screenshot(f"{SHOTS}/home.png")
         link = b.eval("[...document.querySelectorAll('a')].map(a => a.getAttribute('href')).find(h => /watch\\/alice/.test(h))")
         t.ok(link and not link.startswith("/"), "its link is relative", link)
+        t.publish(m, "new", clips.enhanced("av1", "opus")).join_live()
+        b.goto(m.http_url("/watch/new"))
+        b.wait("video", PLAYS)
+        t.ok(True, "AV1 with Opus plays")
+        t.publish(m, "rare", clips.enhanced("hevc", "aac")).join_live()
+        b.goto(m.http_url("/watch/rare"))
+        if b.eval("document.createElement('video').canPlayType('video/mp4; codecs=\"hvc1.1.6.L120.90\"')"):
+            b.wait("video", PLAYS)
+        else:
+            b.wait("words", "/HEVC video, which this browser cannot play/.test(document.body.innerText)")
+            b.screenshot(f"{SHOTS}/hevc.png")
+        t.ok(True, "HEVC plays, or the page says why not")
     except Exception:
         t.diag("\n".join(b.console[-10:]))
         raise

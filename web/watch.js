@@ -53,6 +53,17 @@ async function readPlaylist() {
 	return /#EXTINF|#EXT-X-STREAM-INF/.test(text) ? text : "";
 }
 
+/* Why this browser cannot show the stream, "" if it can, or nobody knows. H.264 they all can. */
+async function unplayable() {
+	const types = { hevc: "hvc1.1.6.L120.90", av1: "av01.0.08M.08", vp9: "vp09.00.40.08" };
+	const answer = await fetch(apiUrl, { cache: "no-store", signal: AbortSignal.timeout(5000) });
+	const codec = answer.ok ? (await answer.json()).video : "";
+
+	if (!types[codec] || video.canPlayType(`video/mp4; codecs="${types[codec]}"`) !== "")
+		return "";
+	return `This stream is ${codec.toUpperCase()} video, which this browser cannot play. Try another browser, or set the encoder to H.264.`;
+}
+
 /* Browsers refuse sound before the reader touched the page: then silent, and a button says so. */
 async function play() {
 	try {
@@ -114,8 +125,11 @@ async function checkStuck() {
 		stuck++;
 	stuckList = list;
 	if (failed || stuck > STUCK_TICKS) {
-		stop("Starting\u2026");
-		start();
+		const why = await unplayable();
+
+		stop(why);
+		if (why === "")
+			start();
 	} else if (stuck > 1) {
 		say("Buffering\u2026", true);
 	}
@@ -139,9 +153,10 @@ async function tickPlaying() {
 
 async function tickWaiting() {
 	const list = await readPlaylist();
+	const why = list === "" || list === "ended" ? waitingText(list) : await unplayable();
 
-	if (list === "" || list === "ended")
-		say(waitingText(list));
+	if (why !== "")
+		say(why);
 	else
 		start();
 }

@@ -6,7 +6,7 @@
  *     -n N  streams (1)             -t SEC  of media each (10)        -i MS  between starts (20)
  *     -o MS timestamp of the first frame (0)                          -w MS  gather writes (10)
  *     synthetic: -b BIT/S (2500000) -g SEC a GOP (2) -f FPS (30) -a BIT/S of audio (128000, 0 = none)
- *   publish -S [-n N] [-P N at once (1)] URL    only set up: connect .. publish accepted, then leave
+ *   publish -S [-n N] [-P N at once (1)] [-i MS] URL    only set up: connect .. publish accepted, then leave
  *   publish -Z N URL    N connections that say nothing, for -t seconds
  *   publish -H N URL    N that stop in the middle of the handshake
  *   -1  every byte in a write of its own (with any of the above)
@@ -29,6 +29,7 @@
 #include "source.h"
 
 #define C1_BYTES 1536
+#define START_MS 20			/* between the starts of streams */
 #define BATCH 64			/* tags of one write */
 #define REPLY_MAX (64 * 1024)		/* a server's message that we keep */
 
@@ -58,7 +59,7 @@ static struct {
 	bool setup, slow;
 	struct recipe recipe;
 	char host[256], port[8], app[256], name[256];
-} opt = { .n = 1, .parallel = 1, .seconds = 10, .gather_ms = 10, .start_ms = 20,
+} opt = { .n = 1, .parallel = 1, .seconds = 10, .gather_ms = 10, .start_ms = -1,
     .recipe = { 2500000, 128000, 30, 2 } };
 
 static struct source source;
@@ -616,8 +617,8 @@ run(struct stream *all, int n)
 
 	do {
 		now = now_us();
-		while (started < n && !stopped && (opt.setup ? open < opt.parallel :
-		    now - t0 >= (int64_t)started * opt.start_ms * 1000)) {
+		while (started < n && !stopped && (!opt.setup || open < opt.parallel) &&
+		    now - t0 >= (int64_t)started * opt.start_ms * 1000) {
 			stream_start(&all[started++]);
 			open++;
 		}
@@ -692,7 +693,7 @@ usage(void)
 {
 	fputs("usage: publish [-n N] [-t SEC] [-i MS] [-o MS] [-w MS] [-b BIT/S] [-g SEC] [-f FPS] [-a BIT/S] [-1]\n"
 	    "               rtmp://HOST[:PORT]/APP/NAME_%d FILE.flv|synthetic\n"
-	    "       publish -S [-n N] [-P N] | -Z N | -H N   [-t SEC] [-1] rtmp://HOST[:PORT]/APP/NAME_%d\n", stderr);
+	    "       publish -S [-n N] [-P N] [-i MS] | -Z N | -H N   [-t SEC] [-1] rtmp://HOST[:PORT]/APP/NAME_%d\n", stderr);
 	exit(2);
 }
 
@@ -742,7 +743,9 @@ parse_options(int argc, char **argv)
 		case '1': opt.slow = true; break;
 		default: usage();
 		}
-	if (opt.n < 1 || opt.seconds < 1 || opt.parallel < 1 || opt.gather_ms < 1 || opt.start_ms < 0 ||
+	if (opt.start_ms < 0)
+		opt.start_ms = opt.setup ? 0 : START_MS;
+	if (opt.n < 1 || opt.seconds < 1 || opt.parallel < 1 || opt.gather_ms < 1 ||
 	    opt.recipe.fps < 1 || opt.recipe.fps > 240 || opt.recipe.bitrate < 0 || opt.recipe.gop_sec <= 0 ||
 	    opt.recipe.gop_sec > 120 || opt.recipe.audio_bitrate < 0 || opt.recipe.audio_bitrate > 512000)
 		usage();

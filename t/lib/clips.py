@@ -3,7 +3,9 @@
 Every video frame and every AAC frame of a clip is unlike all others (a counter in the picture,
 noise as sound), so that a hash says which one arrived.
 """
-import fcntl, os, subprocess
+import fcntl, os, struct, subprocess
+
+import mp4
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MEDIA = os.path.join(TOP, "build", "media")
@@ -40,7 +42,46 @@ def _args(seconds, gop, audio, video, fps, size):
     return args
 
 
-def _made(path, args):
+VIDEO = {
+    "hevc": ["-c:v", "libx265", "-preset", "ultrafast", "-tag:v", "hvc1", "-x265-params",
+        "keyint=25:min-keyint=25:scenecut=0:open-gop=0:bframes=2:log-level=none"],
+    "av1": ["-c:v", "libaom-av1", "-cpu-used", "8", "-usage", "realtime", "-b:v", "300k", "-g", "25", "-keyint_min", "25"],
+    "vp9": ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k", "-g", "25", "-keyint_min", "25"],
+}
+AUDIO = {"aac": ["-c:a", "aac", "-b:a", "64k", "-ac", "1"], "opus": ["-c:a", "libopus", "-b:a", "64k", "-ac", "2"]}
+
+
+def enhanced(video, audio, seconds=12):
+    """An FLV of Enhanced RTMP tags: made from an MP4, because not every ffmpeg can write one. A key frame each second."""
+    path = os.path.join(MEDIA, f"enhanced_{video}_{audio}_{seconds}s.flv")
+    whole = _made(path + ".mp4", ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "lavfi", "-i",
+        "anoisesrc=amplitude=0.1:seed=1:sample_rate=48000", "-t", str(seconds), "-pix_fmt", "yuv420p", *VIDEO[video], *AUDIO[audio]], "mp4")
+    with open(whole, "rb") as f:
+        v, a = mp4.tracks(f.read())
+    tags = [(0, 9, b"\x90" + v.codec + v.config)]
+    if a.codec == b"Opus":
+        tags.append((0, 8, b"\x90Opus" + b"OpusHead\x01" + a.config[1:2] + struct.pack("<HIhB", *struct.unpack(">HIhB", a.config[2:11]))))
+    else:
+        tags.append((0, 8, b"\xaf\0\x11\x88"))      # AAC-LC, 48 kHz, mono
+    # the first decode time is 0; the presentation of a stream that reorders begins later
+    for time, offset, key, data in v.samples:
+        ms, cts = time * 1000 // v.scale, offset * 1000 // v.scale
+        head = bytes([0x80 | (1 if key else 2) << 4 | (1 if v.codec == b"hvc1" else 3)]) + v.codec
+        tags.append((ms, 9, head + (cts.to_bytes(3, "big") if v.codec == b"hvc1" else b"") + data))
+    for n, (time, _, _, data) in enumerate(a.samples):
+        if a.codec == b"mp4a":
+            time = n * 1024         # the encoder's delay made the first one short
+        tags.append((time * 1000 // a.scale, 8, (b"\x91Opus" if a.codec == b"Opus" else b"\xaf\1") + data))
+    with open(path + ".part", "wb") as f:
+        f.write(b"FLV\1\5\0\0\0\t\0\0\0\0")
+        for ms, kind, body in sorted(tags, key=lambda t: t[0]):
+            f.write(bytes([kind]) + len(body).to_bytes(3, "big") + (ms & 0xFFFFFF).to_bytes(3, "big") + bytes([ms >> 24, 0, 0, 0]))
+            f.write(body + (len(body) + 11).to_bytes(4, "big"))
+    os.rename(path + ".part", path)
+    return path
+
+
+def _made(path, args, form="flv"):
     if os.path.exists(path):
         return path
     os.makedirs(MEDIA, exist_ok=True)
@@ -48,6 +89,6 @@ def _made(path, args):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(path):
             subprocess.run(["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y", *args,
-                "-f", "flv", path + ".part"], check=True)
+                "-f", form, path + ".part"], check=True)
             os.rename(path + ".part", path)
     return path

@@ -41,6 +41,25 @@ def flv_frames(data):
     return video, audio
 
 
+def is_header(kind, body):
+    """A sequence header, of Enhanced RTMP too."""
+    enhanced = body[0] & 0x80 if kind == 9 else body[0] >> 4 == 9
+    return body[0] & 0x0F == 0 if enhanced else body[1] == 0
+
+
+def enhanced_frames(data):
+    """(video, audio) of an Enhanced RTMP FLV: lists of (timestamp_ms, hash) of whole frames."""
+    out = ([], [])
+    for kind, ts, body in flv_tags(data):
+        if kind == 18 or is_header(kind, body):
+            continue
+        if kind == 9:
+            out[0].append((ts, digest(body[8:] if body[0] & 0x0F == 1 and body[1:5] == b"hvc1" else body[5:])))
+        else:
+            out[1].append((ts, digest(body[2:] if body[0] >> 4 == 10 else body[5:])))
+    return out
+
+
 def annexb_slices(data):
     """Hashes of the slice NALs of an Annex B byte stream."""
     out, pos = [], data.find(b"\x00\x00\x01")

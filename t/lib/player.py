@@ -1,7 +1,8 @@
 """player.py - follows a live playlist as a player does and remembers whatever RFC 8216 forbids."""
 import http.client, re, threading, time
 
-from media import ts_frames
+from media import digest, ts_frames
+from mp4 import fragment_frames
 
 
 class Playlist:
@@ -129,10 +130,15 @@ class Player(threading.Thread):
         return out
 
     def frames(self):
-        """(video hashes, audio hashes) of all segments in order."""
+        """(video hashes, audio hashes) of all segments in order; of fragmented MP4 whole frames, video being track 1."""
         video, audio = [], []
         for seq in sorted(self.segments):
-            v, a, _, _ = ts_frames(self.segments[seq][4])
+            uri, _, _, _, data = self.segments[seq]
+            if uri.endswith(".m4s"):
+                frames = fragment_frames(data)
+                v, a = ([digest(f) for track, f in frames if track == n] for n in (1, 2))
+            else:
+                v, a, _, _ = ts_frames(data)
             video += v
             audio += a
         return video, audio

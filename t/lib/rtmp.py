@@ -3,7 +3,7 @@ be cut, can stop in mid-air without closing, and tells the server's own words on
 """
 import os, random, socket, struct, threading, time
 
-from media import flv_tags
+from media import flv_tags, is_header
 
 
 def amf(*values):
@@ -187,7 +187,7 @@ class RtmpPublisher(threading.Thread):
     def _send(self, c, data):
         t0 = time.monotonic()
         for kind, ts, body in flv_tags(data):
-            header = kind == 18 or (kind in (8, 9) and body[1] == 0)
+            header = kind == 18 or (kind in (8, 9) and is_header(kind, body))
             if not header:
                 if ts < self.start_ms:
                     continue

@@ -98,10 +98,14 @@ the_text_is_as_rfc_8216_wants_it(void **state)
 	assert_non_null(strstr(text, "s2_000008.ts\n#EXT-X-ENDLIST\n"));
 	free(text);
 	s.discontinuity_sequence = 0;
-	str_copy(s.map_uri, "s1_init.mp4", sizeof(s.map_uri));
+	str_copy(s.segments[1].uri, "s2_000008.m4s", sizeof(s.segments[1].uri));
 	text = hls_playlist_render(&s, false);
 	assert_non_null(strstr(text, "#EXT-X-VERSION:7\n"));
-	assert_non_null(strstr(text, "#EXT-X-MAP:URI=\"s1_init.mp4\"\n"));
+	assert_non_null(strstr(text, "s1_000007.ts\n#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"s2_init.mp4\"\n#EXT-X-PRO"));
+	assert_null(strstr(text, "s1_init"));
+	assert_true(hls_state_names(&s, "s2_init.mp4"));
+	assert_false(hls_state_names(&s, "s1_init.mp4"));
+	assert_true(hls_state_fmp4(&s));
 	assert_null(strstr(text, "DISCONTINUITY-SEQUENCE"));
 	free(text);
 }
@@ -111,7 +115,7 @@ the_state_comes_back_as_it_was(void **state)
 {
 	struct hls_state s = { .name = "alice", .app = "live", .first_sequence = 5, .next_sequence = 7,
 		.discontinuity_sequence = 1, .target_sec = 3, .next_ts_ms = 123456789012, .segment_ms = 1000,
-		.video_header_hash = 0xfedcba9876543210, .ended = true, .nsegments = 1,
+		.ended = true, .nsegments = 1,
 		.segments = { { .uri = "s1_000006.ts", .duration_us = 999, .wall_ms = 5, .discontinuity = true } },
 		.nold = 1, .old = { "s1_000005.ts" } }, back;
 

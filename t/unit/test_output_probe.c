@@ -15,9 +15,8 @@ test_5_1(void **state)
 {
 	char version[64];
 
-	assert_false(output_probe_parse("ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026 the "
-	    "FFmpeg developers\n[flv @ 0x1] Video codec (0) is not implemented. Update\n"
-	    "  Stream #0:0: Video: none, none, 1k tbr, 1k tbn\n", version, sizeof(version)));
+	output_probe_parse("ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026 the FFmpeg developers\n"
+	    "  built with gcc 12 (Debian 12.2.0-14)\n", version, sizeof(version));
 	assert_string_equal(version, "5.1.9-0+deb12u1");
 }
 
@@ -26,8 +25,7 @@ test_newer(void **state)
 {
 	char version[64];
 
-	assert_true(output_probe_parse("ffmpeg version n9.0.2-17-g2a571b6068 Copyright (c) 2000\n"
-	    "  Stream #0:0: Video: hevc, none, 1k tbr, 1k tbn\n", version, sizeof(version)));
+	output_probe_parse("ffmpeg version n9.0.2-17-g2a571b6068 Copyright (c) 2000\n", version, sizeof(version));
 	assert_string_equal(version, "n9.0.2-17-g2a571b6068");
 }
 
@@ -36,12 +34,11 @@ test_none(void **state)
 {
 	char version[8];
 
-	assert_false(output_probe_parse("", version, sizeof(version)));
+	output_probe_parse("", version, sizeof(version));
 	assert_string_equal(version, "");
-	assert_false(output_probe_parse("millrace-exec: ffmpeg: No such file or directory\n", version,
-	    sizeof(version)));
+	output_probe_parse("millrace-exec: ffmpeg: No such file or directory\n", version, sizeof(version));
 	assert_string_equal(version, "");
-	assert_false(output_probe_parse("ffmpeg version 123456789", version, sizeof(version)));
+	output_probe_parse("ffmpeg version 123456789", version, sizeof(version));
 	assert_string_equal(version, "1234567");
 }
 

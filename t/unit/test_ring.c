@@ -32,9 +32,9 @@ static struct tag *
 add(bool audio, bool key, size_t len)
 {
 	static const uint8_t body[2000] = { 1 };
-	struct tag *t = ring_append(&ring, gen, audio, body, len);
+	const struct flv_info info = { .type = audio ? FLV_AUDIO : FLV_VIDEO, .keyframe = key };
+	struct tag *t = ring_append(&ring, gen, &info, body, len);
 
-	t->key = key;
 	return t;
 }
 
@@ -97,14 +97,22 @@ audio_alone_may_be_dropped_anywhere(void **state)
 static void
 a_generation_copies_its_headers(void **state)
 {
+	const struct flv_info info = { .type = FLV_VIDEO, .codec = FLV_FOURCC('a', 'v', 'c', '1'), .payload = 1 };
+	const struct flv_info opus = { .type = FLV_AUDIO, .codec = FLV_FOURCC('O', 'p', 'u', 's'), .enhanced = true };
 	struct ring_gen *copy;
 
-	ring_gen_set(gen, false, 7, (const uint8_t *)"abc", 3);
+	ring_gen_set(gen, &info, (const uint8_t *)"abc", 3);
 	copy = ring_gen_new(gen);
-	ring_gen_set(gen, false, 7, (const uint8_t *)"xy", 2);
+	ring_gen_set(gen, &info, (const uint8_t *)"xy", 2);
 	assert_int_equal(copy->video_len, 3);
 	assert_memory_equal(copy->video_header, "abc", 3);
 	assert_int_equal(gen->video_len, 2);
+	assert_int_equal(gen->video_config, 1);
+	assert_false(ring_gen_enhanced(gen));
+	ring_gen_set(gen, &opus, NULL, 0);
+	assert_true(ring_gen_enhanced(gen));
+	gen->audio = false;
+	assert_false(ring_gen_enhanced(gen));
 	ring_gen_unref(&copy);
 	assert_null(copy);
 }

@@ -47,6 +47,9 @@ on_message(struct msg_chan *c, struct msg *m, void *ctx)
 {
 }
 
+static const struct flv_info video_info = { .type = FLV_VIDEO, .codec = FLV_FOURCC('a', 'v', 'c', '1') };
+static const struct flv_info audio_info = { .type = FLV_AUDIO, .codec = FLV_FOURCC('m', 'p', '4', 'a') };
+
 static int
 setup(void **state)
 {
@@ -66,8 +69,8 @@ setup(void **state)
 	    "keep", 3, "batch", 250, "stuck", 5000);
 	ring_init(&ring, 1 << 20);
 	gen = ring_gen_new(NULL);
-	ring_gen_set(gen, false, 7, (const uint8_t *)"\x17\0VIDEO", 7);
-	ring_gen_set(gen, true, 10, (const uint8_t *)"\xaf\0AUDIO", 7);
+	ring_gen_set(gen, &video_info, (const uint8_t *)"\x17\0VIDEO", 7);
+	ring_gen_set(gen, &audio_info, (const uint8_t *)"\xaf\0AUDIO", 7);
 	gen->settled = true;
 	child[IN] = child[ERR] = child[CSV] = -1;
 	done = false;
@@ -112,7 +115,7 @@ tag(bool audio, bool key, int64_t ms)
 	struct tag *t;
 
 	snprintf((char *)body + 2, sizeof(body) - 2, "%c%lld", audio ? 'a' : 'v', (long long)ms);
-	t = ring_append(&ring, gen, audio, body, sizeof(body));
+	t = ring_append(&ring, gen, audio ? &audio_info : &video_info, body, sizeof(body));
 	t->dts_ms = t->pts_ms = ms;
 	t->key = key;
 	t->came_ms = now_ms();
@@ -358,7 +361,7 @@ new_headers_end_the_child_and_start_another(void **state)
 	up();
 	fed();
 	gen = ring_gen_new(old);
-	ring_gen_set(gen, false, 7, (const uint8_t *)"\x17\0OTHER", 7);
+	ring_gen_set(gen, &video_info, (const uint8_t *)"\x17\0OTHER", 7);
 	tag(false, true, 600);
 	tag(true, false, 580);
 	tick();
@@ -465,7 +468,7 @@ a_child_that_takes_nothing_is_replaced(void **state)
 	media(0, 250);
 	up();
 	for (int i = 0; i < 40; i++) {
-		struct tag *t = ring_append(&ring, gen, false, big, sizeof(big));
+		struct tag *t = ring_append(&ring, gen, &video_info, big, sizeof(big));
 
 		t->dts_ms = t->pts_ms = 300 + i;
 		sink->ops->tag(sink, t);

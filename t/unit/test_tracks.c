@@ -182,6 +182,30 @@ what_is_not_taken_is_named(void **state)
 	assert_non_null(strstr(t.unsupported, "video"));
 }
 
+static void
+enhanced_codecs_are_taken_but_not_with_old_audio(void **state)
+{
+	take(FLV_VIDEO, "\x90hvc1hvcC", 9, 1);
+	assert_int_equal(take(FLV_VIDEO, "\x93hvc1x", 6, 1), TRACKS_FRAME);
+	take(FLV_AUDIO, "\x90OpusOpusHead", 13, 2);
+	assert_int_equal(take(FLV_AUDIO, "\x91Opusx", 6, 2), TRACKS_FRAME);
+	assert_true(t.gen->settled && ring_gen_enhanced(t.gen));
+	assert_string_equal(t.unsupported, "");
+	tracks_free(&t);
+	tracks_init(&t);
+	take(FLV_VIDEO, "\x90hvc1hvcC", 9, 1);
+	take(FLV_AUDIO, "\x72xxxx", 5, 2);
+	assert_string_equal(t.unsupported, "audio g711a is not taken with video hevc: send AAC");
+}
+
+static void
+a_new_video_needs_its_header(void **state)
+{
+	assert_int_equal(take(FLV_VIDEO, "\x93" "av01x", 6, 1), TRACKS_DROP);
+	take(FLV_VIDEO, "\x90" "av01av1C", 9, 1);
+	assert_int_equal(take(FLV_VIDEO, "\x93" "av01x", 6, 1), TRACKS_FRAME);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -197,7 +221,8 @@ main(void)
 		T(the_same_header_again_changes_nothing_and_another_does),
 		T(an_ended_video_leaves_audio_alone_until_its_next_key_frame),
 		T(a_silent_publisher_has_not_ended_its_video),
-		T(what_is_not_taken_is_named),
+		T(what_is_not_taken_is_named), T(enhanced_codecs_are_taken_but_not_with_old_audio),
+		T(a_new_video_needs_its_header),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,0 +1,36 @@
+/*
+ * matroska.h - a live Matroska stream for ffmpeg's stdin, for codecs that not every ffmpeg
+ * finds in FLV: the head with its tracks, then each frame as a cluster of its own, so that
+ * nothing before it has to be known. It has no decode times: ffmpeg finds them for frames
+ * that are not in order if it knows how far apart they are. Source: RFC 9559, codec mappings
+ * of the Matroska project and of AV1 in Matroska. Pure.
+ */
+#ifndef MILLRACE_MATROSKA_H
+#define MILLRACE_MATROSKA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct evbuffer;
+
+#define MATROSKA_VIDEO 1	/* track numbers */
+#define MATROSKA_AUDIO 2
+#define MATROSKA_FRAME_HEAD_BYTES 27
+
+struct matroska_track {
+	uint32_t codec;			/* FourCC, as lib/flv.h */
+	const uint8_t *config;		/* hvcC, av1C, avcC, AudioSpecificConfig, OpusHead; borrowed */
+	size_t config_len;		/* 0: none */
+	int64_t frame_ms;		/* from one to the next, 0: unknown */
+};
+
+/* Is there a mapping for it? */
+bool matroska_takes(uint32_t codec);
+/* EBML head, segment of unknown size, tracks; NULL: no such track. */
+void matroska_write_header(struct evbuffer *out, const struct matroska_track *video,
+    const struct matroska_track *audio);
+/* What comes before `len` bytes of a frame, whose time is pts_ms (>= 0). */
+void matroska_write_frame_head(uint8_t out[MATROSKA_FRAME_HEAD_BYTES], unsigned track, int64_t pts_ms,
+    bool key, uint32_t len);
+#endif
