@@ -24,7 +24,6 @@
 #include "util.h"
 
 #define OUTPUTS_PER_OWNER BOARD_OUTPUTS
-#define GIVE_UP 5		/* failures in a row without a segment, as in backoff.c */
 #define NO_SPACE_RETRY_MS 1000
 #define SPACE_MIN_BYTES (4 << 20)
 
@@ -41,7 +40,7 @@ struct output {
 	struct event *timer;
 	int64_t due_ms;			/* backoff: not before */
 	uint64_t segments;		/* its owner's count when this ffmpeg was started */
-	unsigned failures, barren, restarts;
+	unsigned failures, restarts;	/* failures: in a row, without a segment */
 	bool asked_down, stop;		/* OUTPUT_DOWN came; with action "stop" */
 	char reason[128];
 };
@@ -174,24 +173,17 @@ after_failure(struct output *o, int64_t lived_ms)
 {
 	uint64_t segments = listed_segments(o->owner);
 	uint32_t random = 0;
-	int64_t delay;
 
 	if (disk_is_full()) {
 		str_copy(o->reason, "no space left on the disk", sizeof(o->reason));
 		return NO_SPACE_RETRY_MS;
 	}
-	if (lived_ms >= backoff_reset_ms(KIND_FFMPEG))
+	if (lived_ms >= backoff_reset_ms(KIND_FFMPEG) || segments > o->segments)
 		o->failures = 0;
-	if (segments > o->segments)
-		o->barren = 0;
 	o->failures++;
-	o->barren++;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == -1)
 		random = 0;	/* only spreads the tries */
-	delay = backoff_delay_ms(KIND_FFMPEG, o->barren, random);
-	if (delay == -1)
-		return -1;
-	return backoff_delay_ms(KIND_FFMPEG, o->failures < GIVE_UP ? o->failures : GIVE_UP, random);
+	return backoff_delay_ms(KIND_FFMPEG, o->failures, random);
 }
 
 /* The process (if it ever was one) is gone and was not told to go. */
