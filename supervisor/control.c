@@ -228,7 +228,17 @@ accept_cb(evutil_socket_t fd, short what, void *ctx)
 		client_new(client, &cred);
 }
 
-/* Who else may connect: the group, if we may give the socket and its folder to it. */
+static int
+give(const char *file, gid_t gid)
+{
+	char path[sizeof(address.sun_path) + 8];
+
+	if (path_join(path, sizeof(path), conf_str(sv.conf, "run_dir"), file) == -1)
+		return -1;
+	return chown(path, (uid_t)-1, gid);
+}
+
+/* Who else may connect and read the board: the group, if we may give these and their folder to it. */
 static void
 open_to_group(void)
 {
@@ -239,8 +249,8 @@ open_to_group(void)
 		return;
 	if (gr == NULL)
 		report_note("control.group: there is no such group");
-	else if (chown(address.sun_path, (uid_t)-1, gr->gr_gid) == -1 ||
-	    chown(conf_str(sv.conf, "run_dir"), (uid_t)-1, gr->gr_gid) == -1)
+	else if (give("control.sock", gr->gr_gid) == -1 || give("board", gr->gr_gid) == -1 ||
+	    give("", gr->gr_gid) == -1)
 		report_note("control.group: the account millraced runs as is not a member of it");
 	else
 		group = gr->gr_gid;

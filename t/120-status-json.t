@@ -4,7 +4,22 @@ import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 
+def by_group(t):
+    """Another account may ask by control.group alone."""
+    m = t.server(**{"control.group": "nogroup"})
+    cli = shutil.copy(f"{BUILD}/millrace", t.dir)
+    os.chmod(m.dir, 0o755)
+    for gid, wanted in (("nogroup", 0), ("12345", 1)):
+        r = subprocess.run(["setpriv", "--reuid", "nobody", "--regid", gid, "--clear-groups", cli, "-c", m.conf_path, "status"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        t.is_(r.returncode, wanted, f"nobody in group {gid}: exit code {wanted}")
+        t.like(r.stdout, "no streams|0 streams" if wanted == 0 else "control.group", "and its words")
+    m.stop()
+
+
 with Test(__doc__) as t:
+    if os.geteuid() == 0:
+        by_group(t)
     m = t.server()
     t.publish(m, "alice", clips.clip(gop=8.0)).join_live()
     m.wait_stream("alice", lambda s: s["bitrate_bps"] > 0)
