@@ -6,7 +6,8 @@
  * a random number, so every row of the table can be tested.
  *
  * A publisher's ingest is never started again: its client is gone, and an attacker who
- * crashes his own ingest must throttle nobody else.
+ * crashes his own ingest must throttle nobody else. Viewers wait for an http worker, so that
+ * one never stays away long.
  *
  * Called by child_work.c (workers, redis), output.c (ffmpeg) and streams.c (finish).
  */
@@ -24,7 +25,7 @@ struct policy {
 #define WORKER { 500, 30000, 20, 0, 10000, 60000 }
 
 static const struct policy policies[KIND_COUNT] = {
-	[KIND_HTTP] = WORKER,
+	[KIND_HTTP] = { 250, 2000, 20, 0, 10000, 60000 },
 	[KIND_REGISTRY] = WORKER,
 	[KIND_REDIS] = WORKER,
 	[KIND_FINISH] = WORKER,

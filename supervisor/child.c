@@ -331,7 +331,7 @@ child_end_if_done(struct child *c)
 
 	if (!c->reaped || !c->pipes_closed)
 		return;
-	quiet = c->kind == KIND_INGEST && c->stream == NULL;
+	quiet = c->kind == KIND_INGEST ? c->stream == NULL : c->kind == KIND_FFMPEG && c->output == NULL;
 	evtimer_del(c->timer);
 	tell_others(c);
 	if (c->wanted && !sv.stopping)

@@ -150,9 +150,11 @@ output_probe_gone(struct child *ffmpeg)
 		return true;
 	output_probe_parse(text, version, sizeof(version));
 	keep(version);
-	if (version[0] == '\0')
+	if (version[0] == '\0') {
 		no_ffmpeg();
-	else
+	} else {
+		log_info("ffmpeg %s", version);
 		found_ffmpeg();
+	}
 	return true;
 }

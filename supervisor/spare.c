@@ -46,7 +46,7 @@ back_off(void)
 
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == -1)
 		random = 0;	/* only spreads the tries */
-	delay = backoff_delay_ms(KIND_HTTP, ++failures, random);	/* as any worker */
+	delay = backoff_delay_ms(KIND_REGISTRY, ++failures, random);	/* as any worker */
 	refill_in(delay);
 	waiting = true;
 	log_debug("the next spare ingest is started in %lld ms", (long long)delay);

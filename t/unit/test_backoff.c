@@ -10,15 +10,25 @@ static void
 workers_double_up_to_the_limit(void **state)
 {
 	static const int64_t want[] = { 500, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000 };
-	static const enum child_kind kinds[] = { KIND_HTTP, KIND_REGISTRY, KIND_REDIS, KIND_FINISH };
+	static const enum child_kind kinds[] = { KIND_REGISTRY, KIND_REDIS, KIND_FINISH };
 	size_t k;
 	unsigned i;
 
 	/* A random number in the middle of the swing gives the bare delay. */
-	for (k = 0; k < 4; k++)
+	for (k = 0; k < 3; k++)
 		for (i = 0; i < 9; i++)
 			assert_int_equal(backoff_delay_ms(kinds[k], i, (uint32_t)(want[i] / 5)), want[i]);
-	assert_int_equal(backoff_delay_ms(KIND_HTTP, 1000000, 6000), 30000);
+	assert_int_equal(backoff_delay_ms(KIND_REDIS, 1000000, 6000), 30000);
+}
+
+static void
+viewers_wait_two_seconds_at_most(void **state)
+{
+	static const int64_t want[] = { 250, 250, 500, 1000, 2000, 2000, 2000 };
+	unsigned i;
+
+	for (i = 0; i < 7; i++)
+		assert_int_equal(backoff_delay_ms(KIND_HTTP, i, (uint32_t)(want[i] / 5)), want[i]);
 }
 
 static void
@@ -28,7 +38,7 @@ jitter_stays_within_a_fifth(void **state)
 	uint32_t r;
 
 	for (r = 0; r < 5000; r++) {
-		delay = backoff_delay_ms(KIND_HTTP, 2, r * 2654435761u);
+		delay = backoff_delay_ms(KIND_REGISTRY, 2, r * 2654435761u);
 		assert_in_range(delay, 800, 1200);
 		if (delay < least)
 			least = delay;
@@ -36,8 +46,8 @@ jitter_stays_within_a_fifth(void **state)
 			most = delay;
 	}
 	assert_true(least < 820 && most > 1180);
-	assert_int_equal(backoff_delay_ms(KIND_HTTP, 2, 0), 800);
-	assert_int_equal(backoff_delay_ms(KIND_HTTP, 2, 400), 1200);
+	assert_int_equal(backoff_delay_ms(KIND_REGISTRY, 2, 0), 800);
+	assert_int_equal(backoff_delay_ms(KIND_REGISTRY, 2, 400), 1200);
 }
 
 static void
@@ -76,6 +86,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(workers_double_up_to_the_limit),
+		cmocka_unit_test(viewers_wait_two_seconds_at_most),
 		cmocka_unit_test(jitter_stays_within_a_fifth),
 		cmocka_unit_test(ffmpeg_gives_up_after_five),
 		cmocka_unit_test(an_ingest_is_never_started_again),

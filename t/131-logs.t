@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""130-logs: a line per event as logfmt or JSON; obituaries; no key in any of them; -d writes a log and a pid."""
+"""131-logs: a line per event as logfmt or JSON; obituaries; no key in any of them; -d writes a log and a pid."""
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
