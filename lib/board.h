@@ -135,7 +135,7 @@ struct board_header {
 	char health[200];		/* "" = healthy, else the first thing that is wrong */
 	char notes[400];		/* standing warnings, newline between */
 	char rtmp_listen[200], http_listen[200];
-	char ffmpeg[64];		/* version and what it can take */
+	char ffmpeg[64];		/* its version, "missing" */
 };
 
 /* Seqlock for a single writer: odd while writing. */

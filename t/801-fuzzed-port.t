@@ -38,7 +38,7 @@ with Test(__doc__) as t:
         "streams.silence": "100ms"})
     with open(clips.clip(seconds=12), "rb") as f:
         base = session(list(rtmp.flv_tags(f.read()))[:120])
-    alice = t.publish(m, "alice")
+    alice = t.publish(m, "alice", clips.clip(seconds=max(60, SECONDS + 30)))
     m.wait_playlist("alice", 2)
     player = t.player(m, "alice")
     rnd, n, end = random.Random(os.getpid()), 0, time.monotonic() + SECONDS
