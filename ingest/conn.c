@@ -86,6 +86,10 @@ conn_read(struct conn *c)
 		c->last_byte_ms = now_ms();
 		rc = c->want_proxy ? proxy_head(c, c->buf, (size_t)n) : c->ops->input(c->ctx, c->buf, (size_t)n);
 		conn_write(c);
+		if (c->fd >= 0 && rc == 0 && evbuffer_get_length(c->out) > c->max_unread) {
+			c->ops->over(c->ctx, "it does not read what it is told, for more than rtmp.max_unread");
+			break;
+		}
 		if (n < READ_BYTES / 2)
 			break;
 	}

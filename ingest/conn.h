@@ -29,6 +29,7 @@ struct conn {
 	struct evbuffer *out;		/* replies; conn_write() sends what is there */
 	struct evbuffer *proxy;		/* of an unfinished PROXY head */
 	uint8_t *buf;
+	size_t max_unread;		/* of replies that wait for the peer */
 	bool want_proxy, closing;	/* closing: what still comes is not for the owner */
 	char peer[NET_TEXT], local[NET_TEXT];
 	int64_t last_byte_ms;
@@ -36,7 +37,7 @@ struct conn {
 
 void conn_init(struct conn *c, const struct conn_ops *ops, void *ctx);
 void conn_free(struct conn *c);
-/* Takes fd; peer, local and want_proxy are set. Reads at once until conn_by_tick(). */
+/* Takes fd; peer, local, max_unread and want_proxy are set. Reads at once until conn_by_tick(). */
 void conn_open(struct conn *c, struct event_base *base, int fd, int user_timeout_ms);
 void conn_by_tick(struct conn *c);
 void conn_read(struct conn *c);		/* what the socket has, at most 2 MiB */

@@ -1,6 +1,10 @@
 /*
  * hls_child.c - one ffmpeg of the HLS sink (contract in hls_child.h). Called by sink_hls.c,
  * which knows when; the process itself is the supervisor's.
+ *
+ * A segment that ffmpeg lists is taken when ffmpeg has begun the next one, or has ended well:
+ * told to end amid a segment (SIGTERM), it lists what it has of it just as if it were all.
+ * It begins the next one right after the line, which nothing but the file tells: hence LOOK_US.
  */
 #include "hls_child.h"
 
@@ -12,6 +16,8 @@
 #include "log.h"
 #include "util.h"
 
+#define LOOK_US 2000
+
 static void
 err_line(void *ctx, const char *line)
 {
@@ -20,19 +26,115 @@ err_line(void *ctx, const char *line)
 	log_foreign(bad ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "ffmpeg " HLS_OUTPUT, line, (int)strlen(line));
 }
 
+/* --- its list --- */
+
+static void
+segment_name(const struct hls_child *c, int64_t number, char *buf, size_t size)
+{
+	snprintf(buf, size, "s%lld_%06lld.%s", (long long)c->run, (long long)number, c->fmp4 ? "m4s" : "ts");
+}
+
 void
-hls_child_init(struct hls_child *c, void (*line)(void *, const char *), void (*end)(void *), void *ctx)
+hls_child_segment(const struct hls_child *c, char *buf, size_t size)
+{
+	segment_name(c, c->number, buf, size);
+}
+
+static void
+take_held(struct hls_child *c)
+{
+	int64_t us = c->held_us;
+
+	c->held_us = 0;
+	event_del(c->look);
+	if (us > 0)
+		c->ops->segment(c->ctx, us, c->held_end_ms);
+}
+
+static bool
+has_begun_next(const struct hls_child *c)
+{
+	char name[64], path[600];
+
+	segment_name(c, c->number + 1, name, sizeof(name));
+	snprintf(path, sizeof(path), "%s/%s", c->dir, name);
+	return access(path, F_OK) == 0;
+}
+
+static void
+look_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	struct hls_child *c = ctx;
+
+	if (has_begun_next(c))
+		take_held(c);
+	else
+		event_add(c->look, &(struct timeval){ .tv_usec = LOOK_US });
+}
+
+/* "s1732_000042.ts,2.021000,4.021000": length of segment `number` in us, -1 if this is not its line. */
+static int64_t
+listed_us(const struct hls_child *c, const char *line, int64_t *end_ms)
+{
+	double from, to;
+	char name[64];
+	size_t n;
+
+	hls_child_segment(c, name, sizeof(name));
+	n = strlen(name);
+	if (strncmp(line, name, n) != 0 || sscanf(line + n, ",%lf,%lf", &from, &to) != 2 || to < from ||
+	    to - from > 1e6)
+		return -1;
+	*end_ms = c->base_ms + (int64_t)(to * 1e3);
+	return (int64_t)((to - from) * 1e6);
+}
+
+static void
+csv_line(void *ctx, const char *line)
+{
+	struct hls_child *c = ctx;
+	int64_t us, end_ms;
+
+	take_held(c);		/* it lists the one after it */
+	us = listed_us(c, line, &end_ms);
+	if (us < 0) {
+		log_debug("segment not taken: %s", line);
+		return;
+	}
+	c->held_us = us > 0 ? us : 1;
+	c->held_end_ms = end_ms;
+	look_cb(-1, 0, c);
+}
+
+static void
+csv_end(void *ctx)
+{
+	struct hls_child *c = ctx;
+
+	c->ops->end(c->ctx);
+}
+
+/* --- the child --- */
+
+void
+hls_child_init(struct hls_child *c, struct event_base *base, const char *dir, const struct hls_child_ops *ops,
+    void *ctx)
 {
 	memset(c, 0, sizeof(*c));
 	hls_feed_init(&c->feed);
 	c->err = (struct hls_lines){ .fd = -1, .line = err_line };
-	c->csv = (struct hls_lines){ .fd = -1, .line = line, .end = end, .ctx = ctx };
+	c->csv = (struct hls_lines){ .fd = -1, .line = csv_line, .end = csv_end, .ctx = c };
+	c->look = evtimer_new(base, look_cb, c);
+	c->dir = dir;
+	c->ops = ops;
+	c->ctx = ctx;
 }
 
 void
 hls_child_free(struct hls_child *c)
 {
 	hls_child_close(c);
+	event_free(c->look);
 	hls_feed_free(&c->feed);
 }
 
@@ -82,8 +184,7 @@ fits(const json_t *params, const struct tag *start)
 }
 
 int
-hls_child_open(struct hls_child *c, struct svc *svc, struct msg *m, struct tag *start, struct tag *need,
-    event_callback_fn writable)
+hls_child_open(struct hls_child *c, struct svc *svc, struct msg *m, struct tag *start, struct tag *need)
 {
 	const json_t *params = json_object_get(m->body, "params");
 	int in = msg_take_fd(m, 0), err = msg_take_fd(m, 1), csv = msg_take_fd(m, 2);
@@ -99,10 +200,22 @@ hls_child_open(struct hls_child *c, struct svc *svc, struct msg *m, struct tag *
 	c->base_ms = json_integer_value(json_object_get(params, "offset_ms"));
 	c->fmp4 = is_word(params, "format", "fmp4");
 	c->up_ms = now_ms();
-	hls_feed_open(&c->feed, svc->base, in, start, need, c->base_ms, writable, c->csv.ctx);
+	hls_feed_open(&c->feed, svc->base, in, start, need, c->base_ms, c->ops->writable, c->ctx);
 	hls_lines_open(&c->err, svc->base, err);
 	hls_lines_open(&c->csv, svc->base, csv);
 	return 0;
+}
+
+const char *
+hls_child_stuck(const struct hls_child *c, const struct tag *end, int64_t targets_ms, int64_t stuck_ms, int64_t now)
+{
+	int64_t limit = targets_ms + stuck_ms;
+
+	if (c->feed.blocked_ms != 0 && now - c->feed.blocked_ms > stuck_ms)
+		return "it took no input";
+	if (end != NULL && now - end->came_ms > limit && now - c->up_ms > limit)
+		return "it finished no segment although key frames came";
+	return NULL;
 }
 
 void
@@ -113,42 +226,19 @@ hls_child_drain(struct hls_child *c)
 }
 
 void
+hls_child_release(struct hls_child *c, bool whole)
+{
+	if (whole || has_begun_next(c))
+		take_held(c);
+}
+
+void
 hls_child_close(struct hls_child *c)
 {
+	c->held_us = 0;
+	event_del(c->look);
 	hls_feed_close(&c->feed);
 	ring_gen_unref(&c->feed.gen);
 	hls_lines_close(&c->err);
 	hls_lines_close(&c->csv);
-}
-
-void
-hls_child_segment(const struct hls_child *c, char *buf, size_t size)
-{
-	snprintf(buf, size, "s%lld_%06lld.%s", (long long)c->run, (long long)c->number, c->fmp4 ? "m4s" : "ts");
-}
-
-void
-hls_child_unlink(const struct hls_child *c, const char *dir)
-{
-	char name[64], path[700];
-
-	hls_child_segment(c, name, sizeof(name));
-	if (path_join(path, sizeof(path), dir, name) == 0)
-		unlink(path);
-}
-
-int64_t
-hls_child_listed_us(const struct hls_child *c, const char *line, int64_t *end_ms)
-{
-	double from, to;
-	char name[64];
-	size_t n;
-
-	hls_child_segment(c, name, sizeof(name));
-	n = strlen(name);
-	if (strncmp(line, name, n) != 0 || sscanf(line + n, ",%lf,%lf", &from, &to) != 2 || to < from ||
-	    to - from > 1e6)
-		return -1;
-	*end_ms = c->base_ms + (int64_t)(to * 1e3);
-	return (int64_t)((to - from) * 1e6);
 }

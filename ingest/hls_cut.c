@@ -107,7 +107,7 @@ int64_t
 hls_cut_frame_ms(const struct tag *start)
 {
 	for (const struct tag *t = start->next; t != NULL && t->gen == start->gen; t = t->next)
-		if (!t->audio)
+		if (!t->audio && t->dts_ms > start->dts_ms)
 			return t->dts_ms - start->dts_ms;
 	return 0;
 }

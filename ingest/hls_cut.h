@@ -38,7 +38,7 @@ struct tag *hls_cut_next(const struct tag *start);
  * how long it really is.
  */
 struct tag *hls_cut_end(const struct tag *start, int64_t csv_us, int64_t csv_end_ms, int64_t *us);
-/* From start to the next frame of its video, 0 if that has not come. */
+/* From start to the next frame of its video that is later, 0 if that has not come. */
 int64_t hls_cut_frame_ms(const struct tag *start);
 /* A replay from start takes audio from this time on. */
 int64_t hls_cut_audio_from(const struct tag *start);

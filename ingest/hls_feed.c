@@ -66,16 +66,17 @@ static void
 matroska_headers(struct hls_feed *f, const struct tag *start)
 {
 	const struct ring_gen *g = f->gen;
-	struct matroska_track video = { .codec = g->video_codec, .frame_ms = hls_cut_frame_ms(start) };
-	struct matroska_track audio = { .codec = g->audio_codec };
+	struct matroska_track video = { .codec = g->video_codec, .frame_ms = hls_cut_frame_ms(start),
+	    .width = g->width, .height = g->height };
+	struct matroska_track audio = { .codec = g->audio_codec, .rate = g->rate, .channels = g->channels };
 
 	if (g->video_header != NULL) {
 		video.config = g->video_header + g->video_config;
-		video.config_len = g->video_len - g->video_config;
+		video.config_len = g->video_config_len;
 	}
 	if (g->audio_header != NULL) {
 		audio.config = g->audio_header + g->audio_config;
-		audio.config_len = g->audio_len - g->audio_config;
+		audio.config_len = g->audio_config_len;
 	}
 	matroska_write_header(f->head, g->video ? &video : NULL, g->audio ? &audio : NULL);
 }

@@ -11,6 +11,7 @@ enum {
 	EBML = 0x1a45dfa3, EBML_DOC_TYPE = 0x4282, EBML_DOC_TYPE_VERSION = 0x4287, EBML_DOC_TYPE_READ_VERSION = 0x4285,
 	SEGMENT = 0x18538067, INFO = 0x1549a966, TIMESTAMP_SCALE = 0x2ad7b1, MUXING_APP = 0x4d80, WRITING_APP = 0x5741,
 	TRACKS = 0x1654ae6b, TRACK_ENTRY = 0xae, TRACK_NUMBER = 0xd7, TRACK_UID = 0x73c5, TRACK_TYPE = 0x83,
+	VIDEO = 0xe0, PIXEL_WIDTH = 0xb0, PIXEL_HEIGHT = 0xba, AUDIO = 0xe1, SAMPLING_FREQUENCY = 0xb5, CHANNELS = 0x9f,
 	FLAG_LACING = 0x9c, DEFAULT_DURATION = 0x23e383, CODEC_ID = 0x86, CODEC_PRIVATE = 0x63a2,
 	CLUSTER = 0x1f43b675, TIMESTAMP = 0xe7, SIMPLE_BLOCK = 0xa3,
 };
@@ -100,6 +101,35 @@ add_master(struct evbuffer *b, uint32_t id, struct evbuffer *content)
 }
 
 static void
+add_picture(struct evbuffer *b, const struct matroska_track *t)
+{
+	struct evbuffer *e = evbuffer_new();
+
+	if (t->width > 0 && t->height > 0) {
+		add_number(e, PIXEL_WIDTH, (uint64_t)t->width);
+		add_number(e, PIXEL_HEIGHT, (uint64_t)t->height);
+	}
+	add_master(b, VIDEO, e);
+}
+
+static void
+add_sound(struct evbuffer *b, const struct matroska_track *t)
+{
+	struct evbuffer *e = evbuffer_new();
+	uint8_t p[8];
+	uint64_t v;
+	double rate = t->rate;
+
+	memcpy(&v, &rate, sizeof(v));
+	put_be(p, v, sizeof(p));
+	if (t->rate > 0)
+		add_bytes(e, SAMPLING_FREQUENCY, p, sizeof(p));
+	if (t->channels > 0)
+		add_number(e, CHANNELS, (uint64_t)t->channels);
+	add_master(b, AUDIO, e);
+}
+
+static void
 add_track(struct evbuffer *b, unsigned number, const struct matroska_track *t)
 {
 	struct evbuffer *e = evbuffer_new();
@@ -117,6 +147,10 @@ add_track(struct evbuffer *b, unsigned number, const struct matroska_track *t)
 		if (codecs[i].config && t->config_len > 0)
 			add_bytes(e, CODEC_PRIVATE, t->config, t->config_len);
 	}
+	if (number == MATROSKA_VIDEO)
+		add_picture(e, t);
+	else
+		add_sound(e, t);
 	add_master(b, TRACK_ENTRY, e);
 }
 

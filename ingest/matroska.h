@@ -22,7 +22,9 @@ struct matroska_track {
 	uint32_t codec;			/* FourCC, as lib/flv.h */
 	const uint8_t *config;		/* hvcC, av1C, avcC, AudioSpecificConfig, OpusHead; borrowed */
 	size_t config_len;		/* 0: none */
-	int64_t frame_ms;		/* from one to the next, 0: unknown */
+	int64_t frame_ms;		/* from one to the next; this and the following, 0: unknown */
+	int width, height;
+	int rate, channels;
 };
 
 /* Is there a mapping for it? */

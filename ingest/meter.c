@@ -1,4 +1,4 @@
-/* meter.c - a stream's figures (contract in meter.h). Called by session.c; pure but for the clock it is given. */
+/* meter.c - a stream's figures (contract in meter.h). Called by stream.c and session.c; the clock is given. */
 #include "meter.h"
 
 #include <stdio.h>
@@ -94,11 +94,19 @@ meter_board(const struct meter *m, struct board_media *out, int64_t now)
 	}
 }
 
-void
-meter_warning(const struct meter *m, int64_t key_frame_age_ms, bool video, int64_t now, char *buf, size_t size)
+int64_t
+meter_key_age(const struct meter *m)
 {
+	return m->last_key_ms != 0 ? m->last_media_ms - m->last_key_ms : 0;
+}
+
+void
+meter_warning(const struct meter *m, int64_t key_frame_age_ms, bool video, char *buf, size_t size)
+{
+	int64_t age = meter_key_age(m);
+
 	buf[0] = '\0';
-	if (video && m->last_key_ms != 0 && now - m->last_key_ms > key_frame_age_ms)
-		snprintf(buf, size, "no key frame for %lld s: set Keyframe Interval to 2 s in the encoder",
-		    (long long)(now - m->last_key_ms) / 1000);
+	if (video && age > key_frame_age_ms * 2 / 3)
+		snprintf(buf, size, "no key frame for %lld s, the stream is ended after %lld s: set Keyframe Interval "
+		    "to 2 s in the encoder", (long long)age / 1000, (long long)key_frame_age_ms / 1000);
 }

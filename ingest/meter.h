@@ -27,5 +27,7 @@ void meter_frame(struct meter *m, bool audio, bool key, int64_t dts_ms, int64_t 
 int64_t meter_tick(struct meter *m, int64_t longest, int64_t now);
 bool meter_due(struct meter *m, int64_t now);	/* once a second: also closes a slot */
 void meter_board(const struct meter *m, struct board_media *out, int64_t now);
-void meter_warning(const struct meter *m, int64_t key_frame_age_ms, bool video, int64_t now, char *buf, size_t size);
+int64_t meter_key_age(const struct meter *m);	/* ms of media since the last key frame */
+/* What the user should change, "" if nothing. */
+void meter_warning(const struct meter *m, int64_t key_frame_age_ms, bool video, char *buf, size_t size);
 #endif

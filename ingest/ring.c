@@ -1,4 +1,4 @@
-/* ring.c - a stream's tags (contract in ring.h). Called by session.c (append) and the sinks (cursors, trim). */
+/* ring.c - a stream's tags (contract in ring.h). Called by stream.c (append) and the sinks (cursors, trim). */
 #include "ring.h"
 
 #include <stdlib.h>
@@ -22,7 +22,7 @@ drop_head(struct ring *r)
 	r->head = t->next;
 	if (r->head == NULL)
 		r->tail = &r->head;
-	r->bytes -= sizeof(*t) + t->len;
+	r->bytes -= t->cost;
 	ring_gen_unref(&t->gen);
 	free(t);
 }
@@ -50,12 +50,14 @@ ring_append(struct ring *r, struct ring_gen *gen, const struct flv_info *info, c
 	t->audio = info->type == FLV_AUDIO;
 	t->key = !t->audio && info->keyframe;
 	t->len = (uint32_t)len;
+	t->cost = (uint32_t)(sizeof(*t) + len + (gen != r->newest ? gen->video_len + gen->audio_len : 0));
+	r->newest = gen;
 	t->payload = (uint32_t)info->payload;
 	t->payload_len = (uint32_t)info->payload_len;
 	memcpy(t->body, body, len);
 	*r->tail = t;
 	r->tail = &t->next;
-	r->bytes += sizeof(*t) + len;
+	r->bytes += t->cost;
 	return t;
 }
 
@@ -69,7 +71,7 @@ ring_overrun(const struct ring *r)
 	for (struct tag *t = r->head; t != NULL; t = t->next) {
 		if ((left <= r->limit && (t->key || !t->gen->video)) || t->next == NULL)
 			return t;
-		left -= sizeof(*t) + t->len;
+		left -= t->cost;
 	}
 	return NULL;
 }
@@ -124,12 +126,14 @@ ring_gen_set(struct ring_gen *g, const struct flv_info *info, const uint8_t *hea
 		g->audio_enhanced = enhanced;
 		g->audio_len = len;
 		g->audio_config = info->payload;
+		g->audio_config_len = info->payload_len;
 	} else {
 		g->video = true;
 		g->video_codec = info->codec;
 		g->video_enhanced = enhanced;
 		g->video_len = len;
 		g->video_config = info->payload;
+		g->video_config_len = info->payload_len;
 	}
 }
 

@@ -21,7 +21,9 @@ struct ring_gen {
 	bool video_enhanced, audio_enhanced;	/* not every ffmpeg finds it in FLV */
 	uint8_t *video_header, *audio_header;	/* bodies of the sequence headers, NULL if none */
 	size_t video_len, audio_len;
-	size_t video_config, audio_config;	/* where in them the codec's own begins */
+	size_t video_config, audio_config;	/* where in them the codec's own is, */
+	size_t video_config_len, audio_config_len;	/* and its length: of a multitrack one, track 0's */
+	int width, height, rate, channels;	/* 0: unknown */
 };
 
 struct tag {
@@ -32,12 +34,14 @@ struct tag {
 	bool audio, key;
 	bool cut, first;		/* the HLS sink starts a segment here; its generation's first */
 	uint32_t len;			/* of the body, that is a FLV tag's */
+	uint32_t cost;			/* counted in ring.bytes */
 	uint32_t payload, payload_len;	/* where in it the codec's own is */
 	uint8_t body[];
 };
 
 struct ring {
 	struct tag *head, **tail;
+	const struct ring_gen *newest;	/* of the last tag; compared only */
 	size_t bytes, limit;
 	uint64_t dropped;		/* frames lost by overrun */
 };

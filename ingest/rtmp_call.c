@@ -65,7 +65,6 @@ cmd_connect(struct rtmp_session *s, double tx, json_t *args)
 		return rtmp_session_fail(s, "connect: a tcUrl or app longer than %d bytes", TEXT_MAX);
 	replace(&s->tc_url, tc_url);
 	replace(&s->app, app);
-	replace(&s->flash_ver, text_of(o, "flashVer"));
 	split_tc_url(s);
 	if (strstr(app, "authmod=") != NULL || strstr(tc_url, "authmod=") != NULL) {
 		rtmp_cmd_error(&s->out, tx, "NetConnection.Connect.Rejected",
@@ -79,7 +78,7 @@ cmd_connect(struct rtmp_session *s, double tx, json_t *args)
 	rtmp_cmd_peer_bandwidth(&s->out, s->limits.ack_window);
 	rtmp_cmd_control(&s->out, RTMP_SET_CHUNK_SIZE, s->limits.chunk_size);
 	rtmp_cmd_connected(&s->out, tx, json_is_number(encoding) ? json_number_value(encoding) : 0,
-	    asks && s->limits.enhanced);
+	    asks);
 	rtmp_cmd_bandwidth_done(&s->out);
 	s->phase = PHASE_PUBLISH;
 	return 0;
@@ -113,6 +112,8 @@ cmd_null_result(struct rtmp_session *s, double tx, json_t *args)
 static int
 cmd_fcpublish(struct rtmp_session *s, double tx, json_t *args)
 {
+	if (need_connect(s, "FCPublish") < 0)
+		return -1;
 	if (tx != 0)
 		rtmp_cmd_result_null(&s->out, tx);
 	rtmp_cmd_status(&s->out, "onFCPublish", tx, 0, "status", "NetStream.Publish.Start", "ready");
@@ -140,7 +141,7 @@ cmd_publish(struct rtmp_session *s, double tx, json_t *args)
 	replace(&s->query, q != NULL ? q + 1 : s->tc_query);
 	s->phase = PHASE_ASKED;
 	p = (struct rtmp_publish){ .tc_url = s->tc_url, .path = s->path, .app = s->app, .name = s->name,
-	    .query = s->query, .flash_ver = s->flash_ver };
+	    .query = s->query };
 	s->ops->publish(s->ctx, &p);
 	return 0;
 }

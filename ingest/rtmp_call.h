@@ -15,6 +15,7 @@ enum rtmp_phase { PHASE_HANDSHAKE, PHASE_CONNECT, PHASE_PUBLISH, PHASE_ASKED, PH
 
 struct rtmp_session {
 	struct rtmp_limits limits;
+	struct rtmp_chunk_limits chunk_limits;	/* those of the phase */
 	const struct rtmp_ops *ops;
 	void *ctx;
 	struct rtmp_out out;
@@ -23,7 +24,7 @@ struct rtmp_session {
 	struct rtmp_chunk *chunks;
 	uint64_t bytes_in, acked;
 	uint32_t ack_window, stream_id;
-	char *tc_url, *app, *path, *flash_ver, *name, *query, *tc_query;	/* NULL until connect, publish */
+	char *tc_url, *app, *path, *name, *query, *tc_query;	/* NULL until connect, publish */
 	char error[256];
 };
 

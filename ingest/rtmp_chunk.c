@@ -32,7 +32,7 @@ struct chunk_stream {
 };
 
 struct rtmp_chunk {
-	struct rtmp_chunk_limits limits;
+	const struct rtmp_chunk_limits *limits;
 	rtmp_message_cb cb;
 	void *ctx;
 	struct chunk_stream *streams;
@@ -72,7 +72,7 @@ rtmp_chunk_new(const struct rtmp_chunk_limits *l, rtmp_message_cb cb, void *ctx)
 {
 	struct rtmp_chunk *r = xcalloc(1, sizeof(*r));
 
-	r->limits = *l;
+	r->limits = l;
 	r->cb = cb;
 	r->ctx = ctx;
 	r->chunk_size = 128;
@@ -227,8 +227,8 @@ stream_get(struct rtmp_chunk *r, uint32_t csid)
 
 	if (cs != NULL)
 		return cs;
-	if (r->nstreams >= r->limits.max_streams) {
-		fail(r, "chunk stream %u: more than rtmp.max_chunk_streams %u are open", csid, r->limits.max_streams);
+	if (r->nstreams >= r->limits->max_streams) {
+		fail(r, "chunk stream %u: more than rtmp.max_chunk_streams %u are open", csid, r->limits->max_streams);
 		return NULL;
 	}
 	r->streams = xrealloc(r->streams, (r->nstreams + 1) * sizeof(*cs));
@@ -282,9 +282,9 @@ chunk_begin(struct rtmp_chunk *r, const struct head *h)
 		forget(r, cs);		/* a new message begins: the old one will never end */
 	if (!cs->open)
 		new_message(cs, h);
-	if (cs->len > r->limits.max_message)
-		return fail(r, "chunk stream %u: message of %zu bytes exceeds rtmp.max_message %zu",
-		    cs->csid, cs->len, r->limits.max_message);
+	if (cs->len > r->limits->max_message)
+		return fail(r, "chunk stream %u: message of %zu bytes exceeds %s %zu", cs->csid, cs->len,
+		    r->limits->message_key, r->limits->max_message);
 	r->current = cs;
 	r->chunk_left = cs->len - cs->have;
 	if (r->chunk_left > r->chunk_size)
@@ -320,9 +320,9 @@ gather(struct rtmp_chunk *r, struct chunk_stream *cs, const uint8_t *in, size_t 
 		size = size == 0 ? FIRST_BYTES : size * 2;
 	if (size > cs->len)
 		size = cs->len;
-	if (r->buffered - cs->size + size > r->limits.max_buffered)
-		return fail(r, "chunk stream %u: unfinished messages exceed rtmp.max_buffered %zu",
-		    cs->csid, r->limits.max_buffered);
+	if (r->buffered - cs->size + size > r->limits->max_buffered)
+		return fail(r, "chunk stream %u: unfinished messages exceed %s %zu", cs->csid,
+		    r->limits->buffered_key, r->limits->max_buffered);
 	if (size != cs->size)
 		cs->buf = xrealloc(cs->buf, size);
 	r->buffered += size - cs->size;

@@ -21,11 +21,13 @@ struct rtmp_message {
 struct rtmp_chunk_limits {
 	size_t max_message, max_buffered;	/* one message; the sum of unfinished ones */
 	unsigned max_streams;
+	const char *message_key, *buffered_key;	/* the config's names of the first two, for errors */
 };
 
 /* 0, or -1: stop reading (the connection is to be closed). */
 typedef int (*rtmp_message_cb)(void *ctx, const struct rtmp_message *m);
 
+/* The limits stay the caller's, who may change them. */
 struct rtmp_chunk *rtmp_chunk_new(const struct rtmp_chunk_limits *l, rtmp_message_cb cb, void *ctx);
 void rtmp_chunk_free(struct rtmp_chunk **r);
 /* Takes all bytes; 0, or -1 with rtmp_chunk_error() saying what and where. */

@@ -31,14 +31,15 @@ struct rtmp_session *
 rtmp_session_new(const struct rtmp_limits *l, const struct rtmp_ops *ops, void *ctx, struct evbuffer *out)
 {
 	struct rtmp_session *s = xcalloc(1, sizeof(*s));
-	struct rtmp_chunk_limits cl = { l->max_message, l->max_buffered, l->max_chunk_streams };
 
 	s->limits = *l;
+	s->chunk_limits = (struct rtmp_chunk_limits){ l->max_unpublished, l->max_unpublished, l->max_chunk_streams,
+	    "rtmp.max_unpublished", "rtmp.max_unpublished" };
 	s->ops = ops;
 	s->ctx = ctx;
 	s->out = (struct rtmp_out){ out, 128 };
 	s->handshake = xcalloc(1, sizeof(*s->handshake));
-	s->chunks = rtmp_chunk_new(&cl, on_message, s);
+	s->chunks = rtmp_chunk_new(&s->chunk_limits, on_message, s);
 	s->stream_id = RTMP_STREAM_ID;
 	return s;
 }
@@ -55,7 +56,6 @@ rtmp_session_free(struct rtmp_session **sp)
 	free(s->tc_url);
 	free(s->app);
 	free(s->path);
-	free(s->flash_ver);
 	free(s->name);
 	free(s->query);
 	free(s->tc_query);
@@ -265,6 +265,10 @@ rtmp_session_accept(struct rtmp_session *s)
 	if (s->phase != PHASE_ASKED)
 		return;		/* it went away while it waited */
 	s->phase = PHASE_LIVE;
+	s->chunk_limits.max_message = s->limits.max_message;
+	s->chunk_limits.message_key = "rtmp.max_message";
+	s->chunk_limits.max_buffered = s->limits.max_buffered;
+	s->chunk_limits.buffered_key = "rtmp.max_buffered";
 	rtmp_cmd_user_control(&s->out, 0, s->stream_id);
 	rtmp_cmd_status(&s->out, "onStatus", 0, s->stream_id, "status", "NetStream.Publish.Start", "publishing");
 }

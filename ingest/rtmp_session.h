@@ -19,9 +19,9 @@ struct rtmp_session;
 
 struct rtmp_limits {
 	size_t max_message, max_buffered, max_metadata;
+	size_t max_unpublished;			/* of both before publish is accepted */
 	unsigned max_chunk_streams;
 	uint32_t chunk_size, ack_window;	/* what we announce */
-	bool enhanced;				/* offer fourCcList/capsEx */
 };
 
 /* What a publisher asked for; strings live until the callback returns. */
@@ -31,7 +31,6 @@ struct rtmp_publish {
 	const char *app;	/* connect's app */
 	const char *name;	/* publishing name without its query */
 	const char *query;	/* of the publishing name, else of the tcUrl; "" if none */
-	const char *flash_ver;
 };
 
 struct rtmp_ops {

@@ -13,7 +13,6 @@
 
 #include "conf.h"
 #include "conn.h"
-#include "landlock.h"
 #include "log.h"
 #include "publish_url.h"
 #include "rtmp_session.h"
@@ -26,6 +25,7 @@
 #define HURRY_MS 2000			/* ... when somebody waits for the name, or the server stops */
 #define SLOW_TICK_MS 250		/* before the stream is live */
 #define CLOSING_TICK_MS 100
+#define SAID_MAX 1024
 
 enum phase { SES_PROTOCOL, SES_CLAIMED, SES_LIVE, SES_CLOSING, SES_LINGER };
 
@@ -38,7 +38,7 @@ struct session {
 	struct publish_match match;
 	struct stream stream;
 	bool endlist, hurry;
-	char dir[512], how[160];
+	char how[160];
 	int64_t born_ms, live_ms, pinged_ms, deadline_ms;
 };
 
@@ -46,16 +46,28 @@ static void finish(struct session *s, const char *how);
 
 /* --- what the protocol says --- */
 
+/* Before it is live the supervisor says it, now and then: anybody can be refused a thousand times a second. */
+static void
+say_refused(struct session *s, const char *text)
+{
+	if (s->phase >= SES_LIVE)
+		log_warnx("closing: %s", text);
+	else
+		svc_send(s->svc, MSG_EVENT, 0, json_pack("{s:s, s:s, s:o}", "event", "refused", "peer", s->conn.peer,
+		    "text", msg_text(text, strlen(text))));
+}
+
 static void
 refuse_url(struct session *s, const struct rtmp_publish *p, const char *why)
 {
 	const json_t *patterns = conf_get(s->svc->conf, "authorize.patterns");
-	char hint[256], *text = json_dumps(patterns, JSON_COMPACT);
+	char hint[256], said[SAID_MAX], *text = json_dumps(patterns, JSON_COMPACT);
 
 	publish_url_hint(patterns, p->tc_url, hint, sizeof(hint));
-	log_warnx("refused: %s: url %s name %s, patterns %s; this would match: %s", why, p->tc_url, p->name,
+	snprintf(said, sizeof(said), "%s: url %s name %s, patterns %s; this would match: %s", why, p->tc_url, p->name,
 	    text, hint);
 	free(text);
+	say_refused(s, said);
 	rtmp_session_refuse(s->rtmp, "NetStream.Publish.Denied", why);
 	finish(s, why);
 }
@@ -123,7 +135,7 @@ on_input(void *ctx, const uint8_t *p, size_t n)
 	meter_bytes(&s->stream.meter, n);
 	if (rtmp_session_input(s->rtmp, p, n) == 0)
 		return s->phase >= SES_CLOSING ? -1 : 0;
-	log_warnx("closing %s: %s", s->conn.peer, rtmp_session_error(s->rtmp));
+	say_refused(s, rtmp_session_error(s->rtmp));
 	finish(s, rtmp_session_error(s->rtmp));
 	return -1;
 }
@@ -270,29 +282,12 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 	if (s->phase == SES_LIVE)
 		live_tick(s, now);
 	if (s->phase < SES_CLOSING && (why = overdue(s, now)) != NULL) {
-		log_warnx("closing: %s", why);
+		say_refused(s, why);
 		finish(s, why);
 	}
 }
 
 /* --- what the supervisor says --- */
-
-/* The stream's folder; from here on this process can open nothing else. */
-static int
-move_in(struct session *s)
-{
-	const struct landlock_rule rules[] = {
-		{ s->dir, true, false },
-#if defined(__SANITIZE_ADDRESS__)
-		{ "/proc", false, false },	/* the leak check looks at its own threads */
-#endif
-		{ NULL, false, false },
-	};
-	bool locked;
-
-	snprintf(s->dir, sizeof(s->dir), "%s/hls/%s", conf_str(s->svc->conf, "data_dir"), s->match.name);
-	return dir_ensure(s->dir, 0750) < 0 ? -1 : landlock_restrict(rules, &locked);
-}
 
 void
 session_grant(struct svc *svc, struct msg *m)
@@ -302,14 +297,13 @@ session_grant(struct svc *svc, struct msg *m)
 
 	if (s->phase != SES_CLAIMED)
 		return;
-	if (move_in(s) < 0) {
-		log_warn("cannot use %s, or be locked into it", s->dir);
+	if (stream_move_in(&s->stream, s->match.name) < 0) {
 		rtmp_session_refuse(s->rtmp, "NetStream.Publish.Failed", "this server has no place for the stream");
 		finish(s, "no place for the stream");
 		return;
 	}
 	svc_title(svc, s->match.name);
-	stream_open(&s->stream, s->match.name, s->match.app, s->dir, leave, s, &resumed);
+	stream_open(&s->stream, s->match.name, s->match.app, leave, s, &resumed);
 	s->phase = SES_LIVE;
 	s->live_ms = s->pinged_ms = now_ms();
 	rtmp_session_accept(s->rtmp);
@@ -357,7 +351,7 @@ session_conn(struct svc *svc, struct msg *m)
 		.max_chunk_streams = (unsigned)conf_int(c, "rtmp.max_chunk_streams"),
 		.chunk_size = (uint32_t)conf_int(c, "rtmp.chunk_size"),
 		.ack_window = (uint32_t)conf_int(c, "rtmp.ack_window"),
-		.enhanced = true,
+		.max_unpublished = (size_t)conf_int(c, "rtmp.max_unpublished"),
 	};
 
 	if (fd < 0 || s->conn.fd >= 0) {
@@ -366,6 +360,7 @@ session_conn(struct svc *svc, struct msg *m)
 	}
 	str_copy(s->conn.peer, msg_str_or(m, "peer", "?"), sizeof(s->conn.peer));
 	str_copy(s->conn.local, msg_str_or(m, "local", ""), sizeof(s->conn.local));
+	s->conn.max_unread = (size_t)conf_int(c, "rtmp.max_unread");
 	s->conn.want_proxy = json_is_true(json_object_get(m->body, "proxy_protocol"));
 	log_set_peer(s->conn.peer);
 	s->rtmp = rtmp_session_new(&limits, &rtmp_ops, s, s->conn.out);

@@ -1,5 +1,5 @@
 /*
- * sink.h - what the ingest knows of an output. session.c appends a tag to the ring and tells
+ * sink.h - what the ingest knows of an output. stream.c appends a tag to the ring and tells
  * every sink; nothing else in the ingest knows which output is which.
  */
 #ifndef MILLRACE_SINK_H

@@ -7,7 +7,7 @@
  * segment's key frame: video from there in the ring, audio by time wherever it lies, which
  * is how ffmpeg's interleaver divided it. A new generation of tracks or headers ends the
  * child by EOF and starts another, with a DISCONTINUITY.
- * Called by session.c through sink_ops; spawning and backoff are the supervisor's.
+ * Called by stream.c through sink_ops; spawning and backoff are the supervisor's.
  */
 #include "sink_hls.h"
 
@@ -45,7 +45,7 @@ struct hls {
 	struct tag *need;		/* oldest tag in the ring that belongs to it */
 	struct ring_gen *known;		/* of the newest start */
 	bool sought;			/* there was a start: those after it come one by one */
-	bool cut_waits, cut_wants_audio, draining;
+	bool cut_waits, cut_wants_audio, draining, cut_off;	/* cut_off: what the child lists now is torn */
 	unsigned last_tries;
 	int64_t base_ms, checked_ms, batch_ms, stuck_ms;	/* base: the least time from need on */
 	struct sink_hls_stats stats;
@@ -107,14 +107,19 @@ show_segments(const struct hls *h)
 }
 
 static void
-listed(struct hls *h, int64_t csv_us, int64_t csv_end_ms)
+segment_cb(void *ctx, int64_t csv_us, int64_t csv_end_ms)
 {
+	struct hls *h = ctx;
 	struct tag *start = h->start, *end;
 	int64_t duration_us;
 	char uri[64];
 
-	end = hls_cut_end(start, csv_us, csv_end_ms, &duration_us);
 	hls_child_segment(&h->child, uri, sizeof(uri));
+	if (start == NULL || h->phase == HLS_DISCARDED || h->cut_off) {
+		log_debug("segment not taken: %s", uri);
+		return;
+	}
+	end = hls_cut_end(start, csv_us, csv_end_ms, &duration_us);
 	h->stats.discontinuities += h->list.discontinuity;
 	hls_list_add(&h->list, uri, duration_us, start->wall_ms, start->pts_ms + duration_us / 1000);
 	h->stats.segments++;
@@ -123,18 +128,6 @@ listed(struct hls *h, int64_t csv_us, int64_t csv_end_ms)
 	if (end != NULL && end->cut)
 		h->stats.delay_ms = now_ms() - end->came_ms;
 	set_start(h, end != NULL ? end : hls_cut_start(start, start->gen));
-}
-
-static void
-csv_line(void *ctx, const char *line)
-{
-	struct hls *h = ctx;
-	int64_t end_ms, us = hls_child_listed_us(&h->child, line, &end_ms);
-
-	if (us < 0 || h->start == NULL || h->phase == HLS_DISCARDED)
-		log_debug("segment not taken: %s", line);
-	else
-		listed(h, us, end_ms);
 }
 
 /* --- feeding --- */
@@ -178,7 +171,7 @@ on_spawned(struct hls *h, struct msg *m)
 {
 	struct tag *start = h->phase == HLS_ASKED ? h->start : NULL;
 
-	if (hls_child_open(&h->child, h->sink.env.svc, m, start, h->need, write_cb) < 0)
+	if (hls_child_open(&h->child, h->sink.env.svc, m, start, h->need) < 0)
 		return;
 	h->phase = HLS_UP;
 	push(h);
@@ -205,13 +198,15 @@ child_over(struct hls *h, const char *reason, int64_t retry_ms, bool well)
 	bool ended;
 
 	hls_child_drain(&h->child);
-	hls_child_unlink(&h->child, h->sink.env.dir);
+	ended = h->phase == HLS_DRAINING && ((well && !h->cut_off) || ++h->last_tries > LAST_TRIES);
+	hls_child_release(&h->child, ended);
+	hls_dir_sweep(h->sink.env.dir, &h->list.state);
 	h->list.discontinuity = h->list.state.nsegments > 0;
 	/* at its end it listed its last segment; what is left of that generation never will be */
-	ended = h->phase == HLS_DRAINING && (well || ++h->last_tries > LAST_TRIES);
 	if (ended && h->start != NULL && h->start->gen == h->child.feed.gen)
 		set_start(h, hls_cut_start(h->start, h->child.feed.gen));
 	hls_child_close(&h->child);
+	h->cut_off = false;
 	h->phase = HLS_IDLE;
 	if (retry_ms < 0 && !ended) {
 		fail(h, reason);
@@ -224,12 +219,13 @@ child_over(struct hls *h, const char *reason, int64_t retry_ms, bool well)
 
 /* Its list ended: EXITED follows, unless nobody is left to say so. */
 static void
-csv_end(void *ctx)
+list_end_cb(void *ctx)
 {
 	struct hls *h = ctx;
 
 	if (h->sink.env.svc->control != NULL)
 		return;
+	hls_child_release(&h->child, h->phase == HLS_DRAINING);
 	h->draining = true;
 	h->start = NULL;	/* nor to start another */
 	child_over(h, "the supervisor is gone", -1, true);
@@ -248,27 +244,24 @@ hls_message(struct sink *s, struct msg *m)
 static void
 replace(struct hls *h, const char *why)
 {
+	hls_child_drain(&h->child);
+	h->cut_off = true;
 	hls_feed_close(&h->child.feed);
 	svc_send(h->sink.env.svc, MSG_OUTPUT_DOWN, 0, json_pack("{s:s, s:s, s:s}", "output", HLS_OUTPUT,
 	    "reason", why, "action", "restart"));
 }
 
-/* A child that takes nothing, or lists nothing although key frames came. */
 static void
 check_stuck(struct hls *h, int64_t now)
 {
-	int64_t limit = 3000LL * h->list.state.target_sec + h->stuck_ms, blocked = h->child.feed.blocked_ms;
 	const struct tag *end = NULL;
-	const char *why = NULL;
+	const char *why;
 
 	if (h->phase != HLS_UP && h->phase != HLS_DRAINING)
 		return;
 	if (h->start != NULL && h->start->gen == h->child.feed.gen && h->start->gen->video)
 		end = hls_cut_next(h->start);
-	if (blocked != 0 && now - blocked > h->stuck_ms)
-		why = "it took no input";
-	else if (end != NULL && now - end->came_ms > limit && now - h->child.up_ms > limit)
-		why = "it finished no segment although key frames came";
+	why = hls_child_stuck(&h->child, end, 3000LL * h->list.state.target_sec, h->stuck_ms, now);
 	if (why == NULL)
 		return;
 	log_warnx("ffmpeg hls is stuck: %s; another one takes over", why);
@@ -315,6 +308,8 @@ hls_overrun(struct sink *s, struct tag *first)
 	/* a child that has half a tag can't go on; one that has not begun can */
 	if (h->phase == HLS_UP)
 		replace(h, "the ring overran");
+	else if (h->phase == HLS_DRAINING)
+		h->cut_off = true;
 	set_start(h, hls_cut_start(first, NULL));
 }
 
@@ -325,7 +320,7 @@ hls_regen(struct sink *s, struct tag *first)
 
 	if (first == NULL)
 		return;
-	hls_lines_drain(&h->child.csv);
+	hls_child_drain(&h->child);
 	if (h->phase == HLS_UP && hls_feed_has(&h->child.feed, first)) {
 		hls_feed_close(&h->child.feed);
 		h->phase = HLS_DISCARDED;
@@ -372,6 +367,8 @@ sink_hls_stats(const struct sink *s, struct sink_hls_stats *out)
 	*out = ((const struct hls *)(const void *)s)->stats;
 }
 
+static const struct hls_child_ops child_ops = { .segment = segment_cb, .end = list_end_cb, .writable = write_cb };
+
 static const struct sink_ops hls_ops = {
 	.name = HLS_OUTPUT, .budget_ms = READ_TICK_MS, .tag = hls_tag, .tick = hls_tick, .needs = hls_needs,
 	.overrun = hls_overrun, .regen = hls_regen, .message = hls_message, .drain = hls_drain, .free = hls_free,
@@ -387,7 +384,7 @@ sink_hls_new(const struct sink_env *env, int64_t *start_ms, bool *resumed)
 	h->sink.ops = &hls_ops;
 	h->sink.env = *env;
 	hls_cut_init(&h->cut, segment_ms);
-	hls_child_init(&h->child, csv_line, csv_end, h);
+	hls_child_init(&h->child, env->svc->base, env->dir, &child_ops, h);
 	h->batch_ms = conf_int(conf, "streams.hls.batch");
 	h->stuck_ms = conf_int(conf, "streams.hls.stuck");
 	*resumed = hls_list_open(&h->list, env->dir, env->name, env->app, segment_ms,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf.h"
+#include "landlock.h"
 #include "log.h"
 #include "sink_hls.h"
 #include "util.h"
@@ -29,6 +30,25 @@ stream_free(struct stream *s)
 	ring_free(&s->ring);
 }
 
+int
+stream_move_in(struct stream *s, const char *name)
+{
+	const struct landlock_rule rules[] = {
+		{ s->dir, true, false },
+#if defined(__SANITIZE_ADDRESS__)
+		{ "/proc", false, false },	/* the leak check looks at its own threads */
+#endif
+		{ NULL, false, false },
+	};
+	bool locked;
+
+	snprintf(s->dir, sizeof(s->dir), "%s/hls/%s", conf_str(s->svc->conf, "data_dir"), name);
+	if (dir_ensure(s->dir, 0750) == 0 && landlock_restrict(rules, &locked) == 0)
+		return 0;
+	log_warn("cannot use %s, or be locked into it", s->dir);
+	return -1;
+}
+
 static void
 sink_warn(void *ctx, const char *text)
 {
@@ -39,10 +59,10 @@ sink_warn(void *ctx, const char *text)
 }
 
 void
-stream_open(struct stream *s, const char *name, const char *app, const char *dir,
+stream_open(struct stream *s, const char *name, const char *app,
     void (*done)(void *ctx), void *ctx, bool *resumed)
 {
-	struct sink_env env = { .svc = s->svc, .ring = &s->ring, .name = name, .app = app, .dir = dir,
+	struct sink_env env = { .svc = s->svc, .ring = &s->ring, .name = name, .app = app, .dir = s->dir,
 		.done = done, .done_ctx = ctx, .warn = sink_warn, .warn_ctx = s };
 	int64_t start_ms;
 
@@ -96,7 +116,8 @@ stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *b
 	struct flv_info info;
 	struct tag *t;
 
-	if ((audio ? flv_parse_audio : flv_parse_video)(body, len, &info) < 0) {
+	if ((audio ? flv_parse_audio : flv_parse_video)(body, len, &info) < 0 ||
+	    (info.sequence_header && len > (size_t)conf_int(s->svc->conf, "rtmp.max_metadata"))) {
 		s->meter.torn++;
 		return;
 	}
@@ -124,6 +145,8 @@ stream_tick(struct stream *s, int64_t now)
 {
 	if (s->tracks.unsupported[0] != '\0')
 		return s->tracks.unsupported;
+	if (s->tracks.gen->video && meter_key_age(&s->meter) > conf_int(s->svc->conf, "streams.key_frame_age"))
+		return "no key frame for streams.key_frame_age: set Keyframe Interval to 2 s in the encoder";
 	if (tracks_tick(&s->tracks, now))
 		s->hls->ops->regen(s->hls, ring_regen(&s->ring, s->tracks.gen));
 	s->hls->ops->tick(s->hls, now);
@@ -156,7 +179,7 @@ stream_board(struct stream *s, const char *state, int64_t now)
 	p->media.ring_bytes = s->ring.bytes;
 	p->media.dropped_frames = s->ring.dropped;
 	str_copy(p->media.encoder, s->encoder, sizeof(p->media.encoder));
-	meter_warning(&s->meter, conf_int(s->svc->conf, "streams.key_frame_age"), s->tracks.gen->video, now,
+	meter_warning(&s->meter, conf_int(s->svc->conf, "streams.key_frame_age"), s->tracks.gen->video,
 	    p->media.warning, sizeof(p->media.warning));
 	if (s->sink_warning[0] != '\0')
 		str_copy(p->media.warning, s->sink_warning, sizeof(p->media.warning));

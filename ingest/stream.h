@@ -16,7 +16,7 @@
 
 struct stream {
 	struct svc *svc;
-	const char *dir;
+	char dir[512];			/* data_dir/hls/NAME */
 	struct ring ring;
 	struct timeline timeline;
 	struct tracks tracks;
@@ -27,8 +27,10 @@ struct stream {
 
 void stream_init(struct stream *s, struct svc *svc);
 void stream_free(struct stream *s);
-/* GRANT: name and app stay the caller's; done: stream_drain() is through. *resumed: the playlist goes on. */
-void stream_open(struct stream *s, const char *name, const char *app, const char *dir,
+/* The stream's folder; from here on this process can open nothing else. -1: it was said why. */
+int stream_move_in(struct stream *s, const char *name);
+/* GRANT: name and app stay the caller's; done: what stream_end() began is through. *resumed: the playlist goes on. */
+void stream_open(struct stream *s, const char *name, const char *app,
     void (*done)(void *ctx), void *ctx, bool *resumed);
 void stream_metadata(struct stream *s, json_t *data);	/* may come before it is open */
 void stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len);

@@ -1,4 +1,4 @@
-/* timeline.c - normalises timestamps (contract in timeline.h). Called by session.c for every media tag. */
+/* timeline.c - normalises timestamps (contract in timeline.h). Called by stream.c for every media tag. */
 #include "timeline.h"
 
 #include <string.h>

@@ -22,6 +22,7 @@
 #define AAC FLV_FOURCC('m', 'p', '4', 'a')
 #define OPUS FLV_FOURCC('O', 'p', 'u', 's')
 #define MP3 FLV_FOURCC('.', 'm', 'p', '3')
+#define OPUS_HEAD_CHANNELS 9	/* where OpusHead has them, RFC 7845 5.1 */
 #define LEGACY 16	/* codec ids of before FourCCs are less */
 
 void
@@ -66,6 +67,47 @@ needs_header(uint32_t codec)
 	return codec == AVC || codec == HEVC || codec == AV1 || codec == AAC || codec == OPUS;
 }
 
+static void
+video_facts(const struct tracks *t, struct ring_gen *g, const struct flv_info *info, const uint8_t *body)
+{
+	const uint8_t *p = body + info->payload;
+	int rc = info->codec == AVC ? flv_avc_size(p, info->payload_len, &g->width, &g->height) :
+	    info->codec == HEVC ? flv_hevc_size(p, info->payload_len, &g->width, &g->height) :
+	    info->codec == AV1 ? flv_av1_size(p, info->payload_len, &g->width, &g->height) :
+	    flv_vp9_size(p, info->payload_len, &g->width, &g->height);
+
+	if (rc < 0) {		/* the encoder's word */
+		g->width = t->told_width;
+		g->height = t->told_height;
+	}
+}
+
+static void
+audio_facts(struct ring_gen *g, const struct flv_info *info, const uint8_t *body)
+{
+	g->rate = info->sample_rate;
+	g->channels = info->channels;
+	if (info->codec == AAC)
+		flv_aac_config(body + info->payload, info->payload_len, &g->rate, &g->channels);
+	else if (info->codec == OPUS && info->payload_len > OPUS_HEAD_CHANNELS) {
+		g->rate = 48000;
+		g->channels = body[info->payload + OPUS_HEAD_CHANNELS];
+	}
+}
+
+/* A track with its header, or (NULL) its first frame. */
+static void
+set_track(struct tracks *t, struct ring_gen *g, const struct flv_info *info, const uint8_t *body, const uint8_t *header,
+    size_t len)
+{
+	ring_gen_set(g, info, header, len);
+	if (info->type == FLV_VIDEO)
+		video_facts(t, g, info, body);
+	else
+		audio_facts(g, info, body);
+	check_together(t, g);
+}
+
 /* The generation that is being prepared; before an output can have started that is the current one. */
 static struct ring_gen *
 draft(struct tracks *t)
@@ -94,8 +136,7 @@ take_header(struct tracks *t, const struct flv_info *info, const uint8_t *body, 
 	if (same_header(newest, info->type == FLV_AUDIO, body, len))
 		return;
 	g = draft(t);
-	ring_gen_set(g, info, body, len);
-	check_together(t, g);
+	set_track(t, g, info, body, body, len);
 }
 
 static void
@@ -110,7 +151,7 @@ switch_pending(struct tracks *t)
 
 /* A codec without a sequence header announces itself by its first frame. */
 static void
-announce(struct tracks *t, const struct flv_info *info)
+announce(struct tracks *t, const struct flv_info *info, const uint8_t *body)
 {
 	const struct ring_gen *newest = t->pending != NULL ? t->pending : t->gen;
 	struct ring_gen *g;
@@ -118,8 +159,7 @@ announce(struct tracks *t, const struct flv_info *info)
 	if (needs_header(info->codec) || (info->type == FLV_AUDIO ? newest->audio : newest->video))
 		return;
 	g = draft(t);
-	ring_gen_set(g, info, NULL, 0);
-	check_together(t, g);
+	set_track(t, g, info, body, NULL, 0);
 }
 
 static enum tracks_verdict
@@ -179,7 +219,7 @@ tracks_take(struct tracks *t, const struct flv_info *info, const uint8_t *body, 
 	}
 	if (info->payload_len == 0)
 		return TRACKS_DROP;
-	announce(t, info);
+	announce(t, info, body);
 	*(audio ? &t->last_audio_ms : &t->last_video_ms) = now;
 	v = audio ? take_audio(t, now) : take_video(t, info);
 	if (v == TRACKS_FRAME && !audio)
@@ -231,20 +271,11 @@ void
 tracks_board(const struct tracks *t, struct board_media *m)
 {
 	const struct ring_gen *g = t->gen;
-	int w = 0, h = 0, rate = 0, channels = 0;
 
 	m->video_codec = board_codec(g->video, g->video_codec);
 	m->audio_codec = board_codec(g->audio, g->audio_codec);
-	if (m->video_codec == BOARD_H264 && g->video_len > g->video_config)
-		flv_avc_size(g->video_header + g->video_config, g->video_len - g->video_config, &w, &h);
-	else if (g->video) {
-		w = t->told_width;
-		h = t->told_height;
-	}
-	if (m->audio_codec == BOARD_AAC && g->audio_len > g->audio_config)
-		flv_aac_config(g->audio_header + g->audio_config, g->audio_len - g->audio_config, &rate, &channels);
-	m->width = w;
-	m->height = h;
-	m->audio_rate = rate;
-	m->audio_channels = channels;
+	m->width = g->video ? g->width : 0;
+	m->height = g->video ? g->height : 0;
+	m->audio_rate = g->audio ? g->rate : 0;
+	m->audio_channels = g->audio ? g->channels : 0;
 }

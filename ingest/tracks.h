@@ -1,6 +1,6 @@
 /*
  * tracks.h - which tracks a stream has and with which headers, and when that changes: makes
- * ring generations (ring.h). Bytes in, verdict out; session.c feeds it every media message.
+ * ring generations (ring.h). Bytes in, verdict out; stream.c feeds it every media message.
  */
 #ifndef MILLRACE_TRACKS_H
 #define MILLRACE_TRACKS_H

@@ -42,8 +42,7 @@ struct board_media {
 	int32_t width, height;		/* 0 = unknown */
 	int32_t audio_rate, audio_channels;
 	uint8_t video_codec, audio_codec;	/* enum board_track_codec */
-	uint8_t duplicate_headers_changed;
-	uint8_t _pad;
+	uint8_t _pad[2];
 	uint32_t timestamp_jumps;
 	uint64_t ring_bytes;
 	char encoder[64];		/* from onMetaData, printable */

@@ -48,5 +48,9 @@ void flv_write_tag_tail(uint8_t out[FLV_TAG_TAIL_BYTES], uint32_t body_len);
 
 /* AVCDecoderConfigurationRecord / AudioSpecificConfig, payload of the sequence header. */
 int flv_avc_size(const uint8_t *record, size_t len, int *width, int *height);
+/* HEVCDecoderConfigurationRecord, AV1CodecConfigurationRecord, a VP9 key frame; -1 EBADMSG: it does not say. */
+int flv_hevc_size(const uint8_t *record, size_t len, int *width, int *height);
+int flv_av1_size(const uint8_t *record, size_t len, int *width, int *height);
+int flv_vp9_size(const uint8_t *frame, size_t len, int *width, int *height);
 int flv_aac_config(const uint8_t *asc, size_t len, int *rate, int *channels);
 #endif

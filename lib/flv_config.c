@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bits.h"
+
 #define MACROBLOCKS_MAX 1024	/* 16384 pixels: more than level 6.2 allows */
 
 static int
@@ -15,44 +17,6 @@ torn(void)
 {
 	errno = EBADMSG;
 	return -1;
-}
-
-struct bits { const uint8_t *p; size_t len, at; bool over; };
-
-static uint32_t
-bits_get(struct bits *b, unsigned n)
-{
-	uint32_t v = 0;
-
-	for (; n > 0; n--, b->at++) {
-		if (b->at / 8 >= b->len) {
-			b->over = true;
-			return 0;
-		}
-		v = v << 1 | (b->p[b->at / 8] >> (7 - b->at % 8) & 1);
-	}
-	return v;
-}
-
-static uint32_t
-bits_ue(struct bits *b)
-{
-	unsigned zeros = 0;
-
-	while (!b->over && bits_get(b, 1) == 0)
-		if (++zeros > 31) {
-			b->over = true;
-			return 0;
-		}
-	return ((1U << zeros) - 1) + bits_get(b, zeros);
-}
-
-static int32_t
-bits_se(struct bits *b)
-{
-	uint32_t v = bits_ue(b);
-
-	return v & 1 ? (int32_t)(v / 2 + 1) : -(int32_t)(v / 2);
 }
 
 static void
@@ -127,22 +91,11 @@ sps_crop(struct bits *b, uint32_t chroma, bool frames_only, uint32_t *w, uint32_
 	return 0;
 }
 
-static size_t
-without_emulation_prevention(const uint8_t *in, size_t len, uint8_t *out, size_t size)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < len && n < size; i++)
-		if (i < 2 || in[i] != 3 || in[i - 1] != 0 || in[i - 2] != 0)
-			out[n++] = in[i];
-	return n;
-}
-
 static int
 sps_size(const uint8_t *sps, size_t len, int *width, int *height)
 {
 	uint8_t raw[256];
-	struct bits b = { .p = raw, .len = without_emulation_prevention(sps, len, raw, sizeof(raw)) };
+	struct bits b = { .p = raw, .len = bits_unescape(sps, len, raw, sizeof(raw)) };
 	uint32_t profile, chroma = 1, w, h;
 	bool frames_only;
 

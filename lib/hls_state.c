@@ -77,7 +77,7 @@ lists_read(const json_t *o, struct hls_state *s)
 	const json_t *segments = json_object_get(o, "segments"), *old = json_object_get(o, "old"), *v;
 	size_t i;
 
-	if (json_array_size(segments) > HLS_WINDOW_MAX || json_array_size(old) > HLS_OLD_MAX)
+	if (json_array_size(segments) >= HLS_WINDOW_MAX || json_array_size(old) >= HLS_OLD_MAX)
 		return -1;
 	json_array_foreach(segments, i, v) {
 		struct hls_segment *g = &s->segments[s->nsegments++];

@@ -164,12 +164,6 @@ msg_chan_free(struct msg_chan **cp)
 	free(c);
 }
 
-int
-msg_chan_fd(const struct msg_chan *c)
-{
-	return c->fd;
-}
-
 int64_t
 msg_chan_stuck_ms(const struct msg_chan *c)
 {

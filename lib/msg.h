@@ -35,7 +35,6 @@ typedef void (*msg_cb)(struct msg_chan *c, struct msg *m, void *ctx);
 struct msg_chan *msg_chan_new(struct event_base *base, int fd, msg_cb cb, void *ctx);
 /* Closes the socket and every queued fd; sets *c NULL. Safe inside the callback. */
 void msg_chan_free(struct msg_chan **c);
-int msg_chan_fd(const struct msg_chan *c);
 /* Age in ms of the oldest unsent message, 0 if none: > PROTO_HUNG_MS means hung. */
 int64_t msg_chan_stuck_ms(const struct msg_chan *c);
 size_t msg_chan_queued(const struct msg_chan *c);

@@ -151,6 +151,16 @@ as_bytes(const struct sockaddr *sa, uint8_t out[16])
 	return 0;
 }
 
+struct in6_addr
+net_customer(const struct sockaddr *sa)
+{
+	struct in6_addr key = { { { 0 } } };
+
+	if (as_bytes(sa, key.s6_addr) == 0 && !IN6_IS_ADDR_V4MAPPED(&key) && !IN6_IS_ADDR_LOOPBACK(&key))
+		memset(&key.s6_addr[8], 0, 8);
+	return key;
+}
+
 bool
 net_same_host(const struct sockaddr *a, const struct sockaddr *b)
 {

@@ -61,12 +61,12 @@ enum proto_type {
 	MSG_OUTPUT_DOWN, /* {output, reason, action:"restart"|"stop"}: judge it dead; the
 			 * supervisor runs the stop ladder; restart: EXITED then follows */
 	MSG_EVENT,	/* {event, ...}: "viewers" {name, n}; "stream_live" {name}; "stream_ended" {name};
-			 * "warning" {name, text}; "publisher_gone" {}: an ingest that completes files. */
-	MSG_BYE,	/* {reason, end}: last message of a child. ingest: end = "finish" (publisher
-			 * ended or lost: the state stays, reconnect timer runs) */
+			 * "warning" {name, text}; "publisher_gone" {}: an ingest that completes files;
+			 * "refused" {peer, text}: an ingest before it had a stream; logged now and then. */
+	MSG_BYE,	/* {reason}: last message of a child */
 	/* supervisor -> child */
-	MSG_CONN = 32,	/* {peer, local, secure} + 1 fd: the connection this ingest serves */
-	MSG_GRANT,	/* {name}: claim granted */
+	MSG_CONN = 32,	/* {peer, local, proxy_protocol (bool)} + 1 fd: the connection this ingest serves */
+	MSG_GRANT,	/* {name, resume (bool: the stream goes on)}: claim granted */
 	MSG_REFUSE,	/* {code, text}: claim refused; code: "key" "signature" "expired"
 			 * "duplicate" "elsewhere" "redis" "busy" "disk" "stopping" */
 	MSG_SPAWNED,	/* {output, pid, params} + fds stdin, stderr, list: a child runs with

@@ -317,8 +317,8 @@ skeleton_end(struct svc *s)
 	if (s->ops->cleanup != NULL)
 		s->ops->cleanup(s);
 	if (s->control != NULL) {
-		svc_send(s, MSG_BYE, 0, json_pack("{s:s, s:s}", "reason",
-		    sk.bye_reason != NULL ? sk.bye_reason : "", "end", "finish"));
+		svc_send(s, MSG_BYE, 0, json_pack("{s:s}", "reason",
+		    sk.bye_reason != NULL ? sk.bye_reason : ""));
 		msg_flush(s->control, BYE_FLUSH_MS);
 	}
 	msg_chan_free(&s->control);

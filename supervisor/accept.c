@@ -60,7 +60,7 @@ say_refused(const struct sockaddr *peer, const char *why)
 }
 
 struct survey {
-	const struct sockaddr *peer;
+	struct in6_addr peer;
 	unsigned same_host;
 	struct child *oldest;	/* unfinished */
 };
@@ -77,10 +77,12 @@ static void
 survey_one(struct child *c, void *ctx)
 {
 	struct survey *s = ctx;
+	struct in6_addr peer;
 
 	if (c->kind != KIND_INGEST || c->conn_ms == 0)
 		return;
-	if (!leaving(c) && net_same_host((struct sockaddr *)&c->peer_addr, s->peer))
+	peer = net_customer((struct sockaddr *)&c->peer_addr);
+	if (!leaving(c) && IN6_ARE_ADDR_EQUAL(&peer, &s->peer))
 		s->same_host++;
 	if (c->handshake && (s->oldest == NULL || c->conn_ms < s->oldest->conn_ms))
 		s->oldest = c;
@@ -90,7 +92,7 @@ survey_one(struct child *c, void *ctx)
 static const char *
 over_limit(const struct sockaddr *peer, bool proxied)
 {
-	struct survey s = { .peer = peer };
+	struct survey s = { .peer = net_customer(peer) };
 
 	if (total >= (unsigned)conf_int(sv.conf, "limits.connections"))
 		return "limits.connections is reached";
@@ -143,8 +145,7 @@ hand_over(int fd, const struct sockaddr_storage *peer, bool proxy_protocol)
 		close(fd);
 		return;
 	}
-	body = json_pack("{s:s, s:s, s:b, s:b}", "peer", c->peer, "local", text, "secure", 0,
-	    "proxy_protocol", proxy_protocol);
+	body = json_pack("{s:s, s:s, s:b}", "peer", c->peer, "local", text, "proxy_protocol", proxy_protocol);
 	if (msg_send(c->control, MSG_CONN, 0, body, &fd, 1) == -1)
 		child_kill(c, "its connection could not be handed over");
 }

@@ -229,14 +229,14 @@ static pid_t
 launch_with(struct child *c, int control, int page, int config)
 {
 	struct spawn_fd fds[40];
-	char path[320], title[32];
-	char *argv[] = { title, c->name[0] != '\0' ? c->name : NULL, NULL };
-	int nfds = own_fds(c, control, page, config, fds, 40);
+	char path[320], title[32], room[BOARD_NAME];	/* room: where ps will show a stream's name */
+	char *argv[] = { title, c->name[0] != '\0' ? c->name : c->kind == KIND_INGEST ? room : NULL, NULL };
 
 	snprintf(title, sizeof(title), "millrace-%s", child_kind_name(c->kind));
+	snprintf(room, sizeof(room), "%*s", BOARD_NAME - 1, "");
 	if (path_join(path, sizeof(path), sv.libexec, title) == -1)
 		return -1;
-	return spawn_program(path, argv, environ, fds, nfds);
+	return spawn_program(path, argv, environ, fds, own_fds(c, control, page, config, fds, 40));
 }
 
 int

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ make(enum child_kind kind)
 		return -1;
 	}
 	json_object_set_new(view, "listeners", json_integer(kind == KIND_HTTP ? sv.nlisten_http : 0));
+	json_object_set_new(view, "alone", json_boolean(strcmp(conf_str(sv.conf, "redis.url"), "embedded") == 0));
 	json_object_set_new(view, "host_id", json_string(sv.host_id));
 	json_object_set_new(view, "host", json_string(sv.host));
 	fd = conf_write_memfd(view);

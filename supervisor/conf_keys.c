@@ -56,11 +56,11 @@ const struct conf_key conf_keys[] = {
 	    "Acknowledgement window announced to publishers.", false },
 	{ "rtmp.handshake_timeout", CONF_DURATION, "10s", CONF_NEW_STREAMS, SEE_INGEST, 100, SEC(300), NULL,
 	    "From the connection to the publish command.", false },
-	{ "rtmp.first_media_timeout", CONF_DURATION, "10s", CONF_NEW_STREAMS, SEE_INGEST, 100, SEC(300), NULL,
+	{ "rtmp.first_media_timeout", CONF_DURATION, "10s", CONF_LIVE, SEE_INGEST, 100, SEC(300), NULL,
 	    "From the publish command to the first audio or video.", false },
-	{ "rtmp.ping_interval", CONF_DURATION, "5s", CONF_NEW_STREAMS, SEE_INGEST, 100, SEC(300), NULL,
+	{ "rtmp.ping_interval", CONF_DURATION, "5s", CONF_LIVE, SEE_INGEST, 100, SEC(300), NULL,
 	    "Between two pings to a publisher.", false },
-	{ "rtmp.ping_timeout", CONF_DURATION, "15s", CONF_NEW_STREAMS, SEE_INGEST, 200, SEC(600), NULL,
+	{ "rtmp.ping_timeout", CONF_DURATION, "15s", CONF_LIVE, SEE_INGEST, 200, SEC(600), NULL,
 	    "No byte at all for this long: the publisher is gone. More than "
 	    "ping_interval.", false },
 	{ "rtmp.user_timeout", CONF_DURATION, "10s", CONF_NEW_STREAMS, SEE_INGEST, 0, SEC(600), NULL,
@@ -72,9 +72,13 @@ const struct conf_key conf_keys[] = {
 	    "Chunk streams that one publisher may use.", false },
 	{ "rtmp.max_buffered", CONF_SIZE, "16MiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(64), GIB(1), NULL,
 	    "Sum of a publisher's unfinished messages. Not less than max_message.", false },
+	{ "rtmp.max_unpublished", CONF_SIZE, "64KiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(4), MIB(16), NULL,
+	    "The two of a connection whose publishing is not accepted yet.", false },
+	{ "rtmp.max_unread", CONF_SIZE, "64KiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(4), MIB(16), NULL,
+	    "Replies that a publisher may leave unread.", false },
 	{ "rtmp.max_metadata", CONF_SIZE, "64KiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(1), MIB(1), NULL,
-	    "Longest onMetaData that is looked at.", false },
-	{ "rtmp.read_tick", CONF_DURATION, "250ms", CONF_NEW_STREAMS, SEE_INGEST, 0, SEC(1), NULL,
+	    "Longest onMetaData that is looked at, and longest sequence header taken.", false },
+	{ "rtmp.read_tick", CONF_DURATION, "250ms", CONF_LIVE, SEE_INGEST, 0, SEC(1), NULL,
 	    "How often a live publisher's socket is read. Less: more CPU, not sooner "
 	    "segments.", false },
 
@@ -88,7 +92,7 @@ const struct conf_key conf_keys[] = {
 	{ "http.api_token", CONF_SECRET, "\"\"", CONF_LIVE, SEE_HTTP, 8, 0, NULL,
 	    "Bearer token for calls that change state. Empty: only from this machine.", true },
 	{ "http.trusted_proxies", CONF_NETS, "[]", CONF_LIVE, SEE_HTTP, 0, 256, NULL,
-	    "Networks whose X-Forwarded-For and X-Forwarded-Proto are believed.", false },
+	    "Networks whose Forwarded and X-Forwarded-For are believed.", false },
 	{ "http.max_connections", CONF_INT, "4096", CONF_LIVE, SEE_HTTP, 8, 500000, NULL,
 	    "Open connections of one worker.", false },
 	{ "http.max_per_address", CONF_INT, "256", CONF_LIVE, SEE_HTTP, 1, 500000, NULL,
@@ -114,7 +118,7 @@ const struct conf_key conf_keys[] = {
 	    "Paths of RTMP URLs that may publish. {username} is the stream's name.", false },
 	{ "authorize.routes", CONF_CHOICES, "[ws, whip, frames, upload]", CONF_LIVE, SEE_INGEST | SEE_HTTP, 0, 4,
 	    "ws|whip|frames|upload", "Other ways to publish that are open, each as "
-	    "/ROUTE/NAME.", false },
+	    "/ROUTE/NAME. This version takes RTMP only.", false },
 	{ "authorize.keys", CONF_KEYS, "{}", CONF_LIVE, 0, 0, 0, NULL,
 	    "Stream names and the hashes of their keys, as `millrace key NAME` prints "
 	    "them.", true },
@@ -134,16 +138,16 @@ const struct conf_key conf_keys[] = {
 	{ "streams.ring", CONF_SIZE, "32MiB", CONF_NEW_STREAMS, SEE_ALL, MIB(1), GIB(4), NULL,
 	    "Media kept in memory per stream; an output that falls further behind loses "
 	    "frames.", false },
-	{ "streams.key_frame_age", CONF_DURATION, "15s", CONF_NEW_STREAMS, SEE_ALL, SEC(1), SEC(600), NULL,
+	{ "streams.key_frame_age", CONF_DURATION, "15s", CONF_LIVE, SEE_ALL, SEC(1), SEC(600), NULL,
 	    "Video without a key frame for this long is ended: it can't be cut into "
 	    "segments.", false },
 	{ "streams.max", CONF_INT, "256", CONF_LIVE, SEE_ALL, 1, 1024, NULL,
 	    "Streams of this host.", false },
 	{ "streams.hls.segment", CONF_DURATION, "1s", CONF_NEW_STREAMS, SEE_ALL, 200, SEC(60), NULL,
 	    "Least length of a segment; each ends at the next key frame.", false },
-	{ "streams.hls.window", CONF_INT, "6", CONF_NEW_STREAMS, SEE_ALL, 3, 1000, NULL,
+	{ "streams.hls.window", CONF_INT, "6", CONF_NEW_STREAMS, SEE_ALL, 3, 63, NULL,
 	    "Segments in the playlist.", false },
-	{ "streams.hls.keep", CONF_INT, "3", CONF_NEW_STREAMS, SEE_ALL, 0, 1000, NULL,
+	{ "streams.hls.keep", CONF_INT, "3", CONF_NEW_STREAMS, SEE_ALL, 0, 63, NULL,
 	    "Segments kept on disk after they left the playlist.", false },
 	{ "streams.hls.batch", CONF_DURATION, "250ms", CONF_NEW_STREAMS, SEE_ALL, 0, SEC(5), NULL,
 	    "Media is handed to ffmpeg this often, and at every key frame.", false },
@@ -181,7 +185,7 @@ const struct conf_key conf_keys[] = {
 	{ "log.file", CONF_TEXT, "\"\"", CONF_RESTART, 0, 0, 0, NULL,
 	    "Where the log goes. Empty: stderr.", false },
 	{ "events.spool_max", CONF_SIZE, "64MiB", CONF_LIVE, SEE_REGISTRY, KIB(64), GIB(16), NULL,
-	    "Events kept on disk while Redis is away; beyond it the oldest go.", false },
+	    "Events kept on disk while Redis is away; beyond it new ones are lost, counted.", false },
 };
 const size_t conf_nkeys = sizeof(conf_keys) / sizeof(conf_keys[0]);
 

@@ -210,13 +210,26 @@ client_new(int fd, const struct ucred *cred)
 }
 
 static void
+resume_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	if (accept_event != NULL)
+		event_add(accept_event, NULL);
+}
+
+static void
 accept_cb(evutil_socket_t fd, short what, void *ctx)
 {
+	struct timeval pause = { 1, 0 };
 	struct ucred cred;
 	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (client == -1)
+	if (client == -1) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {	/* it would call at once again */
+			event_del(accept_event);
+			event_base_once(sv.base, -1, EV_TIMEOUT, resume_cb, NULL, &pause);
+		}
 		return;
+	}
 	if (!may(client, &cred)) {
 		log_warnx("control.sock: uid %u is neither root, our own nor in control.group",
 		    (unsigned)cred.uid);

@@ -168,7 +168,7 @@ filter_calls(const struct profile *p)
 	static const int network[] = { SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind),
 		SCMP_SYS(listen) };
 	static const int signals[] = { SCMP_SYS(kill), SCMP_SYS(tkill), SCMP_SYS(pidfd_open),
-		SCMP_SYS(pidfd_send_signal) };
+		SCMP_SYS(pidfd_send_signal), SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo) };
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int rc = filter == NULL ? -ENOMEM : 0;
 
@@ -178,6 +178,13 @@ filter_calls(const struct profile *p)
 		rc = deny(filter, network, sizeof(network) / sizeof(network[0]));
 	if (rc == 0 && !p->kill)
 		rc = deny(filter, signals, sizeof(signals) / sizeof(signals[0]));
+	/* a program may abort(), and ask for its own limits */
+	if (rc == 0 && !p->kill)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1,
+		    SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid()));
+	if (rc == 0 && !p->kill)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1,
+		    SCMP_A0(SCMP_CMP_NE, 0));
 	if (rc == 0)
 		rc = seccomp_load(filter);
 	errno = -rc;

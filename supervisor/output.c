@@ -25,6 +25,7 @@
 
 #define OUTPUTS_PER_OWNER BOARD_OUTPUTS
 #define NO_SPACE_RETRY_MS 1000
+#define SHORT_LIFE_MS 2000	/* new headers more often than that wait a little */
 #define SPACE_MIN_BYTES (4 << 20)
 
 enum output_state { OUTPUT_WAITING, OUTPUT_UP, OUTPUT_BACKOFF, OUTPUT_FAILED };
@@ -307,7 +308,7 @@ void
 output_child_gone(struct child *ffmpeg, int status)
 {
 	struct output *o = ffmpeg->output;
-	int64_t lived_ms = now_ms() - ffmpeg->started_ms;
+	int64_t lived_ms = now_ms() - ffmpeg->started_ms, wait_ms;
 
 	if (output_probe_gone(ffmpeg) || o == NULL)
 		return;
@@ -327,9 +328,10 @@ output_child_gone(struct child *ffmpeg, int status)
 		return;
 	}
 	o->state = OUTPUT_WAITING;
-	o->due_ms = 0;
+	wait_ms = lived_ms < SHORT_LIFE_MS ? backoff_delay_ms(KIND_FFMPEG, 1, 0) : 0;
+	o->due_ms = now_ms() + wait_ms;
 	if (!o->stop)
-		say_exited(o, ffmpeg->pid, status, 0);
+		say_exited(o, ffmpeg->pid, status, wait_ms);
 	else if (o->params != NULL)
 		schedule(o);
 }
@@ -349,12 +351,6 @@ output_owner_gone(struct child *owner)
 		else
 			output_free(&o);
 	}
-}
-
-const char *
-output_name(const struct child *ffmpeg)
-{
-	return ffmpeg->output != NULL ? ffmpeg->output->name : "";
 }
 
 void

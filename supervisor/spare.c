@@ -6,11 +6,10 @@
  *
  * A spare has seen not one foreign byte: if one dies that is our own fault, and the next
  * comes with the backoff of a worker. It is no connection and no handshake to any limit.
- * After a reload, or when ffmpeg was probed, all are replaced: so each has today's limits
+ * After a reload all are replaced: so each has today's limits
  * and config. The supervisor does without whenever there is none.
  *
- * Called by main.c, accept.c (also of deaths), route.c (a claim), child_work.c (reload),
- * output_probe.c.
+ * Called by main.c, accept.c (also of deaths), route.c (a claim), child_work.c (reload).
  */
 #include <errno.h>
 #include <string.h>

@@ -66,5 +66,5 @@ void stream_slot_take(struct stream *s);
 void stream_slot_give(struct stream *s);
 void stream_free_viewers(struct stream *s);
 /* One log line per address and second. */
-void stream_say_refused(const char *peer, const char *name, const char *text);
+void stream_say_refused(const char *peer, const char *text);
 #endif

@@ -59,8 +59,10 @@ static void
 refuse(struct child *c, uint32_t id, const char *name, const char *code, const char *text)
 {
 	json_t *body = json_pack("{s:s, s:s}", "code", code, "text", text);
+	char said[300];
 
-	stream_say_refused(c->peer, name, text);
+	snprintf(said, sizeof(said), "as stream %s: %s", name, text);
+	stream_say_refused(c->peer, said);
 	if (c->control == NULL)
 		json_decref(body);
 	else if (msg_send(c->control, MSG_REFUSE, id, body, NULL, 0) == -1)
@@ -252,8 +254,8 @@ judge_holder(const struct claim *claim, const struct stream *s)
 
 	if (in.silence_ms < CLAIM_SILENCE_MIN_MS)
 		in.silence_ms = CLAIM_SILENCE_MIN_MS;
-	/* One that is on its way out (BYE, a stop) is no holder any more. */
-	if (s->ingest->said_bye || s->ingest->state == CHILD_STOPPING)
+	/* One that is on its way out (its publisher left, BYE, a stop) is no holder any more. */
+	if (s->ingest->said_bye || s->ingest->client_gone || s->ingest->state == CHILD_STOPPING)
 		return JUDGE_TAKE_OVER;
 	return judge_duplicate(&in);
 }

@@ -77,6 +77,13 @@ on_publisher_gone(struct child *c, struct msg *m)
 	c->client_gone = true;
 }
 
+/* Before it had a stream: a wrong URL, no RTMP, too slow. */
+static void
+on_refused(struct child *c, struct msg *m)
+{
+	stream_say_refused(msg_str_or(m, "peer", "?"), msg_str_or(m, "text", ""));
+}
+
 void
 streams_event(struct child *c, struct msg *m)
 {
@@ -84,7 +91,7 @@ streams_event(struct child *c, struct msg *m)
 	    handlers[] = {
 		{ "stream_live", on_live }, { "stream_ended", on_ended },
 		{ "viewers", on_viewers }, { "warning", on_warning },
-		{ "publisher_gone", on_publisher_gone },
+		{ "publisher_gone", on_publisher_gone }, { "refused", on_refused },
 	};
 	const char *event = msg_str(m, "event");
 	size_t i;

@@ -123,7 +123,7 @@ streams_report(void)
 }
 
 void
-stream_say_refused(const char *peer, const char *name, const char *text)
+stream_say_refused(const char *peer, const char *text)
 {
 	size_t len = (size_t)(strrchr(peer, ':') != NULL ? strrchr(peer, ':') - peer : 0);
 	int64_t now = now_ms();
@@ -146,7 +146,7 @@ stream_say_refused(const char *peer, const char *name, const char *text)
 	}
 	if (refused[i].unsaid > 0)
 		log_info("refused %s %u times more", host, refused[i].unsaid);
-	log_info("refused %s as stream %s: %s", peer, name, text);
+	log_info("refused %s: %s", peer, text);
 	refused[i].said_ms = now;
 	refused[i].unsaid = 0;
 }

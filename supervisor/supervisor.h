@@ -15,7 +15,7 @@
  *   route.c    messages: table by type; relays CALL/REPLY by kind
  *   streams.c  this host's stream table: CLAIM, duplicate, reconnect timer, finish
  *   auth.c     keys and signatures (pure: bytes in, verdict out)
- *   output.c   ffmpeg argv by kind; SPAWN/OUTPUT_DOWN/EXITED; what this ffmpeg can take
+ *   output.c   ffmpeg children: SPAWN/OUTPUT_DOWN/EXITED; this ffmpeg's version
  *   events.c   event ids and data_dir/spool
  *   control.c  run/control.sock: the CLI's verbs
  *   report.c   once a second: pages -> run/board, health
@@ -105,7 +105,7 @@ json_t *conf_plan(const json_t *from, const json_t *to);
 int listen_open_all(void);		/* 0, or -1 after a message that names holder and key */
 void listen_close_all(void);
 /*
- * Reload, before sv.conf is replaced by `to`: opens added listeners, closes removed ones. What cannot be
+ * Reload, `to` being in sv.conf already: opens added listeners, closes removed ones. What cannot be
  * opened is named in `restart`, and the list in `to` is put back to the old one: both go on as they were.
  */
 void listen_reload(const json_t *from, json_t *to, json_t *restart);
@@ -229,7 +229,6 @@ void output_down(struct child *owner, struct msg *m);
 void output_child_gone(struct child *ffmpeg, int status);
 void output_owner_gone(struct child *owner);	/* EOF reached them; the ladder begins */
 void output_report(struct child *owner, struct board_output *out, uint32_t *n, uint32_t max);
-const char *output_name(const struct child *ffmpeg);	/* "hls"; "" for the probe */
 
 /* --- events.c --- */
 /* {event, ...} gets id, time and host, is appended to the spool and sent to the registry. body stolen. */

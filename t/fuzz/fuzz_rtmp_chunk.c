@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct rtmp_chunk_limits limits = { 1 << 18, 1 << 19, 16 };
+static const struct rtmp_chunk_limits limits = { 1 << 18, 1 << 19, 16, "rtmp.max_message", "rtmp.max_buffered" };
 
 struct sum { struct rtmp_chunk *r; uint64_t hash; unsigned messages; };
 

@@ -31,7 +31,7 @@ static void
 on_publish(void *ctx, const struct rtmp_publish *p)
 {
 	struct run *r = ctx;
-	const char *const texts[] = { p->tc_url, p->path, p->app, p->name, p->query, p->flash_ver };
+	const char *const texts[] = { p->tc_url, p->path, p->app, p->name, p->query };
 
 	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		mix(r, texts[i], strlen(texts[i]) + 1);
@@ -103,7 +103,7 @@ static uint64_t
 run(const uint8_t *data, size_t size, size_t piece, uint8_t how)
 {
 	static const struct rtmp_limits limits = { .max_message = 1 << 18, .max_buffered = 1 << 19,
-		.max_metadata = 4096, .max_chunk_streams = 16, .chunk_size = 4096, .ack_window = 2500000, .enhanced = true };
+		.max_metadata = 4096, .max_chunk_streams = 16, .chunk_size = 4096, .ack_window = 2500000, .max_unpublished = 65536 };
 	static const uint8_t handshake[HANDSHAKE_BYTES] = { 3 };
 	struct evbuffer *out = evbuffer_new();
 	struct run r = { .answer = how % 3, .hash = 0xcbf29ce484222325 };

@@ -173,3 +173,25 @@ def compare(source, got, what, first_free=0, last_free=0):
     elif len(source) - want > last_free:
         problems.append(f"{what}: ends at source frame {want} of {len(source)}")
     return problems
+
+
+def runs(source, got, what):
+    """
+    (problems, [(first_ms, last_ms)]) of `got` (hashes) in `source` ((ms, hash), each hash once): its stretches
+    without a gap. Problems (strings): a frame that is unknown, or not later than the one before it.
+    """
+    index = {h: i for i, (_, h) in enumerate(source)}
+    problems, found, want = [], [], None
+    for n, h in enumerate(got):
+        at = index.get(h)
+        if at is None:
+            problems.append(f"{what} {n}: not in the source")
+            continue
+        if want is not None and at < want:
+            problems.append(f"{what} {n}: source frame {at} where {want} was due")
+        if at == want:
+            found[-1] = (found[-1][0], source[at][0])
+        else:
+            found.append((source[at][0], source[at][0]))
+        want = at + 1
+    return problems, found

@@ -41,8 +41,8 @@ static void
 a_head_names_its_tracks(void **state)
 {
 	static const uint8_t hvcc[] = "hvcC";
-	const struct matroska_track video = { FLV_FOURCC('h', 'v', 'c', '1'), hvcc, 4, 40 };
-	const struct matroska_track audio = { FLV_FOURCC('.', 'm', 'p', '3'), NULL, 0, 0 };
+	const struct matroska_track video = { FLV_FOURCC('h', 'v', 'c', '1'), hvcc, 4, 40, 320, 180, 0, 0 };
+	const struct matroska_track audio = { FLV_FOURCC('.', 'm', 'p', '3'), NULL, 0, 0, 0, 0, 48000, 2 };
 
 	write_header(&video, &audio);
 	assert_memory_equal(bytes, "\x1a\x45\xdf\xa3", 4);
@@ -52,6 +52,8 @@ a_head_names_its_tracks(void **state)
 	assert_int_equal(COUNT("\x63\xa2\x10\0\0\x04hvcC"), 1);
 	assert_int_equal(COUNT("\x23\xe3\x83\x10\0\0\x08\0\0\0\0\x02\x62\x5a\0"), 1);	/* 40,000,000 ns */
 	assert_int_equal(COUNT("\x86\x10\0\0\x09" "A_MPEG/L3"), 1);
+	assert_int_equal(COUNT("\xb0\x10\0\0\x08\0\0\0\0\0\0\x01\x40"), 1);	/* 320 */
+	assert_int_equal(COUNT("\xb5\x10\0\0\x08\x40\xe7\x70\0\0\0\0\0"), 1);	/* 48000.0 */
 	assert_int_equal(COUNT("\xae\x10\0\0"), 2);
 }
 
@@ -59,7 +61,7 @@ static void
 a_track_that_is_not_there_is_not_named(void **state)
 {
 	static const uint8_t vpcc[] = "vpcC";
-	const struct matroska_track video = { FLV_FOURCC('v', 'p', '0', '9'), vpcc, 4, 0 };
+	const struct matroska_track video = { .codec = FLV_FOURCC('v', 'p', '0', '9'), .config = vpcc, .config_len = 4 };
 
 	write_header(&video, NULL);
 	assert_int_equal(COUNT("\xae\x10\0\0"), 1);

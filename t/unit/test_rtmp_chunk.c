@@ -13,7 +13,7 @@
 
 #define MIB (1024 * 1024)
 
-static const struct rtmp_chunk_limits usual = { 10 * MIB, 16 * MIB, 64 };
+static const struct rtmp_chunk_limits usual = { 10 * MIB, 16 * MIB, 64, "rtmp.max_message", "rtmp.max_buffered" };
 
 /* What came out, as text: "type csid stream time length first-last;" for each message. */
 struct log { char text[4096]; size_t n; struct rtmp_chunk *r; };
@@ -453,7 +453,7 @@ chunk_streams_are_bounded(void **state)
 static void
 sum_of_unfinished_messages_is_bounded(void **state)
 {
-	const struct rtmp_chunk_limits l = { 1000, 1600, 64 };
+	const struct rtmp_chunk_limits l = { 1000, 1600, 64, "rtmp.max_message", "rtmp.max_buffered" };
 	struct log log = { .n = 0 };
 	struct bytes b = { .n = 0 };
 

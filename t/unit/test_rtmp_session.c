@@ -69,7 +69,7 @@ on_play(void *ctx, const char *name, char *buf, size_t size)
 }
 
 static const struct rtmp_ops ops = { on_publish, on_media, on_metadata, on_ended, on_play };
-static const struct rtmp_limits limits = { 10 << 20, 16 << 20, 64 << 10, 64, 4096, 2500000, true };
+static const struct rtmp_limits limits = { 10 << 20, 16 << 20, 64 << 10, 64 << 10, 64, 4096, 2500000 };
 
 /* --- our side: commands as chunks --- */
 
@@ -204,7 +204,7 @@ on_reply(void *ctx, const struct rtmp_message *m)
 static void
 read_replies(struct peer *c, struct evbuffer *out)
 {
-	const struct rtmp_chunk_limits l = { 1 << 20, 1 << 20, 64 };
+	const struct rtmp_chunk_limits l = { 1 << 20, 1 << 20, 64, "rtmp.max_message", "rtmp.max_buffered" };
 	size_t n = evbuffer_get_length(out);
 	const uint8_t *p = evbuffer_pullup(out, -1);
 
@@ -579,7 +579,23 @@ rubbish(void **state)
 	expect_fail(b, "of 3 bytes", "");
 	b = opening();
 	evbuffer_add(b, "\x03\0\0\0\xff\xff\xff\x14\0\0\0\0", 12);
-	expect_fail(b, "rtmp.max_message", "");
+	expect_fail(b, "rtmp.max_unpublished", "");
+	b = live();
+	evbuffer_add(b, "\x03\0\0\0\xff\xff\xff\x14\0\0\0\0", 12);
+	expect_fail(b, "rtmp.max_message", "Publish.Start");
+	b = opening();
+	call(b, 20, 0, "FCPublish", 2, 1, "cam");
+	expect_fail(b, "FCPublish before connect", "");
+}
+
+static void
+a_frame_may_be_longer_than_what_comes_before_publishing(void **state)
+{
+	static uint8_t body[100000] = { 0x27 };
+	struct evbuffer *b = live();
+
+	rtmp_chunk_write(b, 128, 6, 9, 1, 7, body, sizeof(body));
+	expect(b, LIVE "media 9 7 100000 27;", NULL);
 }
 
 int
@@ -601,7 +617,7 @@ main(void)
 		cmocka_unit_test(authmod_is_refused),
 		cmocka_unit_test(a_refused_publisher_hears_why_and_its_media_goes_nowhere),
 		cmocka_unit_test(out_of_order),
-		cmocka_unit_test(rubbish),
+		cmocka_unit_test(rubbish), cmocka_unit_test(a_frame_may_be_longer_than_what_comes_before_publishing),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -64,6 +64,7 @@ setup(void **state)
 	supervisor = sv[1];
 	svc.base = event_base_new();
 	svc.control = msg_chan_new(svc.base, sv[0], on_message, NULL);
+	memset(&page, 0, sizeof(page));
 	svc.page = &page;
 	svc.conf = json_pack("{s:{s:{s:i, s:i, s:i, s:i, s:i}}}", "streams", "hls", "segment", 1000, "window", 6,
 	    "keep", 3, "batch", 250, "stuck", 5000);
@@ -231,8 +232,23 @@ tick(void)
 	sink->ops->tick(sink, now_ms() + 1000);		/* the batch is due */
 }
 
+/* It begins a segment's file. */
 static void
-cut(int number, double from, double to)
+begin(int number)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/s%lld_%06d.ts", dir,
+	    (long long)json_integer_value(json_object_get(params, "run")), number);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fclose(f);
+}
+
+/* It lists what it has of a segment and ends. */
+static void
+flush(int number, double from, double to)
 {
 	char line[100];
 	int n = snprintf(line, sizeof(line), "s%lld_%06d.ts,%f,%f\n",
@@ -240,6 +256,13 @@ cut(int number, double from, double to)
 
 	assert_int_equal(write(child[CSV], line, (size_t)n), n);
 	event_base_loop(svc.base, EVLOOP_NONBLOCK);
+}
+
+static void
+cut(int number, double from, double to)
+{
+	begin(number + 1);
+	flush(number, from, to);
 }
 
 static int64_t
@@ -342,6 +365,71 @@ a_dead_child_costs_nothing(void **state)
 }
 
 static void
+what_one_flushes_before_its_time_is_done_again(void **state)
+{
+	media(0, 2100);			/* all of the next one is in its stdin */
+	up();
+	fed();
+	cut(0, 0, 1);
+	flush(1, 1, 1.5);
+	assert_int_equal(playlist().nsegments, 1);
+	exited(255, 500);
+	assert_int_equal(playlist().nsegments, 1);
+	expect(MSG_SPAWN);
+	assert_int_equal(param("start_number"), 1);
+	assert_int_equal(param("offset_ms"), 1000);
+}
+
+static void
+a_segment_is_listed_once_the_next_one_has_begun(void **state)
+{
+	media(0, 2100);
+	up();
+	flush(0, 0, 1);
+	assert_int_equal(page.media.segments, 0);
+	begin(1);
+	event_base_loop(svc.base, EVLOOP_ONCE);
+	assert_int_equal(page.media.segments, 1);
+	flush(1, 1, 2);
+	assert_int_equal(page.media.segments, 1);
+	cut(2, 2, 2.1);			/* it lists another */
+	assert_int_equal(page.media.segments, 3);
+}
+
+static void
+what_it_began_before_it_died_counts(void **state)
+{
+	media(0, 2100);
+	up();
+	flush(0, 0, 1);
+	begin(1);
+	exited(-1, 500);
+	assert_int_equal(playlist().nsegments, 1);
+	expect(MSG_SPAWN);
+	assert_int_equal(param("offset_ms"), 1000);
+}
+
+static void
+what_is_told_to_end_while_it_drains_is_replaced(void **state)
+{
+	media(0, 1050);
+	up();
+	cut(0, 0, 1);
+	sink->ops->drain(sink);
+	flush(1, 1, 1.01);
+	exited(255, 0);
+	assert_int_equal(playlist().nsegments, 1);
+	assert_false(done);
+	expect(MSG_SPAWN);
+	assert_int_equal(param("start_number"), 1);
+	spawned();
+	flush(1, 0, 0.05);
+	exited(0, 0);
+	assert_true(done);
+	assert_int_equal(playlist().nsegments, 2);
+}
+
+static void
 audio_never_has_a_cuts_time(void **state)
 {
 	tag(false, true, 0);
@@ -367,16 +455,16 @@ new_headers_end_the_child_and_start_another(void **state)
 	tick();
 	assert_string_equal(fed(), ".");
 	expect_nothing();
-	cut(0, 0, 0.55);
-	assert_int_equal(playlist().segments[0].duration_us, 750000);	/* a frame is 250 ms long */
+	flush(0, 0, 0.55);
 	exited(0, 0);
+	assert_int_equal(playlist().segments[0].duration_us, 750000);	/* a frame is 250 ms long */
 	expect(MSG_SPAWN);
 	assert_int_equal(param("offset_ms"), 580);
 	spawned();
 	assert_string_equal(fed(), "FLV5 vh0 ah0 v20K a0 ");
 	ring_trim(&ring, sink->ops->needs(sink));
 	sink->ops->drain(sink);
-	cut(1, 0, 0.02);
+	flush(1, 0, 0.02);
 	exited(0, 0);
 	assert_true(done);
 	assert_true(playlist().segments[1].discontinuity);
@@ -396,7 +484,7 @@ a_child_killed_at_its_end_is_replaced(void **state)
 	assert_false(done);
 	spawned();
 	assert_string_equal(fed(), "FLV5 vh0 ah0 v0K a50 a150 v250 a250 a350 a450 v500 a550 .");
-	cut(0, 0, 0.55);
+	flush(0, 0, 0.55);
 	exited(0, 0);
 	assert_true(done);
 	assert_int_equal(playlist().nsegments, 1);
@@ -417,14 +505,14 @@ a_stopped_video_is_given_apart_from_the_audio_after_it(void **state)
 	gen->video = false;
 	sink->ops->regen(sink, ring_regen(&ring, gen));
 	assert_string_equal(fed(), ".");
-	cut(1, 1, 3.45);		/* does not count */
+	flush(1, 1, 3.45);		/* does not count */
 	assert_int_equal(playlist().nsegments, 1);
 	exited(0, 0);
 	expect(MSG_SPAWN);
 	assert_int_equal(param("offset_ms"), 1000);
 	spawned();
 	assert_string_equal(fed(), "FLV5 vh0 ah0 v0K a50 a150 v250 .");
-	cut(1, 0, 0.25);
+	flush(1, 0, 0.25);
 	exited(0, 0);
 	expect(MSG_SPAWN);
 	assert_int_equal(param("offset_ms"), 1250);	/* came after the last frame of the video */
@@ -453,8 +541,11 @@ an_overrun_goes_on_at_the_next_key_frame(void **state)
 	ring_trim(&ring, first);
 	expect(MSG_OUTPUT_DOWN);
 	fed();
+	cut(0, 0, 0.5);			/* torn */
 	exited(0, 500);
 	expect(MSG_SPAWN);
+	assert_int_equal(page.media.segments, 0);
+	assert_int_equal(param("start_number"), 0);
 	assert_int_equal(param("offset_ms"), 5000);
 	spawned();
 	assert_string_equal(fed(), "FLV5 vh0 ah0 v0K ");
@@ -506,7 +597,7 @@ without_a_supervisor_the_end_of_the_list_is_the_end(void **state)
 	sink->ops->drain(sink);
 	fed();
 	cut(0, 0, 1);
-	cut(1, 1, 1.25);
+	flush(1, 1, 1.25);
 	assert_false(done);
 	close(child[CSV]);
 	child[CSV] = -1;
@@ -529,6 +620,10 @@ main(void)
 		T(audio_that_came_before_the_first_key_frame_goes_in),
 		T(a_cut_segment_is_listed_by_its_key_frames),
 		T(a_dead_child_costs_nothing),
+		T(what_one_flushes_before_its_time_is_done_again),
+		T(a_segment_is_listed_once_the_next_one_has_begun),
+		T(what_it_began_before_it_died_counts),
+		T(what_is_told_to_end_while_it_drains_is_replaced),
 		T(audio_never_has_a_cuts_time),
 		T(new_headers_end_the_child_and_start_another),
 		T(a_child_killed_at_its_end_is_replaced),

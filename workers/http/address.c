@@ -21,22 +21,6 @@ struct address {
 };
 static struct address *buckets[BUCKETS];
 
-static struct in6_addr
-key_of(const struct sockaddr *sa)
-{
-	struct in6_addr key = { { { 0 } } };
-
-	if (sa->sa_family == AF_INET) {
-		key.s6_addr[10] = key.s6_addr[11] = 0xff;
-		memcpy(&key.s6_addr[12], &((const struct sockaddr_in *)sa)->sin_addr, 4);
-	} else if (sa->sa_family == AF_INET6) {
-		key = ((const struct sockaddr_in6 *)sa)->sin6_addr;
-		if (!IN6_IS_ADDR_V4MAPPED(&key) && !IN6_IS_ADDR_LOOPBACK(&key))
-			memset(&key.s6_addr[8], 0, 8);
-	}
-	return key;
-}
-
 static struct address **
 slot_of(const struct in6_addr *key)
 {
@@ -55,7 +39,7 @@ slot_of(const struct in6_addr *key)
 bool
 address_take(const struct sockaddr *sa, int64_t max)
 {
-	struct in6_addr key = key_of(sa);
+	struct in6_addr key = net_customer(sa);
 	struct address **slot = slot_of(&key);
 
 	if (*slot == NULL) {
@@ -70,7 +54,7 @@ address_take(const struct sockaddr *sa, int64_t max)
 void
 address_give(const struct sockaddr *sa)
 {
-	struct in6_addr key = key_of(sa);
+	struct in6_addr key = net_customer(sa);
 	struct address **slot = slot_of(&key), *a = *slot;
 
 	if (a == NULL || --a->n > 0)

@@ -1,6 +1,6 @@
 /*
  * client.c - see client.h. A hop's text is foreign: at most CLIENT_HOPS are read and each is
- * parsed as a numeric address, nothing is ever resolved. Called by access.c.
+ * parsed as a numeric address, nothing is ever resolved. Called by dispatch.c.
  */
 #include <string.h>
 #include <strings.h>

@@ -1,6 +1,6 @@
 /*
  * cond.c - see cond.h. ETags of ours are strong; a weak one in If-None-Match still matches
- * (weak comparison), in If-Range it never does. Called by reply.c only.
+ * (weak comparison), in If-Range it never does. Called by answer.c only.
  */
 #include <stdio.h>
 #include <string.h>

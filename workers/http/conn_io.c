@@ -42,7 +42,6 @@ wait_for(struct conn *c, short what)
 static void
 answer_drop(struct conn *c)
 {
-	blob_drop(&c->blob);
 	if (c->body_owned)
 		free(c->body);
 	if (c->file >= 0)

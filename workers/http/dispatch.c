@@ -1,6 +1,6 @@
 /*
  * dispatch.c - a whole request to its handler by the table of routes in main.c. Every request
- * is answered, now or later, exactly once. Called by conn.c only.
+ * is answered, now or later, exactly once. Called by conn_io.c only.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +22,9 @@ find_client(struct conn *c)
 	    request_field(&c->req, FIELD_X_REAL_IP);
 	int rc = client_address(&c->peer, http.limits.trusted, xff, forwarded, &c->client);
 
-	c->masked = rc < 0 || (proxied && !client_trusted(&c->peer, http.limits.trusted));
+	/* a trusted one that does not say for whom it asks masks, too */
+	c->masked = rc < 0 || (proxied && client_trusted(&c->client, http.limits.trusted)) ||
+	    (proxied && !client_trusted(&c->peer, http.limits.trusted));
 }
 
 static void

@@ -2,7 +2,8 @@
  * hls.c - playlists and segments from data_dir/hls. A path is put together from a checked
  * stream name and a checked file name only, and opened below a descriptor of the folder
  * without following links: no other file can be reached.
- * A stream that is not here may be on another host: the registry is asked, once in two seconds.
+ * A stream that is not here may be on another host: the registry is asked, once in two seconds,
+ * unless this host is alone (redis.url: embedded).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #define WHERE_MS 300			/* for the registry's answer */
 #define WHERE_FRESH_MS 2000
 #define WHERE_MAX 256
+#define ASK_MAX 32			/* questions under way: the registry has more to do */
 #define PLAYLIST_MAX (256 * 1024)
 #define PLAYLIST_TYPE "application/vnd.apple.mpegurl"
 
@@ -37,6 +39,7 @@ struct place {			/* where a stream is, as the registry said */
 static struct place places[WHERE_MAX];
 
 struct asking { uint64_t conn; char name[BOARD_NAME]; char path[256]; };
+static unsigned nasking;
 
 static int
 open_below(const char *name, const char *file)
@@ -110,6 +113,7 @@ where_cb(struct svc *s, int rc, json_t *body, void *ctx)
 	struct place *p = place_of(a->name);
 	const char *url = json_string_value(json_object_get(body, "url"));
 
+	nasking--;
 	p->asked_ms = now_ms();
 	str_copy(p->url, rc == 0 && url != NULL ? url : "", sizeof(p->url));
 	if (c != NULL)
@@ -120,13 +124,19 @@ where_cb(struct svc *s, int rc, json_t *body, void *ctx)
 static void
 elsewhere(struct conn *c, const char *name)
 {
-	struct place *p = place_of(name);
+	struct place *p;
 	struct asking *a;
 
+	if (http.limits.alone || nasking >= ASK_MAX) {
+		missing(c, "", NULL);
+		return;
+	}
+	p = place_of(name);
 	if (now_ms() - p->asked_ms < WHERE_FRESH_MS && p->asked_ms != 0) {
 		missing(c, p->url, request_path(&c->req));
 		return;
 	}
+	nasking++;
 	a = xcalloc(1, sizeof(*a));
 	a->conn = c->id;
 	str_copy(a->name, name, sizeof(a->name));

@@ -35,13 +35,7 @@ struct http_limits {
 	int64_t viewer_targets, segment_ms;
 	const char *cors, *api_token, *data_dir;
 	const json_t *trusted;
-};
-
-/* Bytes that several answers may have under way at once. */
-struct blob {
-	unsigned refs;
-	size_t len;
-	char data[];
+	bool alone;			/* no other host can have a stream */
 };
 
 struct conn {
@@ -64,7 +58,6 @@ struct conn {
 	/* the answer under way */
 	char head[HEAD_BYTES];
 	size_t head_len, head_off;
-	struct blob *blob;		/* a reference that keeps body alive, or NULL */
 	char *body;			/* owned if body_owned */
 	bool body_owned;
 	size_t body_len, body_off;
@@ -107,11 +100,6 @@ void conn_io_free(void);
 /* --- address.c --- */
 bool address_take(const struct sockaddr *sa, int64_t max);	/* false: has max already */
 void address_give(const struct sockaddr *sa);
-
-/* --- blob.c --- */
-struct blob *blob_new(const void *bytes, size_t len);	/* one reference; bytes NULL: to be filled */
-struct blob *blob_ref(struct blob *b);
-void blob_drop(struct blob **b);
 
 /* --- dispatch.c --- */
 void dispatch_request(struct conn *c);

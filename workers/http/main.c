@@ -61,6 +61,7 @@ config(struct svc *s)
 	l->api_token = conf_str(c, "http.api_token");
 	l->data_dir = conf_str(c, "data_dir");
 	l->trusted = conf_get(c, "http.trusted_proxies");
+	l->alone = json_is_true(json_object_get(c, "alone"));
 }
 
 static void

@@ -37,6 +37,8 @@ key_age(const struct view_stream *v, int64_t now)
 	return v->m.last_key_ms != 0 ? (double)(now - v->m.last_key_ms) / 1e3 : 0;
 }
 
+#define KEEP_MS 1000
+
 #define STREAM_FIGURE(fn, expr) \
 	static double fn(const struct view_stream *v, int64_t now) { return (double)(expr); }
 
@@ -194,19 +196,11 @@ registry(struct evbuffer *b, const struct view *v)
 	}
 }
 
-void
-metrics_get(struct conn *c, const struct route_match *m)
+static struct evbuffer *
+render(const struct view *v)
 {
-	const struct view *v = view_get();
-	struct evbuffer *b;
-	char *out;
-	size_t n;
+	struct evbuffer *b = evbuffer_new();
 
-	if (v == NULL) {
-		answer_text(c, 503, "No board: the supervisor is not there.\n");
-		return;
-	}
-	b = evbuffer_new();
 	family(b, "build_info", "gauge", "Version of what runs.");
 	evbuffer_add_printf(b, "millrace_build_info{version=\"%s\"} 1\n", MILLRACE_VERSION);
 	single(b, "up_seconds", "gauge", "Since the supervisor started.",
@@ -221,10 +215,32 @@ metrics_get(struct conn *c, const struct route_match *m)
 	registry(b, v);
 	streams(b, v, now_ms());
 	outputs(b, v);
-	n = evbuffer_get_length(b);
+	return b;
+}
+
+void
+metrics_get(struct conn *c, const struct route_match *m)
+{
+	static struct evbuffer *kept;	/* anybody may ask, as often as he likes */
+	static int64_t kept_ms;
+	const struct view *v = view_get();
+	int64_t now = now_ms();
+	char *out;
+	size_t n;
+
+	if (v == NULL) {
+		answer_text(c, 503, "No board: the supervisor is not there.\n");
+		return;
+	}
+	if (kept == NULL || now - kept_ms >= KEEP_MS) {
+		if (kept != NULL)
+			evbuffer_free(kept);
+		kept = render(v);
+		kept_ms = now;
+	}
+	n = evbuffer_get_length(kept);
 	out = xmalloc(n + 1);
-	evbuffer_remove(b, out, n);
-	evbuffer_free(b);
+	evbuffer_copyout(kept, out, n);
 	answer_bytes(c, 200, "text/plain; version=0.0.4; charset=utf-8", "Cache-Control: no-cache\r\n", out,
 	    n, true);
 }

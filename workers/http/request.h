@@ -1,6 +1,6 @@
 /*
  * request.h - one HTTP/1.x request from bytes: (parser, bytes in) -> (consumed, request).
- * No sockets, no files, no clock. conn.c feeds it; the unit test feeds it byte by byte.
+ * No sockets, no files, no clock. conn_io.c feeds it; the unit test feeds it byte by byte.
  *
  * What is kept: method, version, path, query and the few headers of enum request_field,
  * copied into one buffer of at most max_header bytes. A body is counted and dropped:

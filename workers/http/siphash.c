@@ -1,6 +1,6 @@
 /*
  * siphash.c - SipHash-2-4, so that nobody can choose player names that collide in the
- * viewers' table. Not for secrets. Called by viewers.c and pages.c (ETags).
+ * viewers' table. Not for secrets. Called by viewers.c, page.c (ETags) and address.c.
  */
 #include <endian.h>
 #include <string.h>

@@ -15,6 +15,7 @@
 
 #define VIEWERS_MAX 65536
 #define COOKIE "mr_viewer="
+#define TELL_AGAIN_MS 5000		/* to a supervisor that may have a new stream of the name */
 
 struct viewer {
 	uint64_t stream, id, issued;	/* hashes; issued: the cookie it was given, until it brings it */
@@ -25,7 +26,7 @@ struct counted {
 	char name[BOARD_NAME];
 	uint64_t hash;
 	unsigned n, told;
-	int64_t stay_ms;
+	int64_t stay_ms, told_ms;
 };
 
 static struct viewer *viewers;
@@ -173,10 +174,12 @@ viewers_tick(int64_t now)
 	for (size_t i = 0; i < nstreams; i++) {
 		struct counted *s = &streams[i];
 
-		if (s->n != s->told)
-			svc_send(http.svc, MSG_EVENT, 0, json_pack("{s:s, s:s, s:i}", "event", "viewers",
-			    "name", s->name, "n", (int)s->n));
-		s->told = s->n;
+		if ((s->n != s->told || now - s->told_ms >= TELL_AGAIN_MS) &&
+		    svc_send(http.svc, MSG_EVENT, 0, json_pack("{s:s, s:s, s:i}", "event", "viewers",
+		    "name", s->name, "n", (int)s->n)) == 0) {
+			s->told = s->n;
+			s->told_ms = now;
+		}
 		if (s->n > 0)
 			streams[kept++] = *s;
 	}
