@@ -163,10 +163,14 @@ announce(struct tracks *t, const struct flv_info *info, const uint8_t *body)
 }
 
 static enum tracks_verdict
-take_video(struct tracks *t, const struct flv_info *info)
+take_video(struct tracks *t, const struct flv_info *info, const uint8_t *body)
 {
-	if (info->keyframe)
+	if (info->keyframe) {
 		switch_pending(t);
+		/* VP9's header does not tell the size */
+		if (info->codec == VP9 && t->gen->width == 0)
+			video_facts(t, t->gen, info, body);
+	}
 	/* a video track that came after audio begins with its first key frame */
 	if (!t->gen->video || (needs_header(t->gen->video_codec) && t->gen->video_header == NULL))
 		return TRACKS_DROP;
@@ -221,7 +225,7 @@ tracks_take(struct tracks *t, const struct flv_info *info, const uint8_t *body, 
 		return TRACKS_DROP;
 	announce(t, info, body);
 	*(audio ? &t->last_audio_ms : &t->last_video_ms) = now;
-	v = audio ? take_audio(t, now) : take_video(t, info);
+	v = audio ? take_audio(t, now) : take_video(t, info, body);
 	if (v == TRACKS_FRAME && !audio)
 		t->begun = true;
 	settle(t, now);

@@ -206,6 +206,16 @@ a_new_video_needs_its_header(void **state)
 	assert_int_equal(take(FLV_VIDEO, "\x93" "av01x", 6, 1), TRACKS_FRAME);
 }
 
+static void
+a_vp9_has_the_size_of_its_key_frame(void **state)
+{
+	take(FLV_VIDEO, "\x90" "vp09vpcC", 9, 1);
+	assert_int_equal(t.gen->width, 0);
+	take(FLV_VIDEO, "\x91" "vp09\x82\x49\x83\x42\x00\x13\xf0\x0b\x36\x06", 15, 2);
+	assert_int_equal(t.gen->width, 320);
+	assert_int_equal(t.gen->height, 180);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -222,7 +232,7 @@ main(void)
 		T(an_ended_video_leaves_audio_alone_until_its_next_key_frame),
 		T(a_silent_publisher_has_not_ended_its_video),
 		T(what_is_not_taken_is_named), T(enhanced_codecs_are_taken_but_not_with_old_audio),
-		T(a_new_video_needs_its_header),
+		T(a_new_video_needs_its_header), T(a_vp9_has_the_size_of_its_key_frame),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
