@@ -48,11 +48,10 @@ struct rtmp_chunk {
 
 struct head {
 	unsigned fmt;
-	uint32_t csid, time, extended;
+	uint32_t csid, time, extended, stream_id;
 	size_t size;			/* bytes */
 	size_t len;
 	uint8_t type;
-	uint32_t stream_id;
 	bool has_extended;
 };
 
@@ -102,8 +101,7 @@ rtmp_chunk_error(const struct rtmp_chunk *r)
 void
 rtmp_chunk_set_size(struct rtmp_chunk *r, uint32_t size)
 {
-	size &= 0x7fffffff;
-	r->chunk_size = size > 0 ? size : 1;
+	r->chunk_size = size & 0x7fffffff ? size & 0x7fffffff : 1;
 }
 
 size_t
@@ -269,6 +267,17 @@ new_message(struct chunk_stream *cs, const struct head *h)
 	cs->seen = true;
 }
 
+/* Size of a buffer with room for n bytes more. */
+static size_t
+grown(const struct chunk_stream *cs, size_t n)
+{
+	size_t size = cs->size;
+
+	while (size < cs->have + n)
+		size = size == 0 ? FIRST_BYTES : size * 2;
+	return size < cs->len ? size : cs->len;
+}
+
 static int
 chunk_begin(struct rtmp_chunk *r, const struct head *h)
 {
@@ -286,9 +295,11 @@ chunk_begin(struct rtmp_chunk *r, const struct head *h)
 		return fail(r, "chunk stream %u: message of %zu bytes exceeds %s %zu", cs->csid, cs->len,
 		    r->limits->message_key, r->limits->max_message);
 	r->current = cs;
-	r->chunk_left = cs->len - cs->have;
-	if (r->chunk_left > r->chunk_size)
-		r->chunk_left = r->chunk_size;
+	r->chunk_left = cs->len - cs->have < r->chunk_size ? cs->len - cs->have : r->chunk_size;
+	/* also what may need no buffer, so that it does not depend on how the bytes come */
+	if (r->buffered - cs->size + grown(cs, r->chunk_left) > r->limits->max_buffered)
+		return fail(r, "chunk stream %u: unfinished messages exceed %s %zu", cs->csid,
+		    r->limits->buffered_key, r->limits->max_buffered);
 	return 0;
 }
 
@@ -301,35 +312,25 @@ deliver(struct rtmp_chunk *r, struct chunk_stream *cs, const uint8_t *body)
 	int rc;
 
 	/* the callback may abort this very stream: let go of it first */
-	r->buffered -= cs->size;
 	cs->buf = NULL;
-	cs->have = cs->size = 0;
-	cs->open = false;
+	forget(r, cs);
 	r->current = NULL;
 	rc = r->cb(r->ctx, &m);
 	free(buf);
 	return rc;
 }
 
-static int
+static void
 gather(struct rtmp_chunk *r, struct chunk_stream *cs, const uint8_t *in, size_t n)
 {
-	size_t size = cs->size;
+	size_t size = grown(cs, n);
 
-	while (size < cs->have + n)
-		size = size == 0 ? FIRST_BYTES : size * 2;
-	if (size > cs->len)
-		size = cs->len;
-	if (r->buffered - cs->size + size > r->limits->max_buffered)
-		return fail(r, "chunk stream %u: unfinished messages exceed %s %zu", cs->csid,
-		    r->limits->buffered_key, r->limits->max_buffered);
 	if (size != cs->size)
 		cs->buf = xrealloc(cs->buf, size);
 	r->buffered += size - cs->size;
 	cs->size = size;
 	memcpy(cs->buf + cs->have, in, n);
 	cs->have += n;
-	return 0;
 }
 
 /* Payload of the current chunk; bytes taken, or -1. */
@@ -341,13 +342,11 @@ payload(struct rtmp_chunk *r, const uint8_t *in, size_t len)
 
 	if (cs->have == 0 && n == cs->len)
 		return deliver(r, cs, in) < 0 ? -1 : (ssize_t)n;
-	if (gather(r, cs, in, n) < 0)
-		return -1;
+	gather(r, cs, in, n);
 	r->chunk_left -= n;
-	if (cs->have == cs->len) {
-		if (deliver(r, cs, cs->buf) < 0)
-			return -1;
-	} else if (r->chunk_left == 0)
+	if (cs->have == cs->len && deliver(r, cs, cs->buf) < 0)
+		return -1;
+	if (r->chunk_left == 0)
 		r->current = NULL;
 	return (ssize_t)n;
 }

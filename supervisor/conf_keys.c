@@ -112,6 +112,8 @@ const struct conf_key conf_keys[] = {
 	    "Access-Control-Allow-Origin of media. Empty: none.", false },
 	{ "http.viewer_targets", CONF_INT, "3", CONF_LIVE, SEE_HTTP, 1, 60, NULL,
 	    "A viewer is counted for this many target durations after the last playlist.", false },
+	{ "http.max_viewers", CONF_INT, "65536", CONF_LIVE, SEE_HTTP, 16, 1 << 24, NULL,
+	    "Viewers that are counted, per worker; above it the one unseen for longest is forgotten.", false },
 
 	{ "authorize.patterns", CONF_PATTERNS, "[\"/live/{app}/{username}\", \"/live/{username}\"]",
 	    CONF_NEW_STREAMS, SEE_INGEST | SEE_HTTP, 1, 32, NULL,

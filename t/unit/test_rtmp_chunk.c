@@ -475,6 +475,33 @@ sum_of_unfinished_messages_is_bounded(void **state)
 	rtmp_chunk_free(&log.r);
 }
 
+/* A message that needs no buffer is refused like one that comes in pieces. */
+static void
+the_bound_does_not_depend_on_pieces(void **state)
+{
+	const struct rtmp_chunk_limits l = { 1000, 1600, 64, "rtmp.max_message", "rtmp.max_buffered" };
+
+	for (size_t piece = 1; piece < 1000; piece += 998) {
+		struct log log = { .n = 0 };
+		struct bytes b = { .n = 0 };
+		int rc = 0;
+
+		log.r = rtmp_chunk_new(&l, take, &log);
+		head(&b, 0, 4, 5, 1000, 9, 1);
+		fill(&b, 0, 128);
+		assert_int_equal(rtmp_chunk_input(log.r, b.b, b.n), 0);
+		rtmp_chunk_set_size(log.r, 1000);
+		b.n = 0;
+		head(&b, 0, 6, 5, 601, 9, 1);
+		fill(&b, 0, 601);
+		for (size_t at = 0; at < b.n && rc == 0; at += piece)
+			rc = rtmp_chunk_input(log.r, b.b + at, b.n - at < piece ? b.n - at : piece);
+		assert_int_equal(rc, -1);
+		assert_non_null(strstr(rtmp_chunk_error(log.r), "rtmp.max_buffered"));
+		rtmp_chunk_free(&log.r);
+	}
+}
+
 static void
 callback_stops_it(void **state)
 {
@@ -524,7 +551,7 @@ main(void)
 		cmocka_unit_test(too_long_messages_are_refused),
 		cmocka_unit_test(announced_length_allocates_nothing),
 		cmocka_unit_test(chunk_streams_are_bounded),
-		cmocka_unit_test(sum_of_unfinished_messages_is_bounded),
+		cmocka_unit_test(sum_of_unfinished_messages_is_bounded), cmocka_unit_test(the_bound_does_not_depend_on_pieces),
 		cmocka_unit_test(callback_stops_it),
 		cmocka_unit_test(what_we_write_can_be_read),
 	};

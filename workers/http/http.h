@@ -32,7 +32,7 @@
 
 struct http_limits {
 	int64_t max_connections, max_per_address, header_ms, idle_ms, send_ms, max_header, max_body;
-	int64_t viewer_targets, segment_ms;
+	int64_t viewer_targets, segment_ms, max_viewers;
 	const char *cors, *api_token, *data_dir;
 	const json_t *trusted;
 	bool alone;			/* no other host can have a stream */

@@ -56,6 +56,7 @@ config(struct svc *s)
 	l->max_header = conf_int(c, "http.max_header");
 	l->max_body = conf_int(c, "http.max_body");
 	l->viewer_targets = conf_int(c, "http.viewer_targets");
+	l->max_viewers = conf_int(c, "http.max_viewers");
 	l->segment_ms = conf_int(c, "streams.hls.segment");
 	l->cors = conf_str(c, "http.cors");
 	l->api_token = conf_str(c, "http.api_token");

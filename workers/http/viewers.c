@@ -1,11 +1,13 @@
 /*
  * viewers.c - distinct players per stream (contract in http.h): who asked for a playlist
  * within viewer_targets target durations. A player is its cookie; one that keeps none is
- * its address and agent. Bounded: past the table's size the oldest make room.
+ * its address and agent. Bounded: past http.max_viewers the one unseen for longest makes room.
  */
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/random.h>
 
 #include "http.h"
@@ -13,26 +15,27 @@
 #include "siphash.h"
 #include "util.h"
 
-#define VIEWERS_MAX 65536
 #define COOKIE "mr_viewer="
 #define TELL_AGAIN_MS 5000		/* to a supervisor that may have a new stream of the name */
 
-struct viewer {
-	uint64_t stream, id, issued;	/* hashes; issued: the cookie it was given, until it brings it */
-	int64_t seen_ms;
-};
-
 struct counted {
+	TAILQ_ENTRY(counted) link;
 	char name[BOARD_NAME];
-	uint64_t hash;
 	unsigned n, told;
 	int64_t stay_ms, told_ms;
 };
 
-static struct viewer *viewers;
-static size_t nviewers, size_viewers;
-static struct counted *streams;
-static size_t nstreams;
+struct viewer {
+	TAILQ_ENTRY(viewer) link;	/* the one unseen for longest comes first */
+	struct counted *stream;
+	uint64_t id, issued;		/* hash or cookie; issued: the cookie it was given, until it brings it */
+	int64_t seen_ms;
+};
+
+static TAILQ_HEAD(, counted) streams = TAILQ_HEAD_INITIALIZER(streams);
+static TAILQ_HEAD(, viewer) viewers = TAILQ_HEAD_INITIALIZER(viewers);
+static void *by_id;			/* tsearch's: viewers by stream and id */
+static size_t nviewers;
 static uint8_t hash_key[16];
 static bool keyed;
 
@@ -64,71 +67,98 @@ address_and_agent(const struct conn *c)
 	return hash(text, (size_t)n);
 }
 
-static struct viewer *
-find(uint64_t stream, uint64_t id, uint64_t issued)
+static int
+compare(const void *pa, const void *pb)
 {
-	for (size_t i = 0; i < nviewers; i++)
-		if (viewers[i].stream == stream &&
-		    (viewers[i].id == id || (issued != 0 && viewers[i].issued == issued)))
-			return &viewers[i];
-	return NULL;
+	const struct viewer *a = pa, *b = pb;
+
+	if (a->id != b->id)
+		return a->id < b->id ? -1 : 1;
+	return a->stream == b->stream ? 0 : (uintptr_t)a->stream < (uintptr_t)b->stream ? -1 : 1;
 }
 
 static struct viewer *
-add(uint64_t stream, uint64_t id)
+find(struct counted *stream, uint64_t id)
 {
-	struct viewer *v;
+	struct viewer key = { .stream = stream, .id = id }, **v = tfind(&key, &by_id, compare);
 
-	if (nviewers == VIEWERS_MAX) {	/* the one unseen for longest */
-		v = &viewers[0];
-		for (size_t i = 1; i < nviewers; i++)
-			if (viewers[i].seen_ms < v->seen_ms)
-				v = &viewers[i];
-	} else {
-		if (nviewers == size_viewers) {
-			size_viewers = size_viewers ? size_viewers * 2 : 64;
-			viewers = xrealloc(viewers, size_viewers * sizeof(*viewers));
-		}
-		v = &viewers[nviewers++];
-	}
-	*v = (struct viewer){ .stream = stream, .id = id };
-	return v;
+	return v != NULL ? *v : NULL;
 }
 
 static void
-count_stream(const char *name, uint64_t h)
+forget(struct viewer *v)
 {
-	for (size_t i = 0; i < nstreams; i++)
-		if (streams[i].hash == h)
-			return;
-	streams = xrealloc(streams, (nstreams + 1) * sizeof(*streams));
-	memset(&streams[nstreams], 0, sizeof(*streams));
-	str_copy(streams[nstreams].name, name, BOARD_NAME);
-	streams[nstreams++].hash = h;
+	tdelete(v, &by_id, compare);
+	TAILQ_REMOVE(&viewers, v, link);
+	nviewers--;
+	free(v);
+}
+
+static struct viewer *
+add(struct counted *stream, uint64_t id)
+{
+	struct viewer *v;
+
+	if (nviewers > 0 && nviewers >= (size_t)http.limits.max_viewers)
+		forget(TAILQ_FIRST(&viewers));
+	v = xcalloc(1, sizeof(*v));
+	v->stream = stream;
+	v->id = id;
+	if (tsearch(v, &by_id, compare) == NULL)
+		fatal("out of memory for %zu viewers", nviewers);
+	TAILQ_INSERT_TAIL(&viewers, v, link);
+	nviewers++;
+	return v;
+}
+
+static struct counted *
+count_stream(const char *name)
+{
+	struct counted *s;
+
+	TAILQ_FOREACH(s, &streams, link)
+		if (strcmp(s->name, name) == 0)
+			return s;
+	s = xcalloc(1, sizeof(*s));
+	str_copy(s->name, name, BOARD_NAME);
+	TAILQ_INSERT_TAIL(&streams, s, link);
+	return s;
+}
+
+/* One that brings the cookie it was given is the one that had none. */
+static struct viewer *
+with_cookie(struct counted *stream, uint64_t cookie, uint64_t address)
+{
+	struct viewer *v = find(stream, cookie), *old;
+
+	if (v != NULL)
+		return v;
+	old = find(stream, address);
+	if (old != NULL && old->issued == cookie)
+		forget(old);
+	return add(stream, cookie);
 }
 
 void
 viewers_seen(const char *name, const struct conn *c, char *set_cookie, size_t size)
 {
-	uint64_t stream = hash(name, strlen(name)), cookie = cookie_of(c);
-	uint64_t id = cookie != 0 ? cookie : address_and_agent(c);
-	struct viewer *v = find(stream, id, cookie);
+	struct counted *stream = count_stream(name);
+	uint64_t cookie = cookie_of(c), address = address_and_agent(c);
+	struct viewer *v = cookie != 0 ? with_cookie(stream, cookie, address) : find(stream, address);
 
 	set_cookie[0] = '\0';
 	if (v == NULL)
-		v = add(stream, id);
+		v = add(stream, address);
 	v->seen_ms = now_ms();
-	if (cookie != 0) {
-		v->id = cookie;
+	TAILQ_REMOVE(&viewers, v, link);
+	TAILQ_INSERT_TAIL(&viewers, v, link);
+	if (cookie != 0)
+		return;
+	if (v->issued == 0 && getrandom(&v->issued, sizeof(v->issued), 0) != sizeof(v->issued))
 		v->issued = 0;
-	} else {
-		if (v->issued == 0 && getrandom(&v->issued, sizeof(v->issued), 0) != sizeof(v->issued))
-			v->issued = 0;
-		if (v->issued != 0)
-			snprintf(set_cookie, size, "Set-Cookie: " COOKIE "%016llx; Path=/; HttpOnly; SameSite=Lax\r\n",
-			    (unsigned long long)v->issued);
-	}
-	count_stream(name, stream);
+	if (v->issued != 0)
+		snprintf(set_cookie, size, "Set-Cookie: " COOKIE "%016llx; Path=/; HttpOnly; SameSite=Lax\r\n",
+		    (unsigned long long)v->issued);
 }
 
 /* How long a player may be silent: its targets, as long as the stream's own segments are. */
@@ -144,51 +174,61 @@ stay_ms(const char *name)
 }
 
 static void
-forget(int64_t now)
+count(int64_t now)
 {
-	size_t kept = 0;
+	struct viewer *v, *next;
 
-	for (size_t i = 0; i < nviewers; i++) {
-		struct counted *s = streams;
-
-		while (s->hash != viewers[i].stream)
-			s++;
-		if (now - viewers[i].seen_ms > s->stay_ms)
-			continue;
-		s->n++;
-		viewers[kept++] = viewers[i];
+	for (v = TAILQ_FIRST(&viewers); v != NULL; v = next) {
+		next = TAILQ_NEXT(v, link);
+		if (now - v->seen_ms > v->stream->stay_ms)
+			forget(v);
+		else
+			v->stream->n++;
 	}
-	nviewers = kept;
+}
+
+static void
+tell(struct counted *s, int64_t now)
+{
+	if (s->n == s->told && now - s->told_ms < TELL_AGAIN_MS)
+		return;
+	if (svc_send(http.svc, MSG_EVENT, 0, json_pack("{s:s, s:s, s:i}", "event", "viewers", "name", s->name,
+	    "n", (int)s->n)) == 0) {
+		s->told = s->n;
+		s->told_ms = now;
+	}
+}
+
+static void
+drop_stream(struct counted *s)
+{
+	TAILQ_REMOVE(&streams, s, link);
+	free(s);
 }
 
 void
 viewers_tick(int64_t now)
 {
-	size_t kept = 0;
+	struct counted *s, *next;
 
-	for (size_t i = 0; i < nstreams; i++) {
-		streams[i].n = 0;
-		streams[i].stay_ms = stay_ms(streams[i].name);
+	TAILQ_FOREACH(s, &streams, link) {
+		s->n = 0;
+		s->stay_ms = stay_ms(s->name);
 	}
-	forget(now);
-	for (size_t i = 0; i < nstreams; i++) {
-		struct counted *s = &streams[i];
-
-		if ((s->n != s->told || now - s->told_ms >= TELL_AGAIN_MS) &&
-		    svc_send(http.svc, MSG_EVENT, 0, json_pack("{s:s, s:s, s:i}", "event", "viewers",
-		    "name", s->name, "n", (int)s->n)) == 0) {
-			s->told = s->n;
-			s->told_ms = now;
-		}
-		if (s->n > 0)
-			streams[kept++] = *s;
+	count(now);
+	for (s = TAILQ_FIRST(&streams); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, link);
+		tell(s, now);
+		if (s->n == 0)
+			drop_stream(s);
 	}
-	nstreams = kept;
 }
 
 void
 viewers_free(void)
 {
-	free(viewers);
-	free(streams);
+	while (!TAILQ_EMPTY(&viewers))
+		forget(TAILQ_FIRST(&viewers));
+	while (!TAILQ_EMPTY(&streams))
+		drop_stream(TAILQ_FIRST(&streams));
 }
