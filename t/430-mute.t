@@ -1,10 +1,16 @@
 #!/usr/bin/python3
-"""430-mute: a publisher that stops sending without closing, and one that never sends media."""
+"""430-mute: a publisher that stops sending without closing, one that never sends media, one without key frames."""
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 
 import rtmp
+
+
+def without_key_frames(kind, ts, body):
+    inter = kind == 9 and body[0] == 0x17 and body[1] == 1 and ts >= 2500
+    return ts, b"\x27" + body[1:] if inter else body
+
 
 with Test(__doc__) as t:
     m = t.server(**{"rtmp.ping_interval": "500ms", "rtmp.ping_timeout": "2s", "rtmp.first_media_timeout": "2s",
@@ -32,3 +38,12 @@ with Test(__doc__) as t:
     t.ok(True, "one that never sends media, too")
     never.close()
     silent.close()
+    m.configure({"streams.key_frame_age": "3s"})
+    m.cli("reload")
+    player = t.player(m, "keyless")
+    keyless = t.publish(m, "keyless", edit=without_key_frames)
+    wait_for("a warning", lambda: "key frame" in json.dumps(m.status()), 8)
+    t.ok(keyless.finished.wait(10 * SLOW), "one that sends no key frames for streams.key_frame_age is ended")
+    t.like(" ".join(keyless.conn.statuses), r"(?i)keyframe interval", "it is told what to set")
+    t.ok(player.ended.wait(15 * SLOW), "its viewers see the end")
+    t.none(player.stop().check(), "RFC 8216 to the end")

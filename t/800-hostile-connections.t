@@ -103,6 +103,13 @@ with Test(__doc__) as t:
     deep = b"\x02\x00\x07connect\x00" + struct.pack(">d", 1) + b"\x03\x00\x01a" * 5000
     flood(c, rtmp.chunks(3, 20, deep))
     t.ok(gone(c), "objects nested 5,000 deep: closed")
+    c = rtmp.RtmpConnection("127.0.0.1", m.rtmp)
+    c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    c.handshake()
+    c.connect("live", f"rtmp://127.0.0.1:{m.rtmp}/live")
+    flood(c, rtmp.chunks(3, 20, rtmp.amf("createStream", 2, None)) * 300000)
+    t.like(m.wait_log(r"[^\n]*rtmp\.max_unread[^\n]*")[0], "does not read", "one that asks and does not read: closed, and the log says why")
+    c.close()
     t.ok(big() < (200 << 20) * SLOW, f"an ingest's memory stayed bounded ({big() >> 20} MB)")
     t.ok(rss_bytes(m.proc.pid) < rss + (16 << 20) * SLOW, "so did the supervisor's")
     t.ok(alice.is_alive() and bob.is_alive(), "both publishers publish on")
