@@ -1,0 +1,36 @@
+/*
+ * ledger.h - which file is where: one entry per file of any host, in Redis (keys.h: "files",
+ * "hash:"). What it says of a file's bytes can always be found again on disk or in the bucket.
+ * Used by jobs and watch.
+ */
+#ifndef MILLRACE_LEDGER_H
+#define MILLRACE_LEDGER_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "workers/common/redis.h"
+
+#define LEDGER_ID 33		/* hex digits with their NUL */
+
+struct ledger;
+
+struct ledger *ledger_new(struct redis *r, const char *prefix, const char *host, const char *host_id);
+void ledger_free(struct ledger **l);
+
+/* Of an absolute path on this host. */
+void ledger_id(const struct ledger *l, const char *path, char id[LEDGER_ID]);
+
+typedef void (*ledger_cb)(int rc, json_t *body, void *ctx);	/* body borrowed; rc as queue.h */
+/*
+ * Merges fields {path, stream, kind, size, mtime_ns, inode, sha256, state, progress, bucket, object,
+ * etag, error} into the entry, which is made if absent; `since` changes with state. fields borrowed; cb may be NULL.
+ */
+void ledger_put(struct ledger *l, const char *id, const json_t *fields, ledger_cb cb, void *ctx);
+void ledger_get(struct ledger *l, const char *id, ledger_cb cb, void *ctx);	/* body: the entry or null */
+void ledger_drop(struct ledger *l, const char *id, ledger_cb cb, void *ctx);
+void ledger_list(struct ledger *l, const char *cursor, ledger_cb cb, void *ctx);	/* {files: [...], cursor} */
+/* The content with this hash was processed as `id`; asked before a file is processed. body: the id or null. */
+void ledger_hash_put(struct ledger *l, const char *sha256, const char *id, ledger_cb cb, void *ctx);
+void ledger_hash_get(struct ledger *l, const char *sha256, ledger_cb cb, void *ctx);
+#endif

@@ -1,0 +1,80 @@
+/*
+ * queue.h - the job queue in Redis: Redis Streams with one consumer group, a lease per job that
+ * is running, and a fencing token. Asynchronous on redis.h; every step that changes more than
+ * one key is one Lua script (queue_scripts.c). Names of keys: workers/registry/keys.h.
+ *
+ * A job runs at least once and is over once: who takes it gets its epoch, and what is said of
+ * it later (progress, end) counts only with the newest epoch (EPERM: it was taken over).
+ * Used by jobs (takes and adds) and watch (adds).
+ */
+#ifndef MILLRACE_QUEUE_H
+#define MILLRACE_QUEUE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "workers/common/redis.h"
+
+#define QUEUE_ID 40		/* bytes of a job's id with its NUL */
+
+struct queue;
+
+/* host_id: of this host, whose own queue is read besides the shared one. worker: "HOST_ID:PID:START". */
+struct queue *queue_new(struct redis *r, const char *prefix, const char *host_id, const char *worker);
+void queue_free(struct queue **q);
+
+struct queue_limits {
+	int64_t lease_ms;			/* renewed each third of it */
+	int64_t retry_min_ms, retry_max_ms;	/* of the backoff, doubled each time, +-20 % */
+	int attempts;				/* then it is dead */
+	int crashes;				/* of its worker; counted apart */
+	int keep;				/* jobs that are over and still listed */
+};
+void queue_limits(struct queue *q, const struct queue_limits *l);
+
+/* rc: 0, EIO (Redis refused, error says why), EHOSTDOWN (away: ask again later), EPERM (fenced off). */
+typedef void (*queue_cb)(int rc, const char *error, void *ctx);
+/* id "" and existed if a job of this key is not over yet. */
+typedef void (*queue_added_cb)(int rc, const char *id, bool existed, void *ctx);
+
+/* key: idempotence. host NULL: the shared queue. prio 0 (first) .. 2. args borrowed. cb may be NULL. */
+void queue_add(struct queue *q, const char *kind, const char *key, const char *host, int prio, const json_t *args,
+    queue_added_cb cb, void *ctx);
+
+struct queue_job {
+	char id[QUEUE_ID], kind[32], host[40];
+	int64_t epoch;
+	int attempts, crashes;		/* before this one */
+	json_t *args;
+};
+/*
+ * The next job of one of these kinds ("finalise upload", NULL: any). job NULL: there is none now.
+ * job is the callee's until the callback returns; queue_job_copy() keeps it.
+ */
+typedef void (*queue_taken_cb)(int rc, const struct queue_job *job, void *ctx);
+void queue_take(struct queue *q, const char *kinds, queue_taken_cb cb, void *ctx);
+struct queue_job *queue_job_copy(const struct queue_job *job);
+void queue_job_free(struct queue_job **job);
+
+/* Each with the job's epoch; EPERM: somebody else has it now. progress 0..1000. */
+void queue_renew(struct queue *q, const struct queue_job *job, int progress, queue_cb cb, void *ctx);
+void queue_done(struct queue *q, const struct queue_job *job, const json_t *result, queue_cb cb, void *ctx);
+/* Again after the backoff, or dead. again false: dead at once. */
+void queue_failed(struct queue *q, const struct queue_job *job, const char *error, bool again, queue_cb cb, void *ctx);
+/* Put aside until somebody says retry: wrong credentials are not tried a thousand times. */
+void queue_park(struct queue *q, const struct queue_job *job, const char *error, queue_cb cb, void *ctx);
+/* A graceful stop: handed back as if never taken. */
+void queue_back(struct queue *q, const struct queue_job *job, queue_cb cb, void *ctx);
+
+/* Housekeeping, one worker per host, about once a second: due jobs go back to their queue, jobs whose lease has run out, too. */
+void queue_tend(struct queue *q, queue_cb cb, void *ctx);
+
+/* {jobs: [{id, kind, key, host, stream, file, state, prio, attempts, crashes, error, progress, worker, added, taken, ended}], cursor} */
+typedef void (*queue_list_cb)(int rc, json_t *body, void *ctx);
+/* state NULL: all that are not over; "done" "dead" ...: those. cursor "" at first and at the end. */
+void queue_list(struct queue *q, const char *state, const char *cursor, queue_list_cb cb, void *ctx);
+/* ENOENT: no such job. */
+void queue_retry(struct queue *q, const char *id, queue_cb cb, void *ctx);
+void queue_cancel(struct queue *q, const char *id, queue_cb cb, void *ctx);
+#endif
