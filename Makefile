@@ -43,14 +43,14 @@ LIBS = -levent_core -ljansson -lnettle
 
 # Every folder is an archive without its main files; a program is its main plus what it pulls in.
 MAINS = supervisor/main.c supervisor/cli_main.c supervisor/exec_main.c ingest/main.c \
-	ingest/finish_main.c workers/http/main.c workers/registry/main.c
-ARCHIVES = lib supervisor ingest workers/http workers/registry workers/common
+	ingest/finish_main.c workers/http/main.c workers/registry/main.c workers/jobs/main.c workers/watch/main.c
+ARCHIVES = lib supervisor ingest workers/http workers/registry workers/jobs workers/watch workers/common
 archive_src = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
 archive_lib = $(B)/obj/$(subst /,_,$(1)).a
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 PROGRAMS = $(B)/millraced $(B)/millrace $(addprefix $(B)/libexec/,millrace-exec millrace-ingest \
-	millrace-finish millrace-http millrace-registry)
+	millrace-finish millrace-http millrace-registry millrace-jobs)
 UNIT_SRC = $(wildcard t/unit/test_*.c)
 UNIT = $(patsubst t/unit/%.c,$(B)/t/%,$(UNIT_SRC))
 BENCH = $(patsubst t/bench/%.c,$(B)/t/bench/%,$(wildcard t/bench/*.c))
@@ -71,6 +71,15 @@ $(B)/libexec/millrace-http: LIBS += -lhttp_parser
 $(B)/libexec/millrace-registry: $(call obj,workers/registry/main.c) $(call archive_lib,workers/registry) \
 	$(call archive_lib,workers/common) $(LIB)
 $(B)/libexec/millrace-registry: LIBS += -lhiredis
+$(B)/libexec/millrace-jobs: $(call obj,workers/jobs/main.c) $(call archive_lib,workers/jobs) \
+	$(call archive_lib,workers/common) $(LIB)
+$(B)/libexec/millrace-jobs: LIBS += -lhiredis
+ifneq ($(wildcard workers/watch/main.c),)
+PROGRAMS += $(B)/libexec/millrace-watch
+$(B)/libexec/millrace-watch: $(call obj,workers/watch/main.c) $(call archive_lib,workers/watch) \
+	$(call archive_lib,workers/common) $(LIB)
+$(B)/libexec/millrace-watch: LIBS += -lhiredis
+endif
 
 $(PROGRAMS):
 	@mkdir -p $(@D); echo "  LD $@"
@@ -88,7 +97,7 @@ endef
 $(foreach d,$(ARCHIVES),$(eval $(call archive_rule,$(d))))
 
 # Unit tests may reach into every folder; cmocka prints TAP.
-UNIT_LIBS = $(foreach d,supervisor ingest workers/http workers/registry workers/common lib,$(call archive_lib,$(d)))
+UNIT_LIBS = $(foreach d,supervisor ingest workers/http workers/registry workers/jobs workers/watch workers/common lib,$(call archive_lib,$(d)))
 $(B)/t/%: t/unit/%.c $(UNIT_LIBS)
 	@mkdir -p $(@D); echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml -lhiredis -lhttp_parser -lcmocka

@@ -26,6 +26,8 @@
 enum board_track_codec { BOARD_CODEC_NONE, BOARD_H264, BOARD_HEVC, BOARD_AV1, BOARD_VP9,
 	BOARD_AAC, BOARD_OPUS, BOARD_MP3, BOARD_OTHER };
 
+enum board_recording { BOARD_RECORDING_OFF, BOARD_RECORDING_WAITS, BOARD_RECORDING, BOARD_RECORDING_PAUSED };
+
 /* What an ingest knows of its stream's media; zero in other kinds. */
 struct board_media {
 	int64_t last_media_ms;		/* a media byte was received */
@@ -47,6 +49,9 @@ struct board_media {
 	uint64_t ring_bytes;
 	char encoder[64];		/* from onMetaData, printable */
 	char warning[160];		/* what the user should change now, "" if nothing */
+	uint32_t recording;		/* enum board_recording */
+	uint32_t _pad2;
+	uint64_t recorded_files, recorded_bytes, recorded_lost;	/* lost: frames for which the disk had no room */
 };
 
 /* What an http worker counts. */
@@ -85,7 +90,7 @@ struct board_proc {			/* a slot in run/board */
 	uint32_t seq;
 	int32_t pid;			/* 0 = free slot */
 	uint64_t start_ticks;		/* /proc/PID/stat field 22: guards against a re-used pid */
-	char kind[16];			/* "http" "ingest" "ffmpeg" "redis" "registry" "finish" */
+	char kind[16];			/* "http" "ingest" "ffmpeg" "redis" "registry" "finish" "jobs" "watch" */
 	char state[24];			/* "starting" "ready" "stopping" "backoff" "failing" */
 	char output[16];		/* ffmpeg: which output */
 	int64_t started_wall_ms;

@@ -62,7 +62,9 @@ enum proto_type {
 			 * supervisor runs the stop ladder; restart: EXITED then follows */
 	MSG_EVENT,	/* {event, ...}: "viewers" {name, n}; "stream_live" {name}; "stream_ended" {name};
 			 * "warning" {name, text}; "publisher_gone" {}: an ingest that completes files;
-			 * "refused" {peer, text}: an ingest before it had a stream; logged now and then. */
+			 * "refused" {peer, text}: an ingest before it had a stream; logged now and then;
+			 * "recorded" {name, file}: an ingest has closed a raw recording, data_dir/FILE;
+			 * the supervisor sends it on to a jobs worker. */
 	MSG_BYE,	/* {reason}: last message of a child */
 	/* supervisor -> child */
 	MSG_CONN = 32,	/* {peer, local, proxy_protocol (bool)} + 1 fd: the connection this ingest serves */
@@ -82,7 +84,7 @@ enum proto_type {
 	MSG_PING,	/* {}: nothing to do, proves the path */
 	MSG_LOGLEVEL,	/* {level}: change it now; also CLI -> supervisor */
 	/* both: relayed by kind */
-	MSG_CALL = 64,	/* {to, verb, args, deadline_ms}: to "registry" | "supervisor" */
+	MSG_CALL = 64,	/* {to, verb, args, deadline_ms}: to "registry" | "jobs" | "supervisor" */
 	MSG_REPLY,	/* {rc, body}: rc 0 or an errno-like code; body any JSON */
 	/* CLI -> supervisor, each answered by REPLY */
 	MSG_KICK = 80,	/* {name}: end the stream's publisher connection */
@@ -97,6 +99,10 @@ enum proto_type {
  *   where   {name}          -> {url} of the owner's http.public_url, or {} if nobody's
  *   streams {cursor}        -> {streams:[{name, app, host, url, since}], cursor}
  *   hosts   {}              -> {hosts:[{id, name, url, version, streams, age_ms}]}
+ * CALL verbs of "jobs" (its first worker answers; EHOSTDOWN: Redis is away):
+ *   list   {state, cursor}  -> {jobs:[...], cursor}: workers/common/queue.h; state absent: all not over
+ *   retry  {id}, cancel {id} -> {}          (ENOENT: no such job, or none that this is possible with)
+ *   files  {cursor}         -> {files:[...], cursor}: workers/common/ledger.h
  * CALL verbs of "supervisor":
  *   kick {name}
  */

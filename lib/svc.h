@@ -33,7 +33,7 @@ struct svc_handler {
 };
 
 struct svc_ops {
-	const char *kind;			/* "ingest" "finish" "http" "registry" */
+	const char *kind;			/* "ingest" "finish" "http" "registry" "jobs" "watch" */
 	int (*start)(struct svc *s, int argc, char **argv); /* 0, or -1: exit 1 */
 	const struct svc_handler *handlers;	/* ends with type 0 */
 	void (*config)(struct svc *s);		/* after s->conf was replaced; may be NULL */

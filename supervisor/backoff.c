@@ -29,6 +29,8 @@ static const struct policy policies[KIND_COUNT] = {
 	[KIND_REGISTRY] = WORKER,
 	[KIND_REDIS] = WORKER,
 	[KIND_FINISH] = WORKER,
+	[KIND_JOBS] = WORKER,
+	[KIND_WATCH] = WORKER,
 	[KIND_INGEST] = { 0, 0, 0, 0, 0, 0 },
 	[KIND_FFMPEG] = { 500, 8000, 0, 5, 30000, 30000 },
 };

@@ -31,6 +31,8 @@ static const struct { const char *name; bool foreign, wanted; } kinds[KIND_COUNT
 	[KIND_FINISH] = { "finish", false, false },
 	[KIND_REDIS] = { "redis", true, true },
 	[KIND_FFMPEG] = { "ffmpeg", true, false },
+	[KIND_JOBS] = { "jobs", false, true },
+	[KIND_WATCH] = { "watch", false, true },
 };
 
 const char *
@@ -308,6 +310,9 @@ tell_others(struct child *c)
 		output_owner_gone(c);
 		streams_child_gone(c);
 		break;
+	case KIND_JOBS:
+		output_owner_gone(c);
+		break;
 	case KIND_FINISH:
 		streams_child_gone(c);
 		break;
@@ -318,6 +323,7 @@ tell_others(struct child *c)
 		redis_child_gone(c);
 		break;
 	case KIND_REGISTRY:
+	case KIND_WATCH:
 	case KIND_COUNT:
 		break;
 	}
@@ -358,43 +364,4 @@ child_reaped(pid_t pid, int status)
 	c->reaped = true;
 	c->status = status;
 	child_end_if_done(c);
-}
-
-struct child *
-child_first(enum child_kind kind)
-{
-	struct child *c;
-
-	for (c = child_list; c != NULL; c = c->next)
-		if (c->kind == kind && c->state == CHILD_READY)
-			return c;
-	return NULL;
-}
-
-void
-child_each(void (*fn)(struct child *, void *), void *ctx)
-{
-	struct child *c, *next;
-
-	for (c = child_list; c != NULL; c = next) {
-		next = c->next;
-		fn(c, ctx);
-	}
-}
-
-unsigned
-child_count(enum child_kind kind)
-{
-	struct child *c;
-	unsigned n = 0;
-
-	for (c = child_list; c != NULL; c = c->next)
-		n += c->kind == kind;
-	return n;
-}
-
-bool
-child_none_left(void)
-{
-	return child_list == NULL;
 }

@@ -1,8 +1,8 @@
 /*
- * child_work.c - the processes that are always wanted: redis (if embedded), registry and
- * http x N. Starts them, brings them back after a death when backoff.c says so, follows
- * http.workers at a reload, and looks once a second for those that hang. Spare ingests are
- * spare.c's.
+ * child_work.c - the processes that are always wanted: redis (if embedded), registry,
+ * http x N, jobs x J, and watch (if any folder is watched). Starts them, brings them back
+ * after a death when backoff.c says so, follows their numbers at a reload, and looks once a
+ * second for those that hang. Spare ingests are spare.c's.
  *
  * An end that was asked for (a reload that needs fresh workers) is no failure: the
  * successor starts at once. A supervisor that was itself stopped or starved must not take
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "conf.h"
 #include "log.h"
@@ -19,28 +20,73 @@
 #include "util.h"
 
 #define TICK_LATE_MS 4000
+#define JOBS_MAX 64		/* processes, however many cores */
 
 static int64_t last_check_ms;
 
+/* Of those there may be several of. */
 static void
-start_http(int worker)
+start_worker(enum child_kind kind, int worker)
 {
 	char name[16];
 
 	snprintf(name, sizeof(name), "%d", worker + 1);
-	child_start(KIND_HTTP, name)->worker = worker;
+	child_start(kind, name)->worker = worker;
+}
+
+static int
+jobs_wanted(void)
+{
+	int64_t n = conf_int(sv.conf, "jobs.workers");
+
+	if (n == 0)
+		n = sysconf(_SC_NPROCESSORS_ONLN);
+	return n < 1 ? 1 : n > JOBS_MAX ? JOBS_MAX : (int)n;
+}
+
+static int
+watch_wanted(void)
+{
+	return json_array_size(conf_get(sv.conf, "watch")) > 0;
+}
+
+/* How many of a kind the config wants; the highest numbers go, missing ones come. */
+static void
+adjust(enum child_kind kind, int want, const char *why)
+{
+	int have = 0;
+	struct child *c;
+
+	for (c = child_list; c != NULL; c = c->next) {
+		if (c->kind != kind)
+			continue;
+		if (c->worker >= have)
+			have = c->worker + 1;
+		if (c->worker < want)
+			continue;
+		c->wanted = false;
+		if (c->state != CHILD_BACKOFF)
+			child_stop(c, why);
+	}
+	for (; have < want; have++)
+		start_worker(kind, have);
+}
+
+static void
+adjust_all(void)
+{
+	adjust(KIND_HTTP, (int)conf_int(sv.conf, "http.workers"), "http.workers is smaller now");
+	adjust(KIND_JOBS, jobs_wanted(), "jobs.workers is smaller now");
+	adjust(KIND_WATCH, watch_wanted(), "no folder is watched any more");
 }
 
 void
 child_start_workers(void)
 {
-	int64_t i, n = conf_int(sv.conf, "http.workers");
-
 	if (strcmp(conf_str(sv.conf, "redis.url"), "embedded") == 0)
 		redis_start();
 	child_start(KIND_REGISTRY, NULL);
-	for (i = 0; i < n; i++)
-		start_http((int)i);
+	adjust_all();
 }
 
 static uint32_t
@@ -108,28 +154,6 @@ child_relaunch(struct child *c)
 	log_warnx("%s: %s; %s", child_kind_name(c->kind), c->reason, next);
 }
 
-/* http.workers may have changed: the highest numbers go, missing ones come. */
-static void
-adjust_http(void)
-{
-	int want = (int)conf_int(sv.conf, "http.workers"), have = 0;
-	struct child *c;
-
-	for (c = child_list; c != NULL; c = c->next) {
-		if (c->kind != KIND_HTTP)
-			continue;
-		if (c->worker >= have)
-			have = c->worker + 1;
-		if (c->worker < want)
-			continue;
-		c->wanted = false;
-		if (c->state != CHILD_BACKOFF)
-			child_stop(c, "http.workers is smaller now");
-	}
-	for (; have < want; have++)
-		start_http(have);
-}
-
 /* What was in backoff when its place was abolished has no process that could end. */
 static void
 drop_unwanted(void)
@@ -159,7 +183,7 @@ child_send_config(void)
 			    (int)c->pid);
 	}
 	spare_renew();
-	adjust_http();
+	adjust_all();
 	drop_unwanted();
 }
 

@@ -15,6 +15,7 @@
 #define GIB(n) ((int64_t)(n) << 30)
 #define SEC(n) ((int64_t)(n) * 1000)
 #define MEDIA (SEE_INGEST | SEE_FINISH)
+#define REDIS (SEE_REGISTRY | SEE_JOBS | SEE_WATCH)
 
 const struct conf_key conf_keys[] = {
 	{ "run_dir", CONF_PATH, "/run/millrace", CONF_RESTART, SEE_ALL, 0, 0, NULL,
@@ -30,19 +31,19 @@ const struct conf_key conf_keys[] = {
 	{ "host.name", CONF_TEXT, "\"\"", CONF_RESTART, SEE_ALL, 0, 0, NULL,
 	    "This host's name in status, logs and events. Empty: the system's host name.", false },
 
-	{ "redis.url", CONF_REDIS, "embedded", CONF_RESTART, SEE_REGISTRY, 0, 0, NULL,
+	{ "redis.url", CONF_REDIS, "embedded", CONF_RESTART, REDIS, 0, 0, NULL,
 	    "embedded (a private redis-server), redis://[USER:PASSWORD@]HOST[:PORT][/DB] "
 	    "or unix:///PATH.", false },
-	{ "redis.prefix", CONF_TEXT, "\"millrace:\"", CONF_RESTART, SEE_REGISTRY, 0, 0, NULL,
+	{ "redis.prefix", CONF_TEXT, "\"millrace:\"", CONF_RESTART, REDIS, 0, 0, NULL,
 	    "What every key in Redis begins with; one cluster, one prefix.", false },
 	{ "redis.when_down", CONF_CHOICE, "allow", CONF_LIVE, SEE_REGISTRY, 0, 0, "allow|refuse",
 	    "New publishers while a shared Redis is away: let in, or refused. Running "
 	    "streams go on.", false },
 	{ "redis.claim_wait", CONF_DURATION, "250ms", CONF_LIVE, SEE_REGISTRY, 10, SEC(10), NULL,
 	    "How long a new publisher waits for the lease of its name in a shared Redis.", false },
-	{ "redis.timeout", CONF_DURATION, "1s", CONF_LIVE, SEE_REGISTRY, 10, SEC(60), NULL,
+	{ "redis.timeout", CONF_DURATION, "1s", CONF_LIVE, REDIS, 10, SEC(60), NULL,
 	    "A command without an answer for this long: Redis counts as away.", false },
-	{ "redis.retry_max", CONF_DURATION, "5s", CONF_LIVE, SEE_REGISTRY, 100, SEC(600), NULL,
+	{ "redis.retry_max", CONF_DURATION, "5s", CONF_LIVE, REDIS, 100, SEC(600), NULL,
 	    "Longest wait between two attempts to connect.", false },
 	{ "redis.abandon_embedded", CONF_BOOL, "false", CONF_RESTART, SEE_REGISTRY, 0, 0, NULL,
 	    "true: switch from embedded to a URL although the embedded one holds data.", false },
@@ -155,6 +156,20 @@ const struct conf_key conf_keys[] = {
 	    "Media is handed to ffmpeg this often, and at every key frame.", false },
 	{ "streams.hls.stuck", CONF_DURATION, "5s", CONF_NEW_STREAMS, SEE_ALL, 500, SEC(300), NULL,
 	    "An ffmpeg that takes no media for this long is replaced.", false },
+
+	{ "jobs.workers", CONF_INT, "0", CONF_LIVE, SEE_JOBS, 0, 64, NULL,
+	    "Jobs (finishing recordings, uploads) that run at once, one process each. 0: as many as the "
+	    "machine has cores.", false },
+
+	{ "streams.record.path", CONF_TEXT, "\"\"", CONF_NEW_STREAMS, SEE_ALL, 0, 0, NULL,
+	    "MP4 files of recordings in data_dir, e.g. recordings/{stream}/{start}.mp4; {app} and {date}, too. "
+	    "Empty: streams are not recorded.", false },
+	{ "streams.record.split", CONF_DURATION, "1h", CONF_LIVE, SEE_ALL, 0, SEC(86400), NULL,
+	    "A recording goes on in a new file after this time, at a key frame. 0s: never.", false },
+	{ "streams.record.split_size", CONF_SIZE, "0B", CONF_LIVE, SEE_ALL, 0, GIB(10240), NULL,
+	    "... or after this many bytes. 0B: never.", false },
+	{ "streams.record.sync", CONF_DURATION, "1s", CONF_LIVE, SEE_ALL, 100, SEC(60), NULL,
+	    "How often what was recorded is brought from the system's memory to the disk.", false },
 
 	{ "limits.connections", CONF_INT, "1000", CONF_LIVE, 0, 1, 10000, NULL,
 	    "RTMP connections in all; one process each.", false },

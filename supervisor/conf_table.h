@@ -23,7 +23,7 @@ enum conf_type {
 /* What a reload does with a change. */
 enum conf_class { CONF_LIVE, CONF_NEW_STREAMS, CONF_RESTART };
 /* Kinds of children that may see a key; the supervisor sees all. */
-enum { SEE_INGEST = 1, SEE_FINISH = 2, SEE_HTTP = 4, SEE_REGISTRY = 8, SEE_ALL = 15 };
+enum { SEE_INGEST = 1, SEE_FINISH = 2, SEE_HTTP = 4, SEE_REGISTRY = 8, SEE_JOBS = 16, SEE_WATCH = 32, SEE_ALL = 63 };
 
 struct conf_key {
 	const char *path;	/* dotted */

@@ -149,6 +149,19 @@ answer_here(struct msg_chan *from, struct msg *m, const char *verb)
 	reply_to(from, m->id, rc, NULL);
 }
 
+/* Of the jobs workers the first does what is there once per host, so it answers, too. */
+static struct msg_chan *
+channel_of(const char *to)
+{
+	struct child *c = NULL;
+
+	if (strcmp(to, "registry") == 0)
+		c = child_first(KIND_REGISTRY);
+	else if (strcmp(to, "jobs") == 0)
+		c = child_worker(KIND_JOBS, 0);
+	return c != NULL ? c->control : NULL;
+}
+
 void
 route_relay(struct msg_chan *from, struct msg *m)
 {
@@ -165,7 +178,7 @@ route_relay(struct msg_chan *from, struct msg *m)
 		answer_here(from, m, verb);
 		return;
 	}
-	chan = strcmp(to, "registry") == 0 ? worker_channel(KIND_REGISTRY) : NULL;
+	chan = channel_of(to);
 	if (chan == NULL || ncalls >= ROUTE_CALLS_MAX) {
 		reply_to(from, m->id, chan == NULL ? ENOTCONN : EBUSY, NULL);
 		return;
@@ -233,6 +246,27 @@ on_bye(struct child *c, struct msg *m)
 		streams_bye(c, m);
 }
 
+/* A raw recording is complete. Lost when nobody is ready: a scan finds the file later. */
+static void
+tell_jobs(struct child *c, struct msg *m)
+{
+	struct child *jobs = child_first(KIND_JOBS);
+
+	if (c->kind != KIND_INGEST || jobs == NULL)
+		return;
+	if (msg_send(jobs->control, MSG_EVENT, 0, json_incref(m->body), NULL, 0) == -1)
+		log_debug("no jobs worker hears of a recording; their scan finds it");
+}
+
+static void
+on_event(struct child *c, struct msg *m)
+{
+	if (strcmp(msg_str_or(m, "event", ""), "recorded") == 0)
+		tell_jobs(c, m);
+	else
+		streams_event(c, m);
+}
+
 static void
 on_call(struct child *c, struct msg *m)
 {
@@ -270,10 +304,10 @@ static const struct handler {
 	{ MSG_CLAIM, BY(KIND_INGEST), on_claim },
 	{ MSG_SPAWN, BY(KIND_INGEST), output_spawn },
 	{ MSG_OUTPUT_DOWN, BY(KIND_INGEST), output_down },
-	{ MSG_EVENT, BY_ALL, streams_event },
+	{ MSG_EVENT, BY_ALL, on_event },
 	{ MSG_BYE, BY_ALL, on_bye },
 	{ MSG_CALL, BY_ALL, on_call },
-	{ MSG_REPLY, BY(KIND_REGISTRY), on_reply },
+	{ MSG_REPLY, BY(KIND_REGISTRY) | BY(KIND_JOBS), on_reply },
 };
 
 void

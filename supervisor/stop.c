@@ -1,6 +1,6 @@
 /*
- * stop.c - the order of a graceful stop: no new connections, then the streams end (every
- * playlist gets its ENDLIST), then http and registry, which had the last viewers and events
+ * stop.c - the order of a graceful stop: no new connections, jobs are handed back, the streams
+ * end (every playlist gets its ENDLIST), then http and registry, which had the last viewers and events
  * to serve, then redis, which held what they wrote. Under 5 s with live streams: the
  * ladders of child_stop.c share one deadline.
  *
@@ -53,7 +53,8 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 	}
 	if (stage == STAGE_STREAMS && (streams_gone() || spent > STOP_STREAMS_MS + 1000))
 		stop_workers();
-	if (stage == STAGE_WORKERS && child_count(KIND_HTTP) == 0 && child_count(KIND_REGISTRY) == 0)
+	if (stage == STAGE_WORKERS && child_count(KIND_HTTP) == 0 && child_count(KIND_REGISTRY) == 0 &&
+	    child_count(KIND_JOBS) == 0 && child_count(KIND_WATCH) == 0)
 		stop_redis();
 	if (child_none_left())
 		event_base_loopbreak(sv.base);
@@ -78,6 +79,8 @@ stop_begin(const char *why)
 	spare_stop();
 	streams_stop_all();
 	child_stop_kind(KIND_INGEST, "millraced stops");
+	child_stop_kind(KIND_WATCH, "millraced stops");
+	child_stop_kind(KIND_JOBS, "millraced stops");
 	tick = event_new(sv.base, -1, EV_PERSIST, tick_cb, NULL);
 	if (tick == NULL)
 		fatalx("out of memory");

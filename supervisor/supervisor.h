@@ -33,7 +33,8 @@
 #include "msg.h"
 #include "net.h"
 
-enum child_kind { KIND_HTTP, KIND_REGISTRY, KIND_INGEST, KIND_FINISH, KIND_REDIS, KIND_FFMPEG, KIND_COUNT };
+enum child_kind { KIND_HTTP, KIND_REGISTRY, KIND_INGEST, KIND_FINISH, KIND_REDIS, KIND_FFMPEG, KIND_JOBS, KIND_WATCH,
+	KIND_COUNT };
 enum child_state { CHILD_STARTING, CHILD_READY, CHILD_STOPPING, CHILD_BACKOFF };
 
 struct stream;
@@ -65,7 +66,7 @@ struct child {
 	int status;			/* of waitpid, once reaped */
 	char name[BOARD_NAME];		/* the stream or worker it is for, "" before it is known */
 	bool asked;			/* it is being stopped on purpose: no failure */
-	int worker;			/* http: 0.. n-1 */
+	int worker;			/* http, jobs: 0.. n-1 */
 	bool handshake;			/* ingest: accepted, has not claimed yet (accept.c counts) */
 	bool said_bye;			/* its end was announced */
 	int64_t again_ms;		/* CHILD_BACKOFF: monotonic time of the next try */
@@ -163,12 +164,14 @@ const char *child_status_text(int status, char *buf, size_t size);
 int child_backoff_ms(const struct child *c);
 void child_check_all(void);		/* once a second: beats, stuck channels */
 struct child *child_first(enum child_kind kind);			/* a READY one, or NULL */
+struct child *child_worker(enum child_kind kind, int worker);		/* that one if it is READY, or NULL */
 void child_each(void (*fn)(struct child *, void *), void *ctx);
 const char *child_kind_name(enum child_kind kind);
-void child_start_workers(void);		/* redis (if embedded), registry, http x N */
+/* redis (if embedded), registry, http x N, jobs x J, watch (if any folder is watched) */
+void child_start_workers(void);
 void child_stop_kind(enum child_kind kind, const char *reason);
 bool child_none_left(void);
-void child_send_config(void);		/* CONFIG to everybody after a reload; http.workers adjusted */
+void child_send_config(void);		/* CONFIG to everybody after a reload; numbers of workers adjusted */
 unsigned child_count(enum child_kind kind);	/* processes, also those in backoff */
 
 /* --- spawn.c, reap.c, backoff.c --- */

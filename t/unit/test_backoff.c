@@ -10,12 +10,12 @@ static void
 workers_double_up_to_the_limit(void **state)
 {
 	static const int64_t want[] = { 500, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000 };
-	static const enum child_kind kinds[] = { KIND_REGISTRY, KIND_REDIS, KIND_FINISH };
+	static const enum child_kind kinds[] = { KIND_REGISTRY, KIND_REDIS, KIND_FINISH, KIND_JOBS, KIND_WATCH };
 	size_t k;
 	unsigned i;
 
 	/* A random number in the middle of the swing gives the bare delay. */
-	for (k = 0; k < 3; k++)
+	for (k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
 		for (i = 0; i < 9; i++)
 			assert_int_equal(backoff_delay_ms(kinds[k], i, (uint32_t)(want[i] / 5)), want[i]);
 	assert_int_equal(backoff_delay_ms(KIND_REDIS, 1000000, 6000), 30000);

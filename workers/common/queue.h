@@ -1,7 +1,7 @@
 /*
  * queue.h - the job queue in Redis: Redis Streams with one consumer group, a lease per job that
  * is running, and a fencing token. Asynchronous on redis.h; every step that changes more than
- * one key is one Lua script (queue_scripts.c). Names of keys: workers/registry/keys.h.
+ * one key is one Lua script (queue_scripts.c). Names of keys: workers/common/keys.h.
  *
  * A job runs at least once and is over once: who takes it gets its epoch, and what is said of
  * it later (progress, end) counts only with the newest epoch (EPERM: it was taken over).
@@ -67,10 +67,16 @@ void queue_park(struct queue *q, const struct queue_job *job, const char *error,
 /* A graceful stop: handed back as if never taken. */
 void queue_back(struct queue *q, const struct queue_job *job, queue_cb cb, void *ctx);
 
-/* Housekeeping, one worker per host, about once a second: due jobs go back to their queue, jobs whose lease has run out, too. */
+/*
+ * Housekeeping, one worker per host, about once a second: due jobs go back to their queue, and
+ * so do those whose lease has run out, or whose worker was a process of this host that is gone.
+ */
 void queue_tend(struct queue *q, queue_cb cb, void *ctx);
 
-/* {jobs: [{id, kind, key, host, stream, file, state, prio, attempts, crashes, error, progress, worker, added, taken, ended}], cursor} */
+/*
+ * {jobs: [{id, kind, key, host, stream, file, state, prio, attempts, crashes, error, progress,
+ * worker, added, taken, ended, due}], cursor}
+ */
 typedef void (*queue_list_cb)(int rc, json_t *body, void *ctx);
 /* state NULL: all that are not over; "done" "dead" ...: those. cursor "" at first and at the end. */
 void queue_list(struct queue *q, const char *state, const char *cursor, queue_list_cb cb, void *ctx);

@@ -130,20 +130,22 @@ outputs(struct evbuffer *b, const struct view *v)
 static void
 processes(struct evbuffer *b, const struct view *v)
 {
-	static const char *const kinds[] = { "http", "registry", "ingest", "finish", "redis", "ffmpeg" };
-	unsigned n[6] = { 0 }, restarts[6] = { 0 };
+	static const char *const kinds[] = { "http", "registry", "ingest", "finish", "redis", "ffmpeg",
+		"jobs", "watch" };
+	enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+	unsigned n[KINDS] = { 0 }, restarts[KINDS] = { 0 };
 
 	for (unsigned i = 0; i < v->nprocs; i++)
-		for (unsigned k = 0; k < 6; k++)
+		for (unsigned k = 0; k < KINDS; k++)
 			if (strcmp(v->procs[i].kind, kinds[k]) == 0) {
 				n[k]++;
 				restarts[k] += v->procs[i].restarts;
 			}
 	family(b, "processes", "gauge", "Child processes by kind.");
-	for (unsigned k = 0; k < 6; k++)
+	for (unsigned k = 0; k < KINDS; k++)
 		evbuffer_add_printf(b, "millrace_processes{kind=\"%s\"} %u\n", kinds[k], n[k]);
 	family(b, "process_restarts_total", "counter", "Restarts of what runs now, by kind.");
-	for (unsigned k = 0; k < 6; k++)
+	for (unsigned k = 0; k < KINDS; k++)
 		evbuffer_add_printf(b, "millrace_process_restarts_total{kind=\"%s\"} %u\n", kinds[k], restarts[k]);
 }
 

@@ -12,7 +12,7 @@
 #include "log.h"
 #include "stream_name.h"
 #include "util.h"
-#include "workers/registry/keys.h"
+#include "workers/common/keys.h"
 #include "workers/registry/registry.h"
 #include "workers/registry/scripts.h"
 

@@ -15,7 +15,7 @@
 #include "conf.h"
 #include "log.h"
 #include "util.h"
-#include "workers/registry/keys.h"
+#include "workers/common/keys.h"
 #include "workers/registry/registry.h"
 #include "workers/registry/scripts.h"
 #include "workers/registry/spool.h"

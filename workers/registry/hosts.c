@@ -10,17 +10,9 @@
 
 #include "log.h"
 #include "util.h"
-#include "workers/registry/keys.h"
+#include "workers/common/keys.h"
 #include "workers/registry/registry.h"
 #include "workers/registry/scripts.h"
-
-const char *
-key_make(char out[KEY_BYTES], const char *prefix, const char *key, const char *name)
-{
-	if (snprintf(out, KEY_BYTES, "%s%s%s", prefix, key, name) >= KEY_BYTES)
-		fatalx("redis.prefix is too long");
-	return out;
-}
 
 static void
 beat_cb(int rc, json_t *reply, const char *error, void *ctx)

@@ -11,7 +11,7 @@
 #include "conf.h"
 #include "log.h"
 #include "util.h"
-#include "workers/registry/keys.h"
+#include "workers/common/keys.h"
 #include "workers/registry/registry.h"
 
 #define START_QUIET_MS 2000	/* the embedded redis-server starts when we do */

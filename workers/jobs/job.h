@@ -1,0 +1,72 @@
+/*
+ * job.h - the contract between millrace-jobs and the kinds of jobs it can do. A kind is one
+ * struct job_kind (in a file named after it) and one line in the table of kinds.c.
+ *
+ * One job at a time runs in a process. It was taken from the queue and is leased: the lease
+ * is renewed by run.c while the kind works, for as long as the loop turns. Whatever a kind
+ * does may be done a second time by another worker, and must do no harm then. Nothing blocks
+ * the loop for long: big reads, hashes and copies go in slices or a thread.
+ *
+ * Redis may go away while a job runs: the job goes on, its end is told once Redis is back.
+ */
+#ifndef MILLRACE_JOB_H
+#define MILLRACE_JOB_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "svc.h"
+#include "workers/common/ledger.h"
+#include "workers/common/queue.h"
+#include "workers/common/redis.h"
+
+struct job {
+	const struct queue_job *q;	/* id, kind, args, attempts, crashes */
+	struct svc *svc;		/* loop, config, control channel */
+	struct redis *redis;
+	struct queue *queue;
+	struct ledger *ledger;
+	void *state;			/* the kind's own; NULL at start */
+};
+
+/* Why a job is to stop. */
+enum job_stop {
+	JOB_STOP_BACK,		/* millraced stops: it is handed back, somebody takes it up again */
+	JOB_STOP_TAKEN,		/* the lease was lost, it is somebody else's now: touch nothing any more */
+	JOB_STOP_CANCELLED,	/* the user does not want it: undo what is half done where that is cheap */
+};
+
+struct job_kind {
+	const char *name;	/* "finalise": as in queue_add() */
+	bool upload;		/* only the first jobs.uploads workers take it */
+	/*
+	 * Begins; job->q->args is not to be trusted to hold what it should. The job ends by exactly
+	 * one of job_done, job_failed, job_later, job_park (perhaps before start returns), before
+	 * which the kind frees its state; then job is gone.
+	 */
+	void (*start)(struct job *job);
+	/*
+	 * Lets go at once: frees the state, ends its ffmpeg (OUTPUT_DOWN) and timers; calls none of
+	 * the four. Then job is gone.
+	 */
+	void (*stop)(struct job *job, enum job_stop why);
+	/* SPAWNED or EXITED, if the kind has an ffmpeg; may be NULL. Descriptors: msg_take_fd(). */
+	void (*message)(struct job *job, struct msg *m);
+};
+
+/* The table of kinds.c; NULL if there is none of that name. */
+const struct job_kind *job_kind_find(const char *name);
+/* Names of those that this worker may take, with spaces between. */
+void job_kinds_list(bool uploads, char *out, size_t size);
+
+/* 0..1000; call it as often as you like. */
+void job_progress(struct job *job, int permille);
+/* Over and done. result (stolen, may be NULL) is kept in the job: a small object. */
+void job_done(struct job *job, json_t *result);
+/* error: for people, one line. again: tried again after the backoff, jobs.attempts times; else dead. */
+void job_failed(struct job *job, const char *error, bool again);
+/* The other side is away (S3 down, disk full): tried again after the backoff, without end. */
+void job_later(struct job *job, const char *error);
+/* Only a person can change what is wrong (credentials, bucket): put aside until `millrace jobs retry`. */
+void job_park(struct job *job, const char *error);
+#endif
