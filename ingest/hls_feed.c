@@ -3,9 +3,7 @@
  * Called by sink_hls.c, which decides when.
  *
  * FLV is read without parsers, so a frame is a key frame to ffmpeg when the tag says so: only
- * where a segment shall begin does the written tag say so. A tag goes out as three pieces,
- * its framing with the first byte of the body, the rest of the body in place, its tail; a
- * Matroska frame as two, its framing and the codec's own bytes in place.
+ * where a segment shall begin does the written tag say so.
  */
 #include "hls_feed.h"
 
@@ -15,16 +13,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "flv.h"
+#include "framing.h"
 #include "hls_cut.h"
-#include "matroska.h"
 #include "util.h"
 
 #define TAGS_PER_WRITE 20
-#define FRAME_TYPE_MASK 0x70	/* of a video tag's first byte */
-#define FRAME_TYPE_INTER 0x20
-
-struct framing { uint8_t head[MATROSKA_FRAME_HEAD_BYTES], tail[FLV_TAG_TAIL_BYTES]; };
 
 void
 hls_feed_init(struct hls_feed *f)
@@ -33,52 +26,6 @@ hls_feed_init(struct hls_feed *f)
 	f->fd = -1;
 	f->at_end = true;
 	f->head = evbuffer_new();
-}
-
-static void
-add_header(struct hls_feed *f, bool audio, const uint8_t *body, size_t len)
-{
-	uint8_t head[FLV_TAG_HEAD_BYTES], tail[FLV_TAG_TAIL_BYTES];
-
-	if (body == NULL)
-		return;
-	flv_write_tag_head(head, audio ? FLV_AUDIO : FLV_VIDEO, 0, (uint32_t)len);
-	flv_write_tag_tail(tail, (uint32_t)len);
-	evbuffer_add(f->head, head, sizeof(head));
-	evbuffer_add(f->head, body, len);
-	evbuffer_add(f->head, tail, sizeof(tail));
-}
-
-static void
-flv_headers(struct hls_feed *f)
-{
-	uint8_t head[FLV_HEADER_BYTES];
-
-	flv_write_header(head, f->gen->audio, f->gen->video);
-	evbuffer_add(f->head, head, sizeof(head));
-	if (f->gen->video)
-		add_header(f, false, f->gen->video_header, f->gen->video_len);
-	if (f->gen->audio)
-		add_header(f, true, f->gen->audio_header, f->gen->audio_len);
-}
-
-static void
-matroska_headers(struct hls_feed *f, const struct tag *start)
-{
-	const struct ring_gen *g = f->gen;
-	struct matroska_track video = { .codec = g->video_codec, .frame_ms = hls_cut_frame_ms(start),
-	    .width = g->width, .height = g->height };
-	struct matroska_track audio = { .codec = g->audio_codec, .rate = g->rate, .channels = g->channels };
-
-	if (g->video_header != NULL) {
-		video.config = g->video_header + g->video_config;
-		video.config_len = g->video_config_len;
-	}
-	if (g->audio_header != NULL) {
-		audio.config = g->audio_header + g->audio_config;
-		audio.config_len = g->audio_config_len;
-	}
-	matroska_write_header(f->head, g->video ? &video : NULL, g->audio ? &audio : NULL);
 }
 
 void
@@ -96,10 +43,7 @@ hls_feed_open(struct hls_feed *f, struct event_base *base, int fd, struct tag *s
 	f->next = need;
 	f->at_end = f->past_start = false;
 	f->off = 0;
-	if (f->matroska)
-		matroska_headers(f, start);
-	else
-		flv_headers(f);
+	framing_headers(f->head, f->gen, hls_cut_frame_ms(start));
 }
 
 void
@@ -154,40 +98,6 @@ wanted(const struct hls_feed *f, const struct tag *t)
 	return f->gen->video && f->past_start;
 }
 
-static int
-frame_matroska(const struct hls_feed *f, const struct tag *t, struct framing *g, struct iovec iov[2])
-{
-	matroska_write_frame_head(g->head, t->audio ? MATROSKA_AUDIO : MATROSKA_VIDEO,
-	    t->pts_ms > f->base_ms ? t->pts_ms - f->base_ms : 0, t->audio || t->key, t->payload_len);
-	iov[0] = (struct iovec){ g->head, MATROSKA_FRAME_HEAD_BYTES };
-	iov[1] = (struct iovec){ (void *)(uintptr_t)(t->body + t->payload), t->payload_len };
-	return 2;
-}
-
-static int
-frame_flv(const struct hls_feed *f, const struct tag *t, struct framing *g, struct iovec iov[3])
-{
-	uint32_t ms = t->dts_ms > f->base_ms ? (uint32_t)(t->dts_ms - f->base_ms) : 0;
-	uint8_t *first = &g->head[FLV_TAG_HEAD_BYTES];
-
-	flv_write_tag_head(g->head, t->audio ? FLV_AUDIO : FLV_VIDEO, ms, t->len);
-	*first = t->body[0];
-	if (!t->audio && t->key && !t->cut)
-		*first = (uint8_t)((*first & ~FRAME_TYPE_MASK) | FRAME_TYPE_INTER);
-	flv_write_tag_tail(g->tail, t->len);
-	iov[0] = (struct iovec){ g->head, FLV_TAG_HEAD_BYTES + 1 };
-	iov[1] = (struct iovec){ (void *)(uintptr_t)(t->body + 1), t->len - 1 };
-	iov[2] = (struct iovec){ g->tail, sizeof(g->tail) };
-	return 3;
-}
-
-static size_t
-framed_bytes(const struct hls_feed *f, const struct tag *t)
-{
-	return f->matroska ? MATROSKA_FRAME_HEAD_BYTES + t->payload_len :
-	    FLV_TAG_HEAD_BYTES + t->len + FLV_TAG_TAIL_BYTES;
-}
-
 static void
 advance(struct hls_feed *f)
 {
@@ -234,7 +144,7 @@ static bool
 written(struct hls_feed *f, size_t sent)
 {
 	while (sent > 0) {
-		size_t rest = framed_bytes(f, f->next) - f->off;
+		size_t rest = framing_bytes(f->matroska, f->next) - f->off;
 
 		if (sent < rest) {
 			f->off += sent;
@@ -251,7 +161,7 @@ static int
 write_some(struct hls_feed *f)
 {
 	struct framing g[TAGS_PER_WRITE];
-	struct iovec iov[3 * TAGS_PER_WRITE];
+	struct iovec iov[FRAMING_PIECES * TAGS_PER_WRITE];
 	const struct tag *t;
 	int n = 0, tags = 0;
 	ssize_t sent;
@@ -261,7 +171,7 @@ write_some(struct hls_feed *f)
 			f->past_start = true;
 		if (!wanted(f, t))
 			break;		/* rare: the next turn skips it */
-		n += (f->matroska ? frame_matroska : frame_flv)(f, t, &g[tags++], iov + n);
+		n += framing_tag(f->matroska, t, f->base_ms, t->cut, &g[tags++], iov + n);
 	}
 	skip_bytes(iov, &n, f->off);
 	sent = writev(f->fd, iov, n);

@@ -8,6 +8,7 @@
 #include "landlock.h"
 #include "log.h"
 #include "sink_hls.h"
+#include "sink_rec.h"
 #include "util.h"
 
 #define SIZE_MAX_TOLD 16384	/* pixels an encoder may say its picture has */
@@ -26,6 +27,8 @@ stream_free(struct stream *s)
 {
 	if (s->hls != NULL)
 		s->hls->ops->free(&s->hls);
+	if (s->rec != NULL)
+		s->rec->ops->free(&s->rec);
 	tracks_free(&s->tracks);
 	ring_free(&s->ring);
 }
@@ -33,8 +36,11 @@ stream_free(struct stream *s)
 int
 stream_move_in(struct stream *s, const char *name)
 {
+	const char *data_dir = conf_str(s->svc->conf, "data_dir");
+	bool record = conf_str(s->svc->conf, "streams.record.path")[0] != '\0';
 	const struct landlock_rule rules[] = {
 		{ s->dir, true, false },
+		{ record ? s->rec_dir : s->dir, true, false },
 #if defined(__SANITIZE_ADDRESS__)
 		{ "/proc", false, false },	/* the leak check looks at its own threads */
 #endif
@@ -42,8 +48,11 @@ stream_move_in(struct stream *s, const char *name)
 	};
 	bool locked;
 
-	snprintf(s->dir, sizeof(s->dir), "%s/hls/%s", conf_str(s->svc->conf, "data_dir"), name);
-	if (dir_ensure(s->dir, 0750) == 0 && landlock_restrict(rules, &locked) == 0)
+	snprintf(s->dir, sizeof(s->dir), "%s/hls/%s", data_dir, name);
+	if (record)
+		snprintf(s->rec_dir, sizeof(s->rec_dir), "%s/rec/%s", data_dir, name);
+	if (dir_ensure(s->dir, 0750) == 0 && (!record || dir_ensure(s->rec_dir, 0750) == 0) &&
+	    landlock_restrict(rules, &locked) == 0)
 		return 0;
 	log_warn("cannot use %s, or be locked into it", s->dir);
 	return -1;
@@ -58,6 +67,26 @@ sink_warn(void *ctx, const char *text)
 	log_warnx("%s", text);
 }
 
+static void
+rec_warn(void *ctx, const char *text)
+{
+	struct stream *s = ctx;
+
+	str_copy(s->rec_warning, text, sizeof(s->rec_warning));
+	if (text[0] != '\0')
+		log_warnx("%s", text);
+}
+
+static void
+open_recording(struct stream *s, struct sink_env env)
+{
+	if (s->rec_dir[0] == '\0')
+		return;
+	env.dir = s->rec_dir;
+	env.warn = rec_warn;
+	s->rec = sink_rec_new(&env);
+}
+
 void
 stream_open(struct stream *s, const char *name, const char *app,
     void (*done)(void *ctx), void *ctx, bool *resumed)
@@ -68,6 +97,7 @@ stream_open(struct stream *s, const char *name, const char *app,
 
 	s->ring.limit = (size_t)conf_int(s->svc->conf, "streams.ring");
 	s->hls = sink_hls_new(&env, &start_ms, resumed);
+	open_recording(s, env);
 	timeline_init(&s->timeline, start_ms);
 }
 
@@ -105,6 +135,8 @@ make_room(struct stream *s)
 	for (struct tag *t = s->ring.head; t != first; t = t->next)
 		s->ring.dropped++;
 	s->hls->ops->overrun(s->hls, first);
+	if (s->rec != NULL)
+		s->rec->ops->overrun(s->rec, first);
 	ring_trim(&s->ring, first);
 }
 
@@ -130,6 +162,8 @@ stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *b
 	t->wall_ms = wall_ms();
 	meter_frame(&s->meter, audio, t->key, t->dts_ms, now);
 	s->hls->ops->tag(s->hls, t);
+	if (s->rec != NULL)
+		s->rec->ops->tag(s->rec, t);
 	make_room(s);
 }
 
@@ -137,7 +171,20 @@ void
 stream_end(struct stream *s)
 {
 	svc_send(s->svc, MSG_EVENT, 0, json_pack("{s:s}", "event", "publisher_gone"));
+	if (s->rec != NULL)
+		s->rec->ops->drain(s->rec);
 	s->hls->ops->drain(s->hls);
+}
+
+static const struct tag *
+oldest_needed(const struct stream *s)
+{
+	const struct tag *hls = s->hls->ops->needs(s->hls), *rec = s->rec != NULL ? s->rec->ops->needs(s->rec) : NULL;
+	const struct tag *t = s->ring.head;
+
+	while (t != NULL && t != hls && t != rec)
+		t = t->next;
+	return t;
 }
 
 const char *
@@ -150,7 +197,9 @@ stream_tick(struct stream *s, int64_t now)
 	if (tracks_tick(&s->tracks, now))
 		s->hls->ops->regen(s->hls, ring_regen(&s->ring, s->tracks.gen));
 	s->hls->ops->tick(s->hls, now);
-	ring_trim(&s->ring, s->hls->ops->needs(s->hls));
+	if (s->rec != NULL)
+		s->rec->ops->tick(s->rec, now);
+	ring_trim(&s->ring, oldest_needed(s));
 	return NULL;
 }
 
@@ -183,5 +232,16 @@ stream_board(struct stream *s, const char *state, int64_t now)
 	    p->media.warning, sizeof(p->media.warning));
 	if (s->sink_warning[0] != '\0')
 		str_copy(p->media.warning, s->sink_warning, sizeof(p->media.warning));
+	if (s->rec_warning[0] != '\0')
+		str_copy(p->media.warning, s->rec_warning, sizeof(p->media.warning));
+	if (s->rec != NULL) {
+		struct sink_rec_stats rec;
+
+		sink_rec_stats(s->rec, &rec);
+		p->media.recording = rec.recording ? BOARD_RECORDING : rec.paused ? BOARD_RECORDING_PAUSED : BOARD_RECORDING_WAITS;
+		p->media.recorded_files = rec.files;
+		p->media.recorded_bytes = rec.bytes;
+		p->media.recorded_lost = rec.lost;
+	}
 	board_end(&p->seq);
 }

@@ -16,13 +16,14 @@
 
 struct stream {
 	struct svc *svc;
-	char dir[512];			/* data_dir/hls/NAME */
+	char dir[512], rec_dir[512];	/* data_dir/hls/NAME; data_dir/rec/NAME, "": not recorded */
 	struct ring ring;
 	struct timeline timeline;
 	struct tracks tracks;
 	struct meter meter;
 	struct sink *hls;		/* NULL: not open */
-	char encoder[64], sink_warning[160];
+	struct sink *rec;		/* NULL: it is not recorded */
+	char encoder[64], sink_warning[160], rec_warning[160];
 };
 
 void stream_init(struct stream *s, struct svc *svc);

@@ -1,0 +1,41 @@
+/*
+ * rec_file.h - one raw recording on disk: a FLV (Matroska with Enhanced RTMP) that is whole up to
+ * its last tag at any time, locked while it is written, and synced by a thread of its own.
+ */
+#ifndef MILLRACE_REC_FILE_H
+#define MILLRACE_REC_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ring.h"
+
+struct rec_sync;
+
+struct rec_file {
+	int fd;				/* -1: none is open; flock'd */
+	char name[40];			/* "20261121T135800.123Z.flv" in the folder */
+	const struct ring_gen *gen;	/* compared only */
+	bool matroska;
+	int64_t base_ms, bytes;		/* media time of its 0; written, whole tags */
+};
+
+/* The thread that syncs. NULL + errno. */
+struct rec_sync *rec_sync_new(void);
+void rec_sync_free(struct rec_sync **s);	/* waits for what it was given */
+/* fd: fdatasync(2) soon; close: and closes it then. Never blocks: what finds no place is left out. */
+void rec_sync_give(struct rec_sync *s, int fd, bool close);
+
+/*
+ * Makes dir/START.flv, locked, with headers; first is its first tag. -1 + errno. wall_ms is
+ * moved on if there is one of that name.
+ */
+int rec_file_open(struct rec_file *f, const char *dir, const struct tag *first, int64_t frame_ms);
+/*
+ * Writes from *next on, what is of its generation and not `stop`; *next: the first that is not
+ * written, NULL if all is. -1 + errno: the file ends with the last whole tag.
+ */
+int rec_file_write(struct rec_file *f, struct tag **next, const struct tag *stop);
+/* Complete: lock and descriptor go. */
+void rec_file_close(struct rec_file *f, struct rec_sync *s);
+#endif
