@@ -1,5 +1,5 @@
 /*
- * keys.h - every key this host writes to Redis. redis.prefix stands before each ("millrace:");
+ * keys.h - every key a host writes to Redis. redis.prefix stands before each ("millrace:");
  * a prefix with a hash tag ("{millrace}:") keeps them together behind a cluster proxy.
  *
  *   KEY           TYPE    WHAT
@@ -16,6 +16,28 @@
  *   events:last   hash    host_id -> id of its last event in `events`: what comes again after
  *                         a crash is not added twice
  *
+ *   jobs:q:host:ID:KIND:P, jobs:q:shared:KIND:P
+ *                 stream  jobs of one kind and prio (0 first .. 2) for one host, or for any;
+ *                         group w, consumer host_id; an entry {job: JOBID} goes with its job's end
+ *   job:JOBID     hash    kind, key, host ("" = any), stream, file, args (JSON), prio, state queued |
+ *                         running | delayed | parked | done | dead | cancelled, attempts, waits,
+ *                         crashes, error, progress (0..1000), worker HOST_ID:PID:START, epoch (rises
+ *                         with each take: the fencing token), entry (in its stream), result (JSON),
+ *                         added, queued, taken, due, ended (ms, Redis' clock)
+ *   jobs:live     zset    JOBIDs queued, running or delayed, in the order they were added
+ *   jobs:running  zset    JOBID by the end of its lease (ms)
+ *   jobs:delayed  zset    JOBID by due time (ms)
+ *   jobs:dead     zset    JOBIDs dead, parked or cancelled, in this order; they keep their key
+ *   jobs:done     zset    JOBIDs done, in this order; trimmed to jobs.keep
+ *   jobs:keys     hash    job key -> JOBID, until that is done: a second add finds the first
+ *   jobs:seq      string  counter behind ids and orders
+ *   jobs:tended   string  when a host last tended the queue (ms): after a gap leases are renewed
+ *   files         hash    FILEID -> JSON ledger entry (ledger.h); numbers as strings. FILEID = first
+ *                         32 hex digits of SHA-256 of HOST_ID, NUL, absolute path
+ *   hash:SHA256   string  FILEID that was done with this content
+ *   upload:FILEID hash    a multipart upload under way: upload_id, object, size, mtime_ns, part_size,
+ *                         part N -> "etag size sha256"
+ *
  * Times in JSON are ms since the epoch. Every change of more than one key is one Lua script
  * (scripts.c). Nothing here is ever looked for with KEYS or SCAN over all keys.
  */
@@ -30,6 +52,12 @@
 #define KEY_STREAMS "streams"
 #define KEY_EVENTS "events"
 #define KEY_EVENTS_LAST "events:last"
+
+#define KEY_JOB "job:"
+#define KEY_JOBS_KEYS "jobs:keys"
+#define KEY_FILES "files"
+#define KEY_HASH "hash:"
+#define KEY_UPLOAD "upload:"
 
 #define KEY_TTL_MS 15000	/* of leases and heartbeats */
 #define KEY_RENEW_MS (KEY_TTL_MS / 3)

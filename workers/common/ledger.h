@@ -23,8 +23,10 @@ void ledger_id(const struct ledger *l, const char *path, char id[LEDGER_ID]);
 
 typedef void (*ledger_cb)(int rc, json_t *body, void *ctx);	/* body borrowed; rc as queue.h */
 /*
+ * body of ledger_put and ledger_drop is null.
  * Merges fields {path, stream, kind, size, mtime_ns, inode, sha256, state, progress, bucket, object,
- * etag, error} into the entry, which is made if absent; `since` changes with state. fields borrowed; cb may be NULL.
+ * etag, error} into the entry, which is made if absent; a field
+ * that is null goes; `since` changes with state. fields borrowed; cb may be NULL.
  */
 void ledger_put(struct ledger *l, const char *id, const json_t *fields, ledger_cb cb, void *ctx);
 void ledger_get(struct ledger *l, const char *id, ledger_cb cb, void *ctx);	/* body: the entry or null */

@@ -22,20 +22,24 @@ struct queue;
 
 /* host_id: of this host, whose own queue is read besides the shared one. worker: "HOST_ID:PID:START". */
 struct queue *queue_new(struct redis *r, const char *prefix, const char *host_id, const char *worker);
+/* After redis_free(), which answers what is still under way. */
 void queue_free(struct queue **q);
 
 struct queue_limits {
 	int64_t lease_ms;			/* renewed each third of it */
 	int64_t retry_min_ms, retry_max_ms;	/* of the backoff, doubled each time, +-20 % */
 	int attempts;				/* then it is dead */
-	int crashes;				/* of its worker; counted apart */
+	int crashes;				/* of its worker, in a row without progress; then it is dead */
 	int keep;				/* jobs that are over and still listed */
 };
 void queue_limits(struct queue *q, const struct queue_limits *l);
 
-/* rc: 0, EIO (Redis refused, error says why), EHOSTDOWN (away: ask again later), EPERM (fenced off). */
+/*
+ * rc: 0, EIO (Redis refused, error says why), EHOSTDOWN (away: ask again later), EPERM (fenced
+ * off: it was taken over), ECANCELED (the user does not want it).
+ */
 typedef void (*queue_cb)(int rc, const char *error, void *ctx);
-/* id "" and existed if a job of this key is not over yet. */
+/* existed: a job of this key is not over yet (or was given up: dead, parked, cancelled); its id. */
 typedef void (*queue_added_cb)(int rc, const char *id, bool existed, void *ctx);
 
 /* key: idempotence. host NULL: the shared queue. prio 0 (first) .. 2. args borrowed. cb may be NULL. */
@@ -44,12 +48,14 @@ void queue_add(struct queue *q, const char *kind, const char *key, const char *h
 
 struct queue_job {
 	char id[QUEUE_ID], kind[32], host[40];
+	char *key;
 	int64_t epoch;
-	int attempts, crashes;		/* before this one */
-	json_t *args;
+	int prio, attempts, crashes;	/* before this one */
+	json_t *args;			/* an object */
 };
 /*
- * The next job of one of these kinds ("finalise upload", NULL: any). job NULL: there is none now.
+ * The next job of one of these kinds ("finalise upload"): by prio, then by kind in this order.
+ * job NULL: there is none now.
  * job is the callee's until the callback returns; queue_job_copy() keeps it.
  */
 typedef void (*queue_taken_cb)(int rc, const struct queue_job *job, void *ctx);
@@ -57,11 +63,16 @@ void queue_take(struct queue *q, const char *kinds, queue_taken_cb cb, void *ctx
 struct queue_job *queue_job_copy(const struct queue_job *job);
 void queue_job_free(struct queue_job **job);
 
-/* Each with the job's epoch; EPERM: somebody else has it now. progress 0..1000. */
+/*
+ * Each with the job's epoch; EPERM: somebody else has it now. progress 0..1000. A job that Redis
+ * lost altogether is written again as it was, unless another of its key was added meanwhile.
+ */
 void queue_renew(struct queue *q, const struct queue_job *job, int progress, queue_cb cb, void *ctx);
 void queue_done(struct queue *q, const struct queue_job *job, const json_t *result, queue_cb cb, void *ctx);
 /* Again after the backoff, or dead. again false: dead at once. */
 void queue_failed(struct queue *q, const struct queue_job *job, const char *error, bool again, queue_cb cb, void *ctx);
+/* Again after the backoff, without end: not the job's fault. */
+void queue_later(struct queue *q, const struct queue_job *job, const char *error, queue_cb cb, void *ctx);
 /* Put aside until somebody says retry: wrong credentials are not tried a thousand times. */
 void queue_park(struct queue *q, const struct queue_job *job, const char *error, queue_cb cb, void *ctx);
 /* A graceful stop: handed back as if never taken. */
@@ -72,15 +83,24 @@ void queue_back(struct queue *q, const struct queue_job *job, queue_cb cb, void 
  * so do those whose lease has run out, or whose worker was a process of this host that is gone.
  */
 void queue_tend(struct queue *q, queue_cb cb, void *ctx);
+/* What the last queue_tend() saw, of all hosts. dead: with parked and cancelled ones. */
+struct queue_stats {
+	int64_t queued, running, delayed, dead, done;
+	int64_t oldest_ms;		/* how long the oldest of the queued ones waits */
+};
+const struct queue_stats *queue_stats(const struct queue *q);
 
 /*
  * {jobs: [{id, kind, key, host, stream, file, state, prio, attempts, crashes, error, progress,
  * worker, added, taken, ended, due}], cursor}
  */
 typedef void (*queue_list_cb)(int rc, json_t *body, void *ctx);
-/* state NULL: all that are not over; "done" "dead" ...: those. cursor "" at first and at the end. */
+/*
+ * state NULL: all that are not over, parked ones too; "failed": dead or parked; "done" "dead"
+ * "running" ...: those. cursor "" at first and at the end. A page is at most about 40 KiB.
+ */
 void queue_list(struct queue *q, const char *state, const char *cursor, queue_list_cb cb, void *ctx);
-/* ENOENT: no such job. */
+/* ENOENT: no such job. EALREADY: not possible in its state, which error names. */
 void queue_retry(struct queue *q, const char *id, queue_cb cb, void *ctx);
 void queue_cancel(struct queue *q, const char *id, queue_cb cb, void *ctx);
 #endif

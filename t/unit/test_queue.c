@@ -1,0 +1,856 @@
+/*
+ * queue*.c and ledger.c against a real redis-server on a socket of its own: every move of a
+ * job, leases that run out, fencing, two hosts, and kill -9 of Redis among many jobs.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "board.h"
+#include "log.h"
+#include "util.h"
+#include "workers/common/ledger.h"
+#include "workers/common/queue.h"
+
+#define P "t:"
+
+static char dir[64];
+static pid_t server;
+static struct event_base *base;
+static struct redis *r;
+static struct queue *a, *a2, *b;	/* two workers of host A, one of host B */
+static struct ledger *ledger;
+
+/* --- Redis, and waiting for it --- */
+
+static void
+server_start(void)
+{
+	char sock[100];
+	char *argv[] = { "redis-server", "--port", "0", "--unixsocket", sock, "--dir", dir, "--appendonly", "yes",
+	    "--appendfsync", "always", "--save", "", "--logfile", "/dev/null", NULL };
+
+	snprintf(sock, sizeof sock, "%s/s", dir);
+	assert_int_equal(posix_spawnp(&server, "redis-server", NULL, NULL, argv, environ), 0);
+}
+
+static void
+server_kill(void)
+{
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+}
+
+static void
+turn(void)
+{
+	struct timeval tv = { 0, 5000 };
+
+	event_base_loopexit(base, &tv);
+	event_base_dispatch(base);
+}
+
+static void
+wait_up(bool up)
+{
+	int64_t end = now_ms() + 20000;
+
+	while (redis_is_up(r) != up && now_ms() < end)
+		turn();
+	assert_int_equal(redis_is_up(r), up);
+}
+
+static struct { int rc, n; char text[600]; bool existed; struct queue_job *job; json_t *body; } got;
+
+static void
+expect(int n)
+{
+	int64_t end = now_ms() + 20000;
+
+	while (got.n < n && now_ms() < end)
+		turn();
+	assert_int_equal(got.n, n);
+	got.n = 0;
+}
+
+static void
+plain_cb(int rc, const char *error, void *ctx)
+{
+	got.rc = rc;
+	str_copy(got.text, error ? error : "", sizeof got.text);
+	got.n++;
+}
+
+static void
+added_cb(int rc, const char *id, bool existed, void *ctx)
+{
+	got.rc = rc;
+	got.existed = existed;
+	str_copy(got.text, id, sizeof got.text);
+	got.n++;
+}
+
+static void
+taken_cb(int rc, const struct queue_job *job, void *ctx)
+{
+	got.rc = rc;
+	got.job = job ? queue_job_copy(job) : NULL;
+	got.n++;
+}
+
+static void
+body_cb(int rc, json_t *body, void *ctx)
+{
+	got.rc = rc;
+	json_decref(got.body);
+	got.body = json_incref(body);
+	got.n++;
+}
+
+/* The id; "" if it existed. */
+static const char *
+add(struct queue *q, const char *key, const char *host, int prio)
+{
+	json_t *args = json_pack("{s:s, s:s}", "file", key, "stream", "alice");
+
+	queue_add(q, "test", key, host, prio, args, added_cb, NULL);
+	json_decref(args);
+	expect(1);
+	assert_int_equal(got.rc, 0);
+	return got.existed ? "" : got.text;
+}
+
+static struct queue_job *
+take(struct queue *q)
+{
+	queue_take(q, "other test", taken_cb, NULL);
+	expect(1);
+	assert_int_equal(got.rc, 0);
+	return got.job;
+}
+
+/* One that must be there, with this key; freed by end(). */
+static struct queue_job *
+must_take(struct queue *q, const char *key)
+{
+	struct queue_job *job = take(q);
+
+	assert_non_null(job);
+	assert_string_equal(job->key, key);
+	return job;
+}
+
+static void tend(struct queue *q);
+
+/* Once its lease has run out and its backoff is over. */
+static struct queue_job *
+take_soon(struct queue *q)
+{
+	int64_t end = now_ms() + 5000;
+	struct queue_job *job = NULL;
+
+	while (!job && now_ms() < end) {
+		tend(q);
+		job = take(q);
+	}
+	assert_non_null(job);
+	return job;
+}
+
+static void
+must_be_empty(struct queue *q)
+{
+	assert_null(take(q));
+}
+
+static int
+answered(void)
+{
+	expect(1);
+	return got.rc;
+}
+
+static int
+done(struct queue *q, struct queue_job *job)
+{
+	queue_done(q, job, NULL, plain_cb, NULL);
+	queue_job_free(&job);
+	return answered();
+}
+
+static void
+tend(struct queue *q)
+{
+	queue_tend(q, plain_cb, NULL);
+	assert_int_equal(answered(), 0);
+}
+
+static json_t *
+list(const char *state)
+{
+	queue_list(a, state, "", body_cb, NULL);
+	assert_int_equal(answered(), 0);
+	assert_string_equal(json_string_value(json_object_get(got.body, "cursor")), "");
+	return json_object_get(got.body, "jobs");
+}
+
+/* Its first job's field as text or number. */
+static const char *
+listed(const char *state, const char *field)
+{
+	return json_string_value(json_object_get(json_array_get(list(state), 0), field));
+}
+
+static int64_t
+listed_int(const char *state, const char *field)
+{
+	return json_integer_value(json_object_get(json_array_get(list(state), 0), field));
+}
+
+static void
+limits(struct queue *q, int64_t lease_ms, int64_t retry_ms, int attempts, int crashes)
+{
+	struct queue_limits l = { lease_ms, retry_ms, 4 * retry_ms, attempts, crashes, 5 };
+
+	queue_limits(q, &l);
+}
+
+static void
+wait_ms(int64_t ms)
+{
+	int64_t end = now_ms() + ms;
+
+	while (now_ms() < end)
+		turn();
+}
+
+static void
+command(const char *one, const char *two)
+{
+	const char *argv[] = { one, two };
+
+	redis_command(r, two ? 2 : 1, argv, NULL, NULL);
+}
+
+static void
+up_cb(void *ctx)
+{
+}
+
+static void
+away_cb(const char *why, int64_t retry_ms, void *ctx)
+{
+}
+
+static int
+setup_group(void **state)
+{
+	static const struct redis_ops ops = { up_cb, away_cb };
+	struct redis_url url = { .path = "" };
+	char me[100];
+
+	log_set_level(LOG_LEVEL_ERROR);
+	signal(SIGPIPE, SIG_IGN);
+	strcpy(dir, "/tmp/millrace-queue-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	snprintf(url.path, sizeof url.path, "%s/s", dir);
+	server_start();
+	base = event_base_new();
+	r = redis_new(base, &url, 2000, 200, &ops, NULL);
+	snprintf(me, sizeof me, "A:%d:%llu", (int)getpid(), (unsigned long long)board_start_ticks(getpid()));
+	a = queue_new(r, P, "A", me);
+	a2 = queue_new(r, P, "A", me);
+	b = queue_new(r, P, "B", "B:1:1");
+	ledger = ledger_new(r, P, "alpha", "A");
+	wait_up(true);
+	return 0;
+}
+
+static int
+teardown_group(void **state)
+{
+	char cmd[100];
+
+	redis_free(&r);
+	queue_free(&a);
+	queue_free(&a2);
+	queue_free(&b);
+	ledger_free(&ledger);
+	json_decref(got.body);
+	event_base_free(base);
+	server_kill();
+	snprintf(cmd, sizeof cmd, "rm -rf '%s'", dir);
+	return system(cmd);
+}
+
+static int
+setup(void **state)
+{
+	command("FLUSHALL", NULL);
+	limits(a, 30000, 20, 3, 3);
+	limits(a2, 30000, 20, 3, 3);
+	limits(b, 30000, 20, 3, 3);
+	got.n = 0;
+	return 0;
+}
+
+/* --- tests --- */
+
+static void
+a_job_runs_once(void **state)
+{
+	struct queue_job *job;
+	char id[QUEUE_ID];
+
+	must_be_empty(a);
+	str_copy(id, add(a, "k1", NULL, 1), sizeof id);
+	assert_string_equal(listed(NULL, "state"), "queued");
+	job = must_take(a, "k1");
+	assert_string_equal(job->id, id);
+	assert_string_equal(json_string_value(json_object_get(job->args, "stream")), "alice");
+	assert_int_equal(job->epoch, 1);
+	must_be_empty(a2);
+	queue_renew(a, job, 430, plain_cb, NULL);
+	assert_int_equal(answered(), 0);
+	assert_int_equal(listed_int("running", "progress"), 430);
+	assert_string_equal(listed("running", "file"), "k1");
+	assert_int_equal(done(a, job), 0);
+	assert_int_equal(json_array_size(list(NULL)), 0);
+	assert_string_equal(listed("done", "id"), id);
+	must_be_empty(a);
+}
+
+static void
+a_key_is_there_once(void **state)
+{
+	char id[QUEUE_ID];
+	struct queue_job *job;
+
+	str_copy(id, add(a, "k", NULL, 1), sizeof id);
+	assert_string_equal(add(b, "k", NULL, 0), "");
+	assert_string_equal(got.text, id);
+	job = must_take(b, "k");
+	assert_string_equal(add(a, "k", NULL, 1), "");
+	assert_int_equal(done(b, job), 0);
+	assert_string_not_equal(add(a, "k", NULL, 1), "");
+	assert_string_not_equal(got.text, id);
+}
+
+static void
+first_things_first(void **state)
+{
+	add(a, "late", NULL, 2);
+	add(a, "mine", "A", 1);
+	add(a, "any", NULL, 1);
+	add(a, "first", NULL, 0);
+	assert_int_equal(done(a, must_take(a, "first")), 0);
+	assert_int_equal(done(a, must_take(a, "mine")), 0);
+	assert_int_equal(done(a, must_take(a, "any")), 0);
+	assert_int_equal(done(a, must_take(a, "late")), 0);
+}
+
+static void
+hosts_do_not_mix(void **state)
+{
+	add(a, "for-b", "B", 1);
+	must_be_empty(a);
+	assert_int_equal(done(b, must_take(b, "for-b")), 0);
+	add(a, "kind", NULL, 1);
+	queue_take(a, "other", taken_cb, NULL);
+	expect(1);
+	assert_null(got.job);
+}
+
+static void
+fails_then_dies(void **state)
+{
+	struct queue_job *job;
+
+	add(a, "k", NULL, 1);
+	for (int i = 0; i < 3; i++) {
+		job = must_take(a, "k");
+		assert_int_equal(job->attempts, i);
+		queue_failed(a, job, "it broke", true, plain_cb, NULL);
+		assert_int_equal(answered(), 0);
+		queue_job_free(&job);
+		must_be_empty(a);
+		assert_string_equal(listed("failed", "error") ? listed("failed", "error") : "-", i < 2 ? "-" : "it broke");
+		wait_ms(20 * (i + 1) * 1.3 + 5);
+		tend(a);
+	}
+	must_be_empty(a);
+	assert_string_equal(listed("dead", "state"), "dead");
+	assert_int_equal(queue_stats(a)->dead, 1);
+	assert_string_equal(add(a, "k", NULL, 1), "");		/* a scan does not bring it back */
+	queue_retry(a, listed("dead", "id"), plain_cb, NULL);
+	assert_int_equal(answered(), 0);
+	job = must_take(a, "k");
+	assert_int_equal(job->attempts, 0);
+	assert_int_equal(done(a, job), 0);
+}
+
+/* Waiting for the other side costs no attempt, and is not at once. */
+static void
+later_is_no_failure(void **state)
+{
+	struct queue_job *job;
+
+	add(a, "k", NULL, 1);
+	for (int i = 0; i < 6; i++) {
+		job = must_take(a, "k");
+		assert_int_equal(job->attempts, 0);
+		queue_later(a, job, "S3 is down", plain_cb, NULL);
+		assert_int_equal(answered(), 0);
+		queue_job_free(&job);
+		tend(a);
+		must_be_empty(a);
+		assert_string_equal(listed("delayed", "error"), "S3 is down");
+		wait_ms(110);		/* 80 at most, +20 % */
+		tend(a);
+	}
+}
+
+static void
+parked_until_retry(void **state)
+{
+	struct queue_job *job;
+	char id[QUEUE_ID];
+
+	str_copy(id, add(a, "k", "A", 1), sizeof id);
+	job = must_take(a, "k");
+	queue_park(a, job, "wrong key", plain_cb, NULL);
+	assert_int_equal(answered(), 0);
+	queue_job_free(&job);
+	assert_string_equal(listed(NULL, "state"), "parked");
+	assert_string_equal(listed("failed", "error"), "wrong key");
+	tend(a);
+	must_be_empty(a);
+	queue_retry(a, id, plain_cb, NULL);
+	assert_int_equal(answered(), 0);
+	queue_retry(a, id, plain_cb, NULL);
+	assert_int_equal(answered(), EALREADY);
+	assert_string_equal(got.text, "queued");
+	assert_int_equal(done(a, must_take(a, "k")), 0);
+	queue_retry(a, "nothing", plain_cb, NULL);
+	assert_int_equal(answered(), ENOENT);
+}
+
+static void
+handed_back(void **state)
+{
+	struct queue_job *job;
+
+	add(a, "k", NULL, 1);
+	job = must_take(a, "k");
+	queue_back(a, job, plain_cb, NULL);
+	assert_int_equal(answered(), 0);
+	queue_job_free(&job);
+	job = must_take(b, "k");
+	assert_int_equal(job->attempts, 0);
+	assert_int_equal(job->crashes, 0);
+	assert_int_equal(done(b, job), 0);
+}
+
+static void
+cancelled(void **state)
+{
+	struct queue_job *job;
+	char id[QUEUE_ID];
+
+	str_copy(id, add(a, "waits", NULL, 1), sizeof id);
+	queue_cancel(a, id, plain_cb, NULL);
+	assert_int_equal(answered(), 0);
+	must_be_empty(a);
+	str_copy(id, add(a, "runs", NULL, 1), sizeof id);
+	job = must_take(a, "runs");
+	queue_cancel(b, id, plain_cb, NULL);
+	assert_int_equal(answered(), 0);
+	queue_renew(a, job, 5, plain_cb, NULL);
+	assert_int_equal(answered(), ECANCELED);
+	assert_int_equal(done(a, job), ECANCELED);
+	assert_int_equal(json_array_size(list("cancelled")), 2);
+	assert_int_equal(json_array_size(list(NULL)), 0);
+}
+
+/* A lease that runs out: another host has the job, and the first owner is told at every step. */
+static void
+taken_over_and_fenced(void **state)
+{
+	struct queue_job *slow, *job;
+
+	limits(a, 60, 20, 3, 3);
+	add(a, "k", NULL, 1);
+	slow = must_take(a, "k");
+	tend(b);
+	must_be_empty(b);
+	wait_ms(80);
+	tend(b);
+	job = must_take(b, "k");
+	assert_int_equal(job->crashes, 1);
+	assert_int_equal(job->attempts, 0);
+	queue_renew(a, slow, 900, plain_cb, NULL);
+	assert_int_equal(answered(), EPERM);
+	queue_failed(a, slow, "no", true, plain_cb, NULL);
+	assert_int_equal(answered(), EPERM);
+	queue_back(a, slow, plain_cb, NULL);
+	assert_int_equal(answered(), EPERM);
+	assert_int_equal(done(a, slow), EPERM);
+	assert_int_equal(done(b, job), 0);
+	must_be_empty(a);
+}
+
+/* A renewed lease is not taken over; a host-bound job goes back to its own host. */
+static void
+renewed_is_kept(void **state)
+{
+	struct queue_job *job;
+
+	limits(a, 100, 20, 3, 3);
+	add(a, "k", "A", 1);
+	job = must_take(a, "k");
+	for (int i = 0; i < 5; i++) {
+		wait_ms(40);
+		queue_renew(a, job, i, plain_cb, NULL);
+		assert_int_equal(answered(), 0);
+		tend(b);
+	}
+	assert_string_equal(listed(NULL, "state"), "running");
+	wait_ms(120);
+	tend(b);
+	must_be_empty(b);
+	queue_job_free(&job);
+	assert_int_equal(done(a, must_take(a, "k")), 0);
+}
+
+/* Deaths in a row kill a job, unless each time it got further than ever. */
+static void
+crashes_are_counted_apart(void **state)
+{
+	struct queue_job *job;
+
+	limits(a, 20, 5, 3, 3);
+	add(a, "k", NULL, 1);
+	for (int i = 0; i < 7; i++) {
+		job = take_soon(a);
+		queue_renew(a, job, 100 * (i < 5 ? i + 1 : 5), plain_cb, NULL);
+		assert_int_equal(answered(), 0);
+		assert_int_equal(job->attempts, 0);
+		queue_job_free(&job);
+	}
+	wait_ms(60);
+	tend(a);
+	must_be_empty(a);
+	assert_string_equal(listed("dead", "error"), "its worker died or hung 3 times in a row");
+}
+
+/* A worker of this host whose process is gone is known without waiting for its lease. */
+static void
+gone_process_is_seen(void **state)
+{
+	char name[60];
+	struct queue *gone;
+	struct queue_job *job;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+	snprintf(name, sizeof name, "A:%d:12345", (int)pid);
+	gone = queue_new(r, P, "A", name);
+	add(a, "k", NULL, 1);
+	job = must_take(gone, "k");
+	queue_job_free(&job);
+	tend(b);
+	must_be_empty(b);
+	tend(a);
+	job = must_take(b, "k");
+	assert_int_equal(job->crashes, 1);
+	queue_job_free(&job);
+	tend(a);		/* of another host: not our business */
+	must_be_empty(a);
+	queue_free(&gone);
+}
+
+/* Redis lost everything: who still works has his job again, unless it was added anew. */
+static void
+lost_and_restored(void **state)
+{
+	struct queue_job *job, *other;
+
+	add(a, "k", "A", 2);
+	add(a, "k2", NULL, 1);
+	other = must_take(a, "k2");
+	job = must_take(a, "k");
+	command("FLUSHALL", NULL);
+	queue_renew(a, job, 700, plain_cb, NULL);
+	assert_int_equal(answered(), 0);
+	assert_string_equal(add(a, "k", "A", 2), "");
+	assert_int_equal(listed_int("running", "progress"), 700);
+	assert_string_equal(listed("running", "file"), "k");
+	must_be_empty(a2);
+	assert_int_equal(done(a, job), 0);
+	assert_string_not_equal(add(a, "k2", NULL, 1), "");
+	queue_renew(a, other, 1, plain_cb, NULL);
+	assert_int_equal(answered(), EPERM);
+	queue_job_free(&other);
+}
+
+/* Nobody could renew while Redis was away: no lease counts as run out at once. */
+static void
+a_gap_renews_leases(void **state)
+{
+	struct queue_job *job;
+
+	limits(a, 50, 20, 3, 3);
+	limits(b, 50, 20, 3, 3);
+	add(a, "k", NULL, 1);
+	tend(b);
+	job = must_take(a, "k");
+	wait_ms(80);
+	command("DEL", P "jobs:tended");
+	tend(b);
+	must_take(b, "k");	/* no gap is known: taken over */
+	queue_job_free(&got.job);
+	queue_job_free(&job);
+	wait_ms(60);
+	{
+		const char *argv[] = { "SET", P "jobs:tended", "1000" };
+
+		redis_command(r, 3, argv, NULL, NULL);
+	}
+	tend(a);
+	must_be_empty(a);
+	job = take_soon(a);
+	queue_job_free(&job);
+}
+
+static void
+lists_have_pages(void **state)
+{
+	char key[600], cursor[40] = "";
+	int n = 0, pages = 0;
+
+	for (int i = 0; i < 250; i++) {
+		snprintf(key, sizeof key, "%0*d", 500, i);
+		add(a, key, NULL, 1);
+	}
+	do {
+		queue_list(a, NULL, cursor, body_cb, NULL);
+		assert_int_equal(answered(), 0);
+		for (size_t i = 0; i < json_array_size(json_object_get(got.body, "jobs")); i++, n++) {
+			snprintf(key, sizeof key, "%0*d", 500, n);
+			assert_string_equal(json_string_value(json_object_get(
+			    json_array_get(json_object_get(got.body, "jobs"), i), "key")), key);
+		}
+		assert_true(json_dumpb(got.body, NULL, 0, 0) < 60000);
+		str_copy(cursor, json_string_value(json_object_get(got.body, "cursor")), sizeof cursor);
+	} while (cursor[0] && pages++ < 20);
+	assert_int_equal(n, 250);
+	assert_true(pages > 2);
+}
+
+static void
+done_ones_are_trimmed(void **state)
+{
+	char key[20];
+
+	for (int i = 0; i < 9; i++) {
+		snprintf(key, sizeof key, "k%d", i);
+		add(a, key, NULL, 1);
+		assert_int_equal(done(a, must_take(a, key)), 0);
+	}
+	assert_int_equal(json_array_size(list("done")), 5);
+	assert_string_equal(listed("done", "key"), "k4");
+}
+
+static void
+ledger_merges(void **state)
+{
+	char id[LEDGER_ID];
+	json_t *fields = json_pack("{s:s, s:I, s:I, s:s}", "path", "/a/b \xc3\xa4", "size", (json_int_t)1 << 40, "mtime_ns",
+	    (json_int_t)1763733845123456789, "error", "x");
+	int64_t since;
+
+	ledger_id(ledger, "/a/b", id);
+	assert_int_equal(strlen(id), LEDGER_ID - 1);
+	ledger_put(ledger, id, fields, body_cb, NULL);
+	assert_int_equal(answered(), 0);
+	json_decref(fields);
+	ledger_get(ledger, id, body_cb, NULL);
+	assert_int_equal(answered(), 0);
+	assert_string_equal(json_string_value(json_object_get(got.body, "state")), "local");
+	assert_string_equal(json_string_value(json_object_get(got.body, "host")), "alpha");
+	since = json_integer_value(json_object_get(got.body, "since"));
+	assert_in_range(since, wall_ms() - 5000, wall_ms() + 5000);
+	fields = json_pack("{s:s, s:i, s:n}", "state", "uploading", "progress", 430, "error");
+	wait_ms(5);
+	ledger_put(ledger, id, fields, body_cb, NULL);
+	assert_int_equal(answered(), 0);
+	json_decref(fields);
+	ledger_list(ledger, "", body_cb, NULL);
+	assert_int_equal(answered(), 0);
+	fields = json_array_get(json_object_get(got.body, "files"), 0);
+	assert_int_equal(json_integer_value(json_object_get(fields, "mtime_ns")), 1763733845123456789);
+	assert_int_equal(json_integer_value(json_object_get(fields, "size")), (json_int_t)1 << 40);
+	assert_int_equal(json_integer_value(json_object_get(fields, "progress")), 430);
+	assert_string_equal(json_string_value(json_object_get(fields, "path")), "/a/b \xc3\xa4");
+	assert_null(json_object_get(fields, "error"));
+	assert_true(json_integer_value(json_object_get(fields, "since")) > since);
+	ledger_drop(ledger, id, body_cb, NULL);
+	assert_int_equal(answered(), 0);
+	ledger_get(ledger, id, body_cb, NULL);
+	assert_int_equal(answered(), 0);
+	assert_true(json_is_null(got.body));
+	ledger_hash_put(ledger, "abc", id, body_cb, NULL);
+	assert_int_equal(answered(), 0);
+	ledger_hash_get(ledger, "abc", body_cb, NULL);
+	assert_int_equal(answered(), 0);
+	assert_string_equal(json_string_value(got.body), id);
+}
+
+static void
+away_is_said(void **state)
+{
+	json_t *none = json_object();
+
+	server_kill();
+	wait_up(false);
+	queue_take(a, "test", taken_cb, NULL);
+	expect(1);
+	assert_int_equal(got.rc, EHOSTDOWN);
+	queue_add(a, "test", "k", NULL, 1, none, added_cb, NULL);
+	json_decref(none);
+	expect(1);
+	assert_int_equal(got.rc, EHOSTDOWN);
+	server_start();
+	wait_up(true);
+}
+
+/* --- many empty jobs, Redis killed again and again --- */
+
+#define MANY 600
+static struct { int added, running, todo; bool asked[MANY], seen[MANY]; } many;
+
+static void
+many_added_cb(int rc, const char *id, bool existed, void *ctx)
+{
+	many.added += rc == 0;
+	if (rc != 0)
+		many.asked[(intptr_t)ctx] = false;	/* this key again */
+	many.running--;
+}
+
+static void
+many_done_cb(int rc, const char *error, void *ctx)
+{
+	many.running--;
+}
+
+static void
+many_taken_cb(int rc, const struct queue_job *job, void *ctx)
+{
+	if (!job) {
+		many.running--;
+		return;
+	}
+	many.seen[atoi(job->key)] = true;
+	queue_done(a, job, NULL, many_done_cb, NULL);
+}
+
+static void
+many_step(json_t *none)
+{
+	char key[20];
+
+	if (!redis_is_up(r))
+		return;
+	for (; many.running < 20; many.running += 2) {
+		for (many.todo = 0; many.todo < MANY && many.asked[many.todo]; many.todo++)
+			;
+		if (many.todo < MANY) {
+			many.asked[many.todo] = true;
+			snprintf(key, sizeof key, "%d", many.todo);
+			queue_add(b, "test", key, NULL, 1, none, many_added_cb, (void *)(intptr_t)many.todo);
+		} else
+			many.running--;
+		queue_take(a, "test", many_taken_cb, NULL);
+	}
+}
+
+static void
+nothing_lost_by_kills(void **state)
+{
+	int64_t end = now_ms() + 60000, next_kill = now_ms() + 100;
+	int kills = 0;
+	struct queue_job *job;
+	json_t *none = json_object();
+
+	limits(a, 300, 20, 3, 1000);
+	memset(&many, 0, sizeof many);
+	while ((many.added < MANY || many.running > 0) && now_ms() < end) {
+		many_step(none);
+		turn();
+		if (kills < 4 && now_ms() > next_kill) {
+			server_kill();
+			server_start();
+			kills++;
+			next_kill = now_ms() + 300;
+		}
+	}
+	json_decref(none);
+	assert_true(kills >= 1);
+	/* Those whose taking was not answered come back with the end of their lease. */
+	for (int i = 0; i < 100 && (i < 10 || queue_stats(a)->running + queue_stats(a)->queued > 0); i++) {
+		wait_up(true);
+		tend(a);
+		while ((job = take(a))) {
+			many.seen[atoi(job->key)] = true;
+			assert_int_equal(done(a, job), 0);
+		}
+		wait_ms(50);
+	}
+	for (int i = 0; i < MANY; i++)
+		assert_true(many.seen[i]);
+	assert_int_equal(json_array_size(list(NULL)), 0);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_job_runs_once, setup),
+		cmocka_unit_test_setup(a_key_is_there_once, setup),
+		cmocka_unit_test_setup(first_things_first, setup),
+		cmocka_unit_test_setup(hosts_do_not_mix, setup),
+		cmocka_unit_test_setup(fails_then_dies, setup),
+		cmocka_unit_test_setup(later_is_no_failure, setup),
+		cmocka_unit_test_setup(parked_until_retry, setup),
+		cmocka_unit_test_setup(handed_back, setup),
+		cmocka_unit_test_setup(cancelled, setup),
+		cmocka_unit_test_setup(taken_over_and_fenced, setup),
+		cmocka_unit_test_setup(renewed_is_kept, setup),
+		cmocka_unit_test_setup(crashes_are_counted_apart, setup),
+		cmocka_unit_test_setup(gone_process_is_seen, setup),
+		cmocka_unit_test_setup(lost_and_restored, setup),
+		cmocka_unit_test_setup(a_gap_renews_leases, setup),
+		cmocka_unit_test_setup(lists_have_pages, setup),
+		cmocka_unit_test_setup(done_ones_are_trimmed, setup),
+		cmocka_unit_test_setup(ledger_merges, setup),
+		cmocka_unit_test_setup(away_is_said, setup),
+		cmocka_unit_test_setup(nothing_lost_by_kills, setup),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, setup_group, teardown_group);
+}

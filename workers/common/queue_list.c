@@ -1,0 +1,122 @@
+/*
+ * queue_list.c - what people ask the queue: which jobs there are, one of them again, one of
+ * them not at all. Answers are JSON as queue.h says, a page at a time: one must fit into a
+ * packet of lib/proto.h. Called by the jobs worker's calls.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+#include "workers/common/queue_parts.h"
+#include "workers/common/queue_scripts.h"
+
+#define PAGE_JOBS "100"
+#define PAGE_BYTES 40000
+
+static const struct { const char *name; bool number; } fields[] = {
+	{ "kind", false }, { "key", false }, { "host", false }, { "stream", false }, { "file", false },
+	{ "state", false }, { "error", false }, { "worker", false }, { "prio", true }, { "attempts", true },
+	{ "crashes", true }, { "progress", true }, { "added", true }, { "taken", true }, { "ended", true },
+	{ "due", true },
+};
+#define NFIELDS (sizeof fields / sizeof fields[0])
+
+struct list {
+	queue_list_cb cb;
+	void *ctx;
+};
+
+/* entry: {cursor behind it, value..., id} */
+static json_t *
+job_json(const json_t *entry)
+{
+	json_t *job = json_object();
+
+	json_object_set(job, "id", json_array_get(entry, NFIELDS + 1));
+	for (size_t f = 0; f < NFIELDS; f++) {
+		if (!fields[f].number)
+			json_object_set(job, fields[f].name, json_array_get(entry, f + 1));
+		else if (queue_str(entry, f + 1)[0])
+			json_object_set_new(job, fields[f].name, json_integer(queue_int(entry, f + 1)));
+	}
+	return job;
+}
+
+static void
+list_cb(int rc, json_t *reply, const char *error, void *ctx)
+{
+	struct list *l = ctx;
+	json_t *jobs = json_array(), *body, *job;
+	const char *cursor = queue_str(reply, 0);
+	size_t bytes = 0;
+
+	for (size_t i = 1; i < json_array_size(reply); i++) {
+		job = job_json(json_array_get(reply, i));
+		json_array_append_new(jobs, job);
+		bytes += json_dumpb(job, NULL, 0, 0) + 2;
+		if (bytes > PAGE_BYTES) {
+			cursor = queue_str(json_array_get(reply, i), 0);
+			break;
+		}
+	}
+	body = json_pack("{s:o, s:s}", "jobs", jobs, "cursor", cursor);
+	l->cb(rc, body, l->ctx);
+	json_decref(body);
+	free(l);
+}
+
+void
+queue_list(struct queue *q, const char *state, const char *cursor, queue_list_cb cb, void *ctx)
+{
+	const char *argv[5 + NFIELDS] = { q->keys, q->prefix, state ? state : "", cursor ? cursor : "", PAGE_JOBS };
+	struct list *l = xcalloc(1, sizeof *l);
+
+	*l = (struct list){ cb, ctx };
+	for (size_t f = 0; f < NFIELDS; f++)
+		argv[5 + f] = fields[f].name;
+	redis_run(q->r, &queue_script_list, 1, 5 + NFIELDS, argv, list_cb, l);
+}
+
+struct change {
+	queue_cb cb;
+	void *ctx;
+};
+
+/* reply: 1, 0 no such job, or the state in which it is not possible */
+static void
+change_cb(int rc, json_t *reply, const char *error, void *ctx)
+{
+	struct change *c = ctx;
+
+	if (rc == 0 && json_is_string(reply)) {
+		rc = EALREADY;
+		error = json_string_value(reply);
+	} else if (rc == 0 && json_integer_value(reply) != 1)
+		rc = ENOENT;
+	if (c->cb)
+		c->cb(rc, error, c->ctx);
+	free(c);
+}
+
+static void
+change(struct queue *q, struct redis_script *script, const char *id, queue_cb cb, void *ctx)
+{
+	const char *argv[] = { q->keys, q->prefix, id };
+	struct change *c = xcalloc(1, sizeof *c);
+
+	*c = (struct change){ cb, ctx };
+	redis_run(q->r, script, 1, 3, argv, change_cb, c);
+}
+
+void
+queue_retry(struct queue *q, const char *id, queue_cb cb, void *ctx)
+{
+	change(q, &queue_script_retry, id, cb, ctx);
+}
+
+void
+queue_cancel(struct queue *q, const char *id, queue_cb cb, void *ctx)
+{
+	change(q, &queue_script_cancel, id, cb, ctx);
+}

@@ -1,0 +1,27 @@
+/*
+ * queue_scripts.h - the Lua scripts of the queue: one step each, whole or not at all. KEYS[1]
+ * of each is jobs:keys (keys.h); ARGV[1] is the prefix, from which the other keys are made.
+ */
+#ifndef MILLRACE_QUEUE_SCRIPTS_H
+#define MILLRACE_QUEUE_SCRIPTS_H
+
+#include "workers/common/redis.h"
+
+/* kind key host prio args file stream -> {id, 1 if it existed} */
+extern struct redis_script queue_script_add;
+/* host_id worker lease_ms kind... -> {id kind host epoch attempts crashes prio key args}, {} = none */
+extern struct redis_script queue_script_take;
+/* id epoch lease_ms progress worker kind key host prio args file stream
+ * -> 1 renewed, 0 somebody else's now, -1 cancelled */
+extern struct redis_script queue_script_renew;
+/* id epoch key verb text attempts retry_min retry_max random keep -> as renew.
+ * verb: done (text: result) | failed | later | dead | park (text: error) | back */
+extern struct redis_script queue_script_end;
+/* host_id lease_ms gap_ms crashes retry_min retry_max random [id epoch]... of workers of this host that
+ * are gone -> {live running delayed dead done oldest_ms [id epoch worker]... of this host's workers} */
+extern struct redis_script queue_script_tend;
+/* state cursor count fields... -> {cursor, {cursor behind it, value...}, ...}; cursor "" at the end */
+extern struct redis_script queue_script_list;
+/* id -> 1, 0 no such job, or its state, in which that is not possible */
+extern struct redis_script queue_script_retry, queue_script_cancel;
+#endif
