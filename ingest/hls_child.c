@@ -122,8 +122,8 @@ hls_child_init(struct hls_child *c, struct event_base *base, const char *dir, co
 {
 	memset(c, 0, sizeof(*c));
 	hls_feed_init(&c->feed);
-	c->err = (struct hls_lines){ .fd = -1, .line = err_line };
-	c->csv = (struct hls_lines){ .fd = -1, .line = csv_line, .end = csv_end, .ctx = c };
+	c->err = (struct lines){ .fd = -1, .line = err_line };
+	c->csv = (struct lines){ .fd = -1, .line = csv_line, .end = csv_end, .ctx = c };
 	c->look = evtimer_new(base, look_cb, c);
 	c->dir = dir;
 	c->ops = ops;
@@ -201,8 +201,8 @@ hls_child_open(struct hls_child *c, struct svc *svc, struct msg *m, struct tag *
 	c->fmp4 = is_word(params, "format", "fmp4");
 	c->up_ms = now_ms();
 	hls_feed_open(&c->feed, svc->base, in, start, need, c->base_ms, c->ops->writable, c->ctx);
-	hls_lines_open(&c->err, svc->base, err);
-	hls_lines_open(&c->csv, svc->base, csv);
+	lines_open(&c->err, svc->base, err);
+	lines_open(&c->csv, svc->base, csv);
 	return 0;
 }
 
@@ -221,8 +221,8 @@ hls_child_stuck(const struct hls_child *c, const struct tag *end, int64_t target
 void
 hls_child_drain(struct hls_child *c)
 {
-	hls_lines_drain(&c->csv);
-	hls_lines_drain(&c->err);
+	lines_drain(&c->csv);
+	lines_drain(&c->err);
 }
 
 void
@@ -239,6 +239,6 @@ hls_child_close(struct hls_child *c)
 	event_del(c->look);
 	hls_feed_close(&c->feed);
 	ring_gen_unref(&c->feed.gen);
-	hls_lines_close(&c->err);
-	hls_lines_close(&c->csv);
+	lines_close(&c->err);
+	lines_close(&c->csv);
 }

@@ -3,7 +3,7 @@
 #define MILLRACE_HLS_CHILD_H
 
 #include "hls_feed.h"
-#include "hls_lines.h"
+#include "lines.h"
 #include "hls_state.h"
 #include "svc.h"
 
@@ -11,7 +11,7 @@
 
 struct hls_child {
 	struct hls_feed feed;
-	struct hls_lines err, csv;
+	struct lines err, csv;
 	int64_t run, number;		/* name its files: number of the segment it is at */
 	bool fmp4;			/* its files; else MPEG-TS */
 	int64_t base_ms;		/* media time of its 0 */

@@ -86,7 +86,8 @@ pause_it(struct rec *r, const char *why)
 	if (r->paused)
 		return;
 	r->paused = true;
-	snprintf(text, sizeof(text), "the recording is paused: %s; the stream goes on, it resumes when there is space", why);
+	snprintf(text, sizeof(text), "the recording is paused: %s; the stream goes on, it resumes when there is space",
+	    why);
 	r->sink.env.warn(r->sink.env.warn_ctx, text);
 }
 
@@ -108,7 +109,8 @@ split_due(const struct rec *r, const struct tag *t)
 	int64_t split = conf_int(conf_of(r), "streams.record.split");
 	int64_t size = conf_int(conf_of(r), "streams.record.split_size");
 
-	return begins(t) && ((split > 0 && t->dts_ms - r->file.base_ms >= split) || (size > 0 && r->file.bytes >= size));
+	return begins(t) && ((split > 0 && t->dts_ms - r->file.base_ms >= split) ||
+	    (size > 0 && r->file.bytes >= size));
 }
 
 /* The first tag from next on where this file has to end, NULL: none. */

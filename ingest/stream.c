@@ -238,7 +238,8 @@ stream_board(struct stream *s, const char *state, int64_t now)
 		struct sink_rec_stats rec;
 
 		sink_rec_stats(s->rec, &rec);
-		p->media.recording = rec.recording ? BOARD_RECORDING : rec.paused ? BOARD_RECORDING_PAUSED : BOARD_RECORDING_WAITS;
+		p->media.recording = rec.recording ? BOARD_RECORDING : rec.paused ? BOARD_RECORDING_PAUSED :
+		    BOARD_RECORDING_WAITS;
 		p->media.recorded_files = rec.files;
 		p->media.recorded_bytes = rec.bytes;
 		p->media.recorded_lost = rec.lost;

@@ -311,13 +311,14 @@ tell_others(struct child *c)
 		streams_child_gone(c);
 		break;
 	case KIND_JOBS:
-		output_owner_gone(c);
+		task_worker_gone(c);
 		break;
 	case KIND_FINISH:
 		streams_child_gone(c);
 		break;
 	case KIND_FFMPEG:
 		output_child_gone(c, c->status);
+		task_ffmpeg_gone(c);
 		break;
 	case KIND_REDIS:
 		redis_child_gone(c);

@@ -13,6 +13,7 @@
 
 #define HASH_HEX 64
 #define SALT_MAX 64
+#define RECORD_PATH_MAX 128
 #define RUN_DIR_MAX 90		/* run_dir/control.sock must fit sun_path */
 #define INGEST_SPARE (64 << 20)	/* programs, libraries, stacks */
 
@@ -182,6 +183,20 @@ check_ports(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 				    json_string_value(json_object_get(a, "address")));
 }
 
+/* Under recordings/, where /recordings finds them; {start} makes each name its own. */
+static void
+check_record_path(const json_t *conf, const unsigned *lines, struct conf_errors *e)
+{
+	const char *path = conf_str(conf, "streams.record.path");
+	size_t n = strlen(path);
+
+	if (n != 0 && (n > RECORD_PATH_MAX || strncmp(path, "recordings/", 11) != 0 || strstr(path, "/.") != NULL ||
+	    strstr(path, "//") != NULL || strstr(path, "{start}") == NULL || strcmp(path + n - 4, ".mp4") != 0))
+		conf_error(e, line_of(lines, "streams.record.path", NULL), "streams.record.path must be like "
+		    "recordings/{stream}/{start}.mp4: under recordings/, with {start} in it, not hidden, .mp4, of at most "
+		    "%d characters", RECORD_PATH_MAX);
+}
+
 void
 conf_check_relations(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 {
@@ -192,6 +207,7 @@ conf_check_relations(const json_t *conf, const unsigned *lines, struct conf_erro
 		check_relation(conf, &relations[i], lines, e);
 	check_memory(conf, lines, e);
 	check_ports(conf, lines, e);
+	check_record_path(conf, lines, e);
 	if (strcmp(run_dir, conf_str(conf, "data_dir")) == 0)
 		conf_error(e, line_of(lines, "data_dir", "run_dir"), "run_dir and data_dir are the same");
 	if (strlen(run_dir) > RUN_DIR_MAX)

@@ -162,8 +162,8 @@ const struct conf_key conf_keys[] = {
 	    "machine has cores.", false },
 
 	{ "streams.record.path", CONF_TEXT, "\"\"", CONF_NEW_STREAMS, SEE_ALL, 0, 0, NULL,
-	    "MP4 files of recordings in data_dir, e.g. recordings/{stream}/{start}.mp4; {app} and {date}, too. "
-	    "Empty: streams are not recorded.", false },
+	    "MP4 files of recordings in data_dir, e.g. recordings/{stream}/{start}.mp4; {date}, too. Empty: "
+	    "streams are not recorded.", false },
 	{ "streams.record.split", CONF_DURATION, "1h", CONF_LIVE, SEE_ALL, 0, SEC(86400), NULL,
 	    "A recording goes on in a new file after this time, at a key frame. 0s: never.", false },
 	{ "streams.record.split_size", CONF_SIZE, "0B", CONF_LIVE, SEE_ALL, 0, GIB(10240), NULL,

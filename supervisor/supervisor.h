@@ -16,6 +16,7 @@
  *   streams.c  this host's stream table: CLAIM, duplicate, reconnect timer, finish
  *   auth.c     keys and signatures (pure: bytes in, verdict out)
  *   output.c   ffmpeg children: SPAWN/OUTPUT_DOWN/EXITED; this ffmpeg's version
+ *   task.c     ffmpeg children of jobs workers
  *   events.c   event ids and data_dir/spool
  *   control.c  run/control.sock: the CLI's verbs
  *   report.c   once a second: pages -> run/board, health
@@ -74,6 +75,7 @@ struct child {
 	bool spare;			/* ingest: up, and waits for its connection (spare.c) */
 	bool client_gone;		/* ingest: its publisher has left, it completes the files */
 	int64_t conn_ms;		/* ingest: since it has its connection; 0 = it has had none */
+	struct child *partner;		/* jobs: its ffmpeg; ffmpeg: the jobs worker it works for; NULL: none */
 };
 
 struct supervisor {
@@ -173,6 +175,12 @@ void child_stop_kind(enum child_kind kind, const char *reason);
 bool child_none_left(void);
 void child_send_config(void);		/* CONFIG to everybody after a reload; numbers of workers adjusted */
 unsigned child_count(enum child_kind kind);	/* processes, also those in backoff */
+
+/* --- task.c --- */
+void task_spawn(struct child *worker, struct msg *m);
+void task_down(struct child *worker, struct msg *m);
+void task_ffmpeg_gone(struct child *ffmpeg);
+void task_worker_gone(struct child *worker);
 
 /* --- spawn.c, reap.c, backoff.c --- */
 struct spawn_fd { int from, to; };

@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "workers/jobs/finalise.h"
 #include "workers/jobs/job.h"
 
 static const struct job_kind *const kinds[] = {
+	&finalise_kind,
 	NULL
 };
 

@@ -1,5 +1,5 @@
-/* hls_lines.c - reads a child's stderr or segment list by lines (contract in hls_lines.h). Called by sink_hls.c. */
-#include "hls_lines.h"
+/* lines.c - reads a child's stderr or list by lines (contract in lines.h). Called by owners of an ffmpeg. */
+#include "lines.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 /* Hands on whole lines, and a full buffer as it is. */
 static void
-split(struct hls_lines *l)
+split(struct lines *l)
 {
 	char *nl;
 
@@ -27,7 +27,7 @@ split(struct hls_lines *l)
 
 /* false: there will be no more. */
 static bool
-take(struct hls_lines *l)
+take(struct lines *l)
 {
 	ssize_t n;
 
@@ -42,7 +42,7 @@ take(struct hls_lines *l)
 static void
 read_cb(evutil_socket_t fd, short what, void *ctx)
 {
-	struct hls_lines *l = ctx;
+	struct lines *l = ctx;
 
 	if (take(l))
 		return;
@@ -52,7 +52,7 @@ read_cb(evutil_socket_t fd, short what, void *ctx)
 }
 
 void
-hls_lines_open(struct hls_lines *l, struct event_base *base, int fd)
+lines_open(struct lines *l, struct event_base *base, int fd)
 {
 	fd_cloexec_nonblock(fd);
 	l->fd = fd;
@@ -62,14 +62,14 @@ hls_lines_open(struct hls_lines *l, struct event_base *base, int fd)
 }
 
 void
-hls_lines_drain(struct hls_lines *l)
+lines_drain(struct lines *l)
 {
 	if (l->fd >= 0)
 		take(l);
 }
 
 void
-hls_lines_close(struct hls_lines *l)
+lines_close(struct lines *l)
 {
 	if (l->ev != NULL)
 		event_free(l->ev);

@@ -1,0 +1,24 @@
+/* raw.h - raw recordings (data_dir/rec/NAME/START.flv): what they are called and what is in them. */
+#ifndef MILLRACE_RAW_H
+#define MILLRACE_RAW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct raw {
+	char stream[65], start[32];	/* NAME; "20261121T135800.123Z" */
+	bool matroska;
+	/* of its bytes */
+	bool empty;			/* not one frame */
+	bool transcode_audio, hvc1;	/* how it becomes an MP4 */
+	int64_t duration_ms;		/* of the last tag; -1: unknown */
+};
+
+/* "rec/NAME/START.flv" (or .mkv) taken apart. 0, or -1: it is no such name. */
+int raw_parse_path(const char *path, struct raw *out);
+/* What is in the file. 0, or -1 + errno. */
+int raw_read(int fd, struct raw *out);
+/* "recordings/{stream}/{start}.mp4" filled in, {date} being START's day "2026-11-21". 0, or -1: too long. */
+int raw_mp4_path(const struct raw *r, const char *pattern, char *out, size_t size);
+#endif
