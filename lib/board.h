@@ -70,6 +70,18 @@ struct board_registry {
 	char redis_error[96];
 };
 
+/* What a jobs worker does; the queue's figures come from the first one of each host. */
+struct board_jobs {
+	char id[40], kind[32], file[256];	/* of the running job, "" */
+	int32_t progress;		/* 0..1000 */
+	int32_t redis_up;
+	int64_t since_ms;		/* it runs since */
+	uint64_t done, failed, later, parked, taken_over;	/* since the worker's start */
+	int64_t queue_ms;		/* when the figures below were true; 0 = never */
+	int64_t queued, running, delayed, dead;	/* dead: parked and cancelled ones, too */
+	int64_t oldest_ms;		/* how long the oldest of the queued ones waits */
+};
+
 /* The child's own page (PROTO_FD_BOARD). */
 struct board_page {
 	uint16_t version, size;
@@ -83,6 +95,7 @@ struct board_page {
 		struct board_media media;
 		struct board_http http;
 		struct board_registry registry;
+		struct board_jobs jobs;
 	};
 };
 

@@ -160,6 +160,20 @@ const struct conf_key conf_keys[] = {
 	{ "jobs.workers", CONF_INT, "0", CONF_LIVE, SEE_JOBS, 0, 64, NULL,
 	    "Jobs (finishing recordings, uploads) that run at once, one process each. 0: as many as the "
 	    "machine has cores.", false },
+	{ "jobs.uploads", CONF_INT, "2", CONF_LIVE, SEE_JOBS, 1, 64, NULL,
+	    "How many of the workers take uploads, too.", false },
+	{ "jobs.lease", CONF_DURATION, "30s", CONF_LIVE, SEE_JOBS, SEC(2), SEC(3600), NULL,
+	    "A worker of another host that says nothing for this long has lost its job to others.", false },
+	{ "jobs.attempts", CONF_INT, "10", CONF_LIVE, SEE_JOBS, 1, 1000, NULL,
+	    "A job that failed so often is dead, until `millrace jobs retry`.", false },
+	{ "jobs.crashes", CONF_INT, "10", CONF_LIVE, SEE_JOBS, 1, 1000, NULL,
+	    "So is one whose worker died so often in a row without progress.", false },
+	{ "jobs.retry_min", CONF_DURATION, "1s", CONF_LIVE, SEE_JOBS, 10, SEC(3600), NULL,
+	    "How long a failed job waits; doubled with each failure.", false },
+	{ "jobs.retry_max", CONF_DURATION, "5m", CONF_LIVE, SEE_JOBS, 10, SEC(86400), NULL,
+	    "Longest such wait.", false },
+	{ "jobs.keep", CONF_INT, "1000", CONF_LIVE, SEE_JOBS, 0, 100000, NULL,
+	    "Jobs that are done and still listed.", false },
 
 	{ "streams.record.path", CONF_TEXT, "\"\"", CONF_NEW_STREAMS, SEE_ALL, 0, 0, NULL,
 	    "MP4 files of recordings in data_dir, e.g. recordings/{stream}/{start}.mp4; {date}, too. Empty: "

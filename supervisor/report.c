@@ -45,6 +45,10 @@ end_strings(struct board_page *page, enum child_kind kind)
 	if (kind == KIND_INGEST) {
 		page->media.encoder[sizeof(page->media.encoder) - 1] = '\0';
 		page->media.warning[sizeof(page->media.warning) - 1] = '\0';
+	} else if (kind == KIND_JOBS) {
+		page->jobs.id[sizeof(page->jobs.id) - 1] = '\0';
+		page->jobs.kind[sizeof(page->jobs.kind) - 1] = '\0';
+		page->jobs.file[sizeof(page->jobs.file) - 1] = '\0';
 	} else if (kind == KIND_REGISTRY)
 		page->registry.redis_error[sizeof(page->registry.redis_error) - 1] = '\0';
 }

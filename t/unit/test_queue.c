@@ -510,6 +510,35 @@ taken_over_and_fenced(void **state)
 	must_be_empty(a);
 }
 
+/* The answer to an end may be lost: it may be said again. Late, but nobody has begun: it counts. */
+static void
+an_end_may_be_repeated(void **state)
+{
+	struct queue_job *job;
+
+	add(a, "k", NULL, 1);
+	job = must_take(a, "k");
+	queue_failed(a, job, "no", true, plain_cb, NULL);
+	assert_int_equal(answered(), 0);
+	queue_failed(a, job, "no", true, plain_cb, NULL);
+	assert_int_equal(answered(), 0);
+	assert_int_equal(listed_int("delayed", "attempts"), 1);
+	queue_job_free(&job);
+	job = take_soon(a);
+	limits(a, 1, 20, 3, 3);
+	queue_renew(a, job, 1, plain_cb, NULL);
+	assert_int_equal(answered(), 0);
+	wait_ms(5);
+	tend(a);
+	assert_string_equal(listed(NULL, "state"), "queued");
+	queue_done(a, job, NULL, plain_cb, NULL);
+	assert_int_equal(answered(), 0);
+	assert_int_equal(done(a, job), 0);
+	must_be_empty(a);
+	assert_int_equal(json_array_size(list("done")), 1);
+	assert_int_equal(json_array_size(list(NULL)), 0);
+}
+
 /* A renewed lease is not taken over; a host-bound job goes back to its own host. */
 static void
 renewed_is_kept(void **state)
@@ -839,6 +868,7 @@ main(void)
 		cmocka_unit_test_setup(handed_back, setup),
 		cmocka_unit_test_setup(cancelled, setup),
 		cmocka_unit_test_setup(taken_over_and_fenced, setup),
+		cmocka_unit_test_setup(an_end_may_be_repeated, setup),
 		cmocka_unit_test_setup(renewed_is_kept, setup),
 		cmocka_unit_test_setup(crashes_are_counted_apart, setup),
 		cmocka_unit_test_setup(gone_process_is_seen, setup),

@@ -135,10 +135,17 @@ struct redis_script queue_script_renew = { .text = HEAD MINE
 	"redis.call('ZADD', P .. 'jobs:running', t + ARGV[4], id)\n"
 	"return 1\n" };
 
+/* Said a second time (the first answer was lost), or by one whose lease ran out without anybody
+ * having taken the job since: what is done is done. */
 struct redis_script queue_script_end = { .text = HEAD MINE DELAY
 	"local id, key, verb, text = ARGV[2], ARGV[4], ARGV[5], ARGV[6]\n"
-	"local whose = mine(id, ARGV[3], key)\n"
-	"if whose ~= 1 then return whose or 1 end\n"
+	"local j = redis.call('HMGET', J(id), 'state', 'epoch')\n"
+	"if j[2] == ARGV[3] and j[1] ~= 'running' and j[1] ~= 'cancelled' then\n"
+	"  if verb ~= 'done' or (j[1] ~= 'queued' and j[1] ~= 'delayed') then return 1 end\n"
+	"else\n"
+	"  local whose = mine(id, ARGV[3], key)\n"
+	"  if whose ~= 1 then return whose or 1 end\n"
+	"end\n"
 	"local least, most, random = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])\n"
 	"pull(id)\n"
 	"if verb == 'done' then\n"

@@ -1,32 +1,79 @@
 /*
  * main.c - millrace-jobs N: takes jobs from the queue in Redis and runs them, one at a time.
  *
- * The order of start and stop, and who gets which message; the rest is in jobs.h's files.
+ * The order of start and stop, and who gets which message. Redis being away is no fault of
+ * this process: it is ready at once. A stop hands the running job back, in two seconds at
+ * most; a job that could not be handed back is taken by others when its lease runs out.
  */
-#include "svc.h"
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+#include "log.h"
 #include "util.h"
+#include "workers/jobs/jobs.h"
+
+struct jobs jw;
 
 static int
 start(struct svc *s, int argc, char **argv)
 {
+	jw.svc = s;
+	jw.worker = argc > 1 ? atoi(argv[1]) - 1 : 0;
 	board_begin(&s->page->seq);
 	str_copy(s->page->state, "ready", sizeof s->page->state);
 	board_end(&s->page->seq);
+	link_start();
+	run_start();
+	if (jw.worker == 0)
+		house_start();
 	svc_ready(s);
 	return 0;
 }
 
 static void
+config(struct svc *s)
+{
+	link_config();
+	run_wake();
+}
+
+static void
+on_run(struct svc *s, struct msg *m)
+{
+	run_message(m);
+}
+
+static void
 stop(struct svc *s, const char *reason, int64_t grace_ms)
 {
-	svc_exit(s, 0, reason);
+	if (jw.stopping)
+		return;
+	jw.stopping = true;
+	run_stop(reason);
+}
+
+static void
+cleanup(struct svc *s)
+{
+	house_free();
+	link_stop();
+	run_free();
 }
 
 int
 main(int argc, char **argv)
 {
-	static const struct svc_handler handlers[] = { { 0, NULL } };
-	static const struct svc_ops ops = { .kind = "jobs", .start = start, .handlers = handlers, .stop = stop };
+	static const struct svc_handler handlers[] = {
+		{ MSG_CALL, calls_handle },
+		{ MSG_SPAWNED, on_run },
+		{ MSG_EXITED, on_run },
+		{ 0, NULL },
+	};
+	static const struct svc_ops ops = {
+		.kind = "jobs", .start = start, .handlers = handlers, .config = config,
+		.stop = stop, .cleanup = cleanup,
+	};
 
 	return svc_run(argc, argv, &ops);
 }

@@ -1,0 +1,67 @@
+/*
+ * house.c - what only the first worker of a host does, once a second: it tends the queue, and
+ * shows its figures on the board.
+ *
+ * Nothing in here may take long: this worker runs jobs, too. Started by main.c.
+ */
+#include <errno.h>
+
+#include "log.h"
+#include "util.h"
+#include "workers/jobs/jobs.h"
+
+#define HOUSE_MS 1000
+
+static struct event *tick;
+static bool tending;
+
+static void
+tended_cb(int rc, const char *error, void *ctx)
+{
+	const struct queue_stats *s = queue_stats(jw.queue);
+	struct board_page *p = jw.svc->page;
+	static bool said;
+
+	tending = false;
+	if (rc == 0) {
+		board_begin(&p->seq);
+		p->jobs.queue_ms = now_ms();
+		p->jobs.queued = s->queued;
+		p->jobs.running = s->running;
+		p->jobs.delayed = s->delayed;
+		p->jobs.dead = s->dead;
+		p->jobs.oldest_ms = s->oldest_ms;
+		board_end(&p->seq);
+		said = false;
+	} else if (rc == EIO && !said) {
+		said = true;
+		log_warnx("Redis refuses to have the queue tended: %s; tried again each second", error);
+	}
+}
+
+static void
+tick_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	if (tending || jw.stopping || !redis_is_up(jw.redis))
+		return;
+	tending = true;
+	queue_tend(jw.queue, tended_cb, NULL);
+}
+
+void
+house_start(void)
+{
+	static const struct timeval tv = { HOUSE_MS / 1000, HOUSE_MS % 1000 * 1000 };
+
+	tick = event_new(jw.svc->base, -1, EV_PERSIST, tick_cb, NULL);
+	if (!tick || event_add(tick, &tv) < 0)
+		fatalx("out of memory");
+}
+
+void
+house_free(void)
+{
+	if (tick)
+		event_free(tick);
+	tick = NULL;
+}

@@ -1,0 +1,53 @@
+/*
+ * jobs.h - what millrace-jobs' files know of each other. One process, one loop, one struct
+ * jobs; each file owns what is named after it. The kinds of jobs know job.h only.
+ *
+ *   main.c     order of start and stop, messages
+ *   link.c     Redis up and away
+ *   run.c      the one job at a time: taken, leased, its end told
+ *   house.c    the first worker's duties, once a second
+ *   calls.c    verbs of CALL
+ *   kinds.c    the table of kinds
+ */
+#ifndef MILLRACE_JOBS_H
+#define MILLRACE_JOBS_H
+
+#include <stdbool.h>
+
+#include "svc.h"
+#include "workers/common/ledger.h"
+#include "workers/common/queue.h"
+#include "workers/common/redis.h"
+
+struct jobs {
+	struct svc *svc;
+	struct redis *redis;
+	struct queue *queue;
+	struct ledger *ledger;
+	int worker;		/* 0: keeps house and answers calls */
+	bool stopping;
+};
+
+extern struct jobs jw;	/* one process, one worker */
+
+/* --- link.c --- */
+void link_start(void);		/* begins to connect; makes redis, queue and ledger */
+void link_stop(void);
+void link_config(void);
+
+/* --- run.c --- */
+void run_start(void);
+void run_wake(void);		/* there may be a job now */
+void run_up(void);		/* Redis is back */
+void run_message(struct msg *m);	/* SPAWNED, EXITED */
+/* Hands the job back, then jobs_stopped(); in bounded time even without Redis. */
+void run_stop(const char *reason);
+void run_free(void);
+
+/* --- house.c --- */
+void house_start(void);
+void house_free(void);
+
+/* --- calls.c --- */
+void calls_handle(struct svc *s, struct msg *m);
+#endif
