@@ -8,6 +8,7 @@
  *   cli_verbs.c   kick reload loglevel stop           cli_json.c    snapshot -> --json
  *   cli_sign.c    sign-url key hash-key               cli_text.c    snapshot -> tables
  *   cli_table.c   columns that fit                    cli_format.c  ages, sizes, rates
+ *   cli_jobs.c    jobs files
  */
 #ifndef MILLRACE_CLI_H
 #define MILLRACE_CLI_H
@@ -100,13 +101,15 @@ void cli_table_cell(struct cli_table *t, const char *fmt, ...) __attribute__((fo
 /* Columns without any text are left out. Prints nothing without rows; frees t. */
 void cli_table_print(struct cli_table *t, FILE *out, int width);
 
-/* --- cli_status.c, cli_verbs.c, cli_sign.c: verbs; argv[0] is the verb. Exit codes. --- */
+/* --- cli_status.c, cli_verbs.c, cli_jobs.c, cli_sign.c: verbs; argv[0] is the verb. Exit codes. --- */
 int cli_status(struct cli *c, int argc, char **argv);
 int cli_streams(struct cli *c, int argc, char **argv);
 int cli_kick(struct cli *c, int argc, char **argv);
 int cli_reload(struct cli *c, int argc, char **argv);
 int cli_loglevel(struct cli *c, int argc, char **argv);
 int cli_stop(struct cli *c, int argc, char **argv);
+int cli_jobs(struct cli *c, int argc, char **argv);
+int cli_files(struct cli *c, int argc, char **argv);
 int cli_sign_url(struct cli *c, int argc, char **argv);
 int cli_key(struct cli *c, int argc, char **argv);
 int cli_hash_key(struct cli *c, int argc, char **argv);

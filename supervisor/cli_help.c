@@ -12,6 +12,9 @@
 static const struct cli_verb verbs[] = {
 	{ "status", "[--json] [--watch]", "health, streams, outputs, processes, and what is wrong", cli_status },
 	{ "streams", "[--json] [--watch]", "the streams alone", cli_streams },
+	{ "jobs", "[--failed | --done] [--json] | retry ID | cancel ID",
+	    "what is done with files; a failed job again; one not at all", cli_jobs },
+	{ "files", "[--json]", "where each file is: local, uploading, verified in the bucket", cli_files },
 	{ "kick", "NAME", "disconnect the publisher of a stream", cli_kick },
 	{ "reload", "[--dry-run]", "read the config again; drops no stream; says what changes when", cli_reload },
 	{ "loglevel", "LEVEL", "error, warn, info or debug, until the next restart or reload", cli_loglevel },
@@ -27,13 +30,16 @@ static const struct cli_verb verbs[] = {
 void
 cli_print_usage(FILE *out)
 {
-	char usage[64];
+	char usage[100];
 	size_t i;
 
 	fprintf(out, "usage: millrace [-c FILE | -r RUN_DIR] VERB ...\n");
 	for (i = 0; i < NVERBS; i++) {
 		snprintf(usage, sizeof(usage), "%s %s", verbs[i].name, verbs[i].arguments);
-		fprintf(out, "  %-27s %s\n", usage, verbs[i].doc);
+		if (strlen(usage) > 27)
+			fprintf(out, "  %s\n  %-27s %s\n", usage, "", verbs[i].doc);
+		else
+			fprintf(out, "  %-27s %s\n", usage, verbs[i].doc);
 	}
 	fprintf(out, "Without -c: $MILLRACE_CONFIG, ~/.local/state/millrace/millrace.yaml,"
 	    " /etc/millrace/millrace.yaml.\n");

@@ -174,6 +174,8 @@ const struct conf_key conf_keys[] = {
 	    "Longest such wait.", false },
 	{ "jobs.keep", CONF_INT, "1000", CONF_LIVE, SEE_JOBS, 0, 100000, NULL,
 	    "Jobs that are done and still listed.", false },
+	{ "jobs.scan", CONF_DURATION, "30s", CONF_LIVE, SEE_JOBS, SEC(1), SEC(3600), NULL,
+	    "How often the disk is searched for recordings that no job is known of.", false },
 
 	{ "streams.record.path", CONF_TEXT, "\"\"", CONF_NEW_STREAMS, SEE_ALL, 0, 0, NULL,
 	    "MP4 files of recordings in data_dir, e.g. recordings/{stream}/{start}.mp4; {date}, too. Empty: "

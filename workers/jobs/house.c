@@ -1,19 +1,23 @@
 /*
- * house.c - what only the first worker of a host does, once a second: it tends the queue, and
- * shows its figures on the board.
+ * house.c - what only the first worker of a host does: each second it tends the queue and
+ * shows its figures on the board; each jobs.scan, and when Redis is back, it looks on the disk
+ * for work that no job is known of.
  *
- * Nothing in here may take long: this worker runs jobs, too. Started by main.c.
+ * Nothing in here may take long: this worker runs jobs, too. Called by main.c and link.c.
  */
 #include <errno.h>
 
+#include "conf.h"
 #include "log.h"
 #include "util.h"
+#include "workers/jobs/finalise.h"
 #include "workers/jobs/jobs.h"
 
 #define HOUSE_MS 1000
 
 static struct event *tick;
 static bool tending;
+static int64_t scanned_ms;
 
 static void
 tended_cb(int rc, const char *error, void *ctx)
@@ -40,12 +44,30 @@ tended_cb(int rc, const char *error, void *ctx)
 }
 
 static void
+scan(void)
+{
+	scanned_ms = now_ms();
+	finalise_scan(jw.svc, jw.queue);
+}
+
+static void
 tick_cb(evutil_socket_t fd, short what, void *ctx)
 {
-	if (tending || jw.stopping || !redis_is_up(jw.redis))
+	if (jw.stopping || !redis_is_up(jw.redis))
 		return;
-	tending = true;
-	queue_tend(jw.queue, tended_cb, NULL);
+	if (!tending) {
+		tending = true;
+		queue_tend(jw.queue, tended_cb, NULL);
+	}
+	if (now_ms() - scanned_ms >= conf_int(jw.svc->conf, "jobs.scan"))
+		scan();
+}
+
+void
+house_up(void)
+{
+	if (tick && !jw.stopping)
+		scan();
 }
 
 void

@@ -5,7 +5,8 @@
  *   main.c     order of start and stop, messages
  *   link.c     Redis up and away
  *   run.c      the one job at a time: taken, leased, its end told
- *   house.c    the first worker's duties, once a second
+ *   show.c     board and log
+ *   house.c    the first worker's duties: the queue, what the disk knows
  *   calls.c    verbs of CALL
  *   kinds.c    the table of kinds
  */
@@ -44,8 +45,17 @@ void run_message(struct msg *m);	/* SPAWNED, EXITED */
 void run_stop(const char *reason);
 void run_free(void);
 
+/* --- show.c --- */
+enum run_end { END_DONE, END_FAILED, END_DEAD, END_LATER, END_PARK, END_BACK };
+void show_job(const struct queue_job *q);	/* begun; NULL: nothing runs */
+void show_progress(int permille);
+/* text: the error, or why it is handed back. */
+void show_end(const struct queue_job *q, enum run_end end, const char *text);
+void show_lost(const struct queue_job *q, bool taken_over);	/* else cancelled */
+
 /* --- house.c --- */
 void house_start(void);
+void house_up(void);		/* Redis is back; it may have forgotten */
 void house_free(void);
 
 /* --- calls.c --- */

@@ -39,7 +39,8 @@ up(void *ctx)
 	ln.was_up = true;
 	ln.said = false;
 	board_up(true);
-	run_up();
+	run_up();	/* first: what runs here is known before the disk is looked at */
+	house_up();
 }
 
 static void

@@ -11,6 +11,7 @@
 #include "conf.h"
 #include "log.h"
 #include "util.h"
+#include "workers/jobs/finalise.h"
 #include "workers/jobs/jobs.h"
 
 struct jobs jw;
@@ -35,6 +36,16 @@ static void
 config(struct svc *s)
 {
 	link_config();
+	run_wake();
+}
+
+/* A raw recording is complete, says its ingest. */
+static void
+on_event(struct svc *s, struct msg *m)
+{
+	if (strcmp(msg_str_or(m, "event", ""), "recorded") != 0)
+		return;
+	finalise_recorded(s, jw.queue, msg_str_or(m, "file", ""));
 	run_wake();
 }
 
@@ -66,6 +77,7 @@ main(int argc, char **argv)
 {
 	static const struct svc_handler handlers[] = {
 		{ MSG_CALL, calls_handle },
+		{ MSG_EVENT, on_event },
 		{ MSG_SPAWNED, on_run },
 		{ MSG_EXITED, on_run },
 		{ 0, NULL },

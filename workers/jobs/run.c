@@ -23,7 +23,6 @@
 #define KINDS_BYTES 512
 
 enum run_state { IDLE, RUNNING, ENDING };
-enum run_end { END_DONE, END_FAILED, END_DEAD, END_LATER, END_PARK, END_BACK };
 
 static struct {
 	enum run_state state;
@@ -42,78 +41,6 @@ static struct {
 
 static void ask(void);
 
-/* --- board and log --- */
-
-static const char *
-file_of(const struct queue_job *q)
-{
-	const char *file = json_string_value(json_object_get(q->args, "file"));
-
-	if (!file)
-		file = json_string_value(json_object_get(q->args, "path"));
-	return file ? file : q->key;
-}
-
-/* q NULL: nothing runs. */
-static void
-board_job(const struct queue_job *q)
-{
-	struct board_page *p = jw.svc->page;
-
-	board_begin(&p->seq);
-	str_copy(p->jobs.id, q ? q->id : "", sizeof p->jobs.id);
-	str_copy(p->jobs.kind, q ? q->kind : "", sizeof p->jobs.kind);
-	str_copy(p->jobs.file, q ? file_of(q) : "", sizeof p->jobs.file);
-	p->jobs.progress = 0;
-	p->jobs.since_ms = q ? now_ms() : 0;
-	board_end(&p->seq);
-}
-
-static void
-count(uint64_t *figure)
-{
-	board_begin(&jw.svc->page->seq);
-	++*figure;
-	board_end(&jw.svc->page->seq);
-}
-
-static void
-say_end(void)
-{
-	const struct queue_job *q = run.q;
-	const char *file = file_of(q);
-	struct board_jobs *b = &jw.svc->page->jobs;
-
-	switch (run.end) {
-	case END_DONE:
-		count(&b->done);
-		log_info("job %s (%s of %s) is done", q->id, q->kind, file);
-		break;
-	case END_FAILED:
-		count(&b->failed);
-		log_warnx("job %s (%s of %s) failed: %s; %s", q->id, q->kind, file, run.error,
-		    q->attempts + 1 >= conf_int(jw.svc->conf, "jobs.attempts") ?
-		    "given up: `millrace jobs retry` tries again" : "tried again after a while");
-		break;
-	case END_DEAD:
-		count(&b->failed);
-		log_warnx("job %s (%s of %s) failed: %s; given up", q->id, q->kind, file, run.error);
-		break;
-	case END_LATER:
-		count(&b->later);
-		log_warnx("job %s (%s of %s) waits: %s; tried again after a while", q->id, q->kind, file, run.error);
-		break;
-	case END_PARK:
-		count(&b->parked);
-		log_warnx("job %s (%s of %s) is parked: %s; `millrace jobs retry %s` goes on", q->id, q->kind, file,
-		    run.error, q->id);
-		break;
-	case END_BACK:
-		log_info("job %s (%s of %s) is handed back: %s", q->id, q->kind, file, run.stop_reason);
-		break;
-	}
-}
-
 /* --- from state to state --- */
 
 static void
@@ -124,8 +51,7 @@ become_idle(void)
 	json_decref(run.result);
 	run.result = NULL;
 	memset(&run.job, 0, sizeof run.job);
-	board_job(NULL);
-	log_set_stream(NULL);
+	show_job(NULL);
 	if (jw.stopping)
 		svc_exit(jw.svc, 0, run.stop_reason);
 }
@@ -136,10 +62,7 @@ let_go(enum job_stop why)
 {
 	if (run.state == RUNNING)
 		run.kind->stop(&run.job, why);
-	if (why == JOB_STOP_TAKEN)
-		count(&jw.svc->page->jobs.taken_over);
-	log_warnx("job %s (%s of %s) was %s: stopped here", run.q->id, run.q->kind, file_of(run.q),
-	    why == JOB_STOP_TAKEN ? "taken over by another worker" : "cancelled");
+	show_lost(run.q, why == JOB_STOP_TAKEN);
 	become_idle();
 }
 
@@ -152,7 +75,7 @@ end_cb(int rc, const char *error, void *ctx)
 	if (run.state != ENDING)
 		return;
 	if (rc == 0) {
-		say_end();
+		show_end(run.q, run.end, run.end == END_BACK ? run.stop_reason : run.error);
 		said = false;
 		become_idle();
 		ask();
@@ -217,18 +140,13 @@ renew(void)
 static void
 begin(const struct queue_job *job)
 {
-	const char *stream = json_string_value(json_object_get(job->args, "stream"));
-
 	run.state = RUNNING;
 	run.q = queue_job_copy(job);
 	run.kind = job_kind_find(job->kind);
 	run.job = (struct job){ .q = run.q, .svc = jw.svc, .redis = jw.redis, .queue = jw.queue, .ledger = jw.ledger };
 	run.progress = run.told = 0;
 	run.renewed_ms = now_ms();
-	board_job(run.q);
-	log_set_stream(stream);
-	log_info("job %s (%s of %s) is begun%s", job->id, job->kind, file_of(job),
-	    job->attempts + job->crashes > 0 ? ", not for the first time" : "");
+	show_job(run.q);
 	if (run.kind)
 		run.kind->start(&run.job);
 	else		/* it was not asked for: a version of ours that knows less */
@@ -298,12 +216,8 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 void
 job_progress(struct job *job, int permille)
 {
-	struct board_page *p = jw.svc->page;
-
 	run.progress = permille < 0 ? 0 : permille > 1000 ? 1000 : permille;
-	board_begin(&p->seq);
-	p->jobs.progress = run.progress;
-	board_end(&p->seq);
+	show_progress(run.progress);
 }
 
 static void

@@ -1,0 +1,313 @@
+/*
+ * cli_jobs.c - millrace jobs and millrace files: what is done with files, and where each one is.
+ *
+ * Unlike status these ask: the first jobs worker of this host, which asks Redis, page by page.
+ * Ids of hosts become names with the registry's list; a job bound to a host that is not alive
+ * waits for it, and says so.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "msg.h"
+#include "supervisor/cli.h"
+#include "util.h"
+
+#define PAGES_MAX 2000
+#define ASK_MS 5000
+#define HOST_DEAD_MS 15000
+
+static json_t *
+call(const char *to, const char *verb, json_t *args)
+{
+	return json_pack("{s:s, s:s, s:o, s:i}", "to", to, "verb", verb, "args", args,
+	    "deadline_ms", ASK_MS);
+}
+
+/* Why an answer did not come, and what to do; CLI_FAILING. */
+static int
+refused(const char *what, int rc, const json_t *body)
+{
+	const char *text = json_string_value(json_object_get(body, "text"));
+
+	if (rc == EHOSTDOWN)
+		fprintf(stderr, "millrace: Redis is away; what runs goes on. `millrace status` says since when\n");
+	else if (rc == ENOTCONN || rc == EPIPE)
+		fprintf(stderr, "millrace: no jobs worker is ready; `millrace status` says why\n");
+	else if (rc == ETIMEDOUT)
+		fprintf(stderr, "millrace: no answer within %d s; is Redis hanging?\n", ASK_MS / 1000);
+	else if (rc != -1)
+		fprintf(stderr, "millrace: %s: %s\n", what, text != NULL ? text : strerror(rc));
+	return CLI_FAILING;
+}
+
+/* All pages of a list; NULL after a message. */
+static json_t *
+ask_all(const struct cli *c, const char *verb, const char *state)
+{
+	json_t *all = json_array(), *args, *body;
+	char cursor[64] = "";
+	int page, rc;
+
+	for (page = 0; page < PAGES_MAX; page++) {
+		args = json_pack("{s:s}", "cursor", cursor);
+		if (state != NULL)
+			json_object_set_new(args, "state", json_string(state));
+		body = NULL;
+		rc = cli_ask(c, MSG_CALL, call("jobs", verb, args), &body);
+		if (rc != 0) {
+			refused(verb, rc, body);
+			json_decref(body);
+			json_decref(all);
+			return NULL;
+		}
+		json_array_extend(all, json_object_get(body, strcmp(verb, "files") == 0 ? "files" : "jobs"));
+		str_copy(cursor, json_string_value(json_object_get(body, "cursor")) != NULL ?
+		    json_string_value(json_object_get(body, "cursor")) : "", sizeof(cursor));
+		json_decref(body);
+		if (cursor[0] == '\0')
+			break;
+	}
+	return all;
+}
+
+/* --- hosts --- */
+
+/* [{id, name, age_ms}], or NULL if nobody knows. */
+static json_t *
+ask_hosts(const struct cli *c)
+{
+	json_t *body = NULL, *hosts = NULL;
+
+	if (cli_ask(c, MSG_CALL, call("registry", "hosts", json_object()), &body) == 0)
+		hosts = json_incref(json_object_get(body, "hosts"));
+	json_decref(body);
+	return hosts;
+}
+
+static const json_t *
+host_by_id(const json_t *hosts, const char *id)
+{
+	const json_t *h, *value;
+	size_t i;
+
+	json_array_foreach(hosts, i, h) {
+		value = json_object_get(h, "id");
+		if (json_is_string(value) && strcmp(json_string_value(value), id) == 0)
+			return h;
+	}
+	return NULL;
+}
+
+static const char *
+str(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s != NULL ? s : "";
+}
+
+static int64_t
+num(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+static bool
+waits(const json_t *entry, const char *const states[])
+{
+	int i;
+
+	for (i = 0; states[i] != NULL; i++)
+		if (strcmp(str(entry, "state"), states[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Adds host_name, and waiting_for if work on this file waits for a host that is not alive. */
+static void
+name_host(json_t *entry, const char *id, const json_t *hosts, const char *const states[])
+{
+	const json_t *h = host_by_id(hosts, id);
+	const char *name = h != NULL ? str(h, "name") : json_is_array(hosts) ? id : "";
+
+	if (id[0] == '\0' || name[0] == '\0')
+		return;
+	if (h == NULL && str(entry, "host")[0] != '\0')
+		name = str(entry, "host");
+	json_object_set_new(entry, "host_name", json_string(name));
+	if ((h == NULL || num(h, "age_ms") > HOST_DEAD_MS) && waits(entry, states))
+		json_object_set_new(entry, "waiting_for", json_string(name));
+}
+
+/* --- tables --- */
+
+static void
+state_cell(struct cli_table *t, const json_t *o, int64_t wall)
+{
+	const char *state = str(o, "state");
+	char age[CLI_FORMAT];
+
+	if (str(o, "waiting_for")[0] != '\0')
+		cli_table_cell(t, "waiting for %s", str(o, "waiting_for"));
+	else if (strcmp(state, "running") == 0 || strcmp(state, "uploading") == 0)
+		cli_table_cell(t, "%s %lld %%", state, (long long)num(o, "progress") / 10);
+	else if (strcmp(state, "delayed") == 0 && num(o, "due") > wall)
+		cli_table_cell(t, "again in %s", cli_age(num(o, "due") - wall, age));
+	else if (strcmp(state, "verified") == 0 && str(o, "bucket")[0] != '\0')
+		cli_table_cell(t, "verified in %s", str(o, "bucket"));
+	else
+		cli_table_cell(t, "%s", state);
+}
+
+static void
+print_jobs(const json_t *jobs)
+{
+	static const struct cli_column columns[] = { { "JOB", false, 0 }, { "KIND", false, 0 }, { "STATE", false, 0 },
+		{ "TRIES", true, 0 }, { "AGE", true, 0 }, { "HOST", false, 8 }, { "FILE", false, 16 },
+		{ "ERROR", false, 20 }, { NULL, false, 0 } };
+	struct cli_table *t = cli_table_new(columns);
+	int64_t wall = wall_ms(), tries;
+	char age[CLI_FORMAT];
+	const json_t *j;
+	size_t i;
+
+	json_array_foreach(jobs, i, j) {
+		tries = num(j, "attempts") + num(j, "crashes");
+		cli_table_cell(t, "%s", str(j, "id"));
+		cli_table_cell(t, "%s", str(j, "kind"));
+		state_cell(t, j, wall);
+		cli_table_cell(t, tries > 0 ? "%lld" : "", (long long)tries);
+		cli_table_cell(t, "%s", cli_age(wall - num(j, "added"), age));
+		cli_table_cell(t, "%s", str(j, "host_name"));
+		cli_table_cell(t, "%s", str(j, "file")[0] != '\0' ? str(j, "file") : str(j, "key"));
+		cli_table_cell(t, "%s", str(j, "error"));
+	}
+	cli_table_print(t, stdout, CLI_WIDTH);
+}
+
+static void
+print_files(const json_t *files)
+{
+	static const struct cli_column columns[] = { { "FILE", false, 24 }, { "HOST", false, 8 }, { "SIZE", true, 0 },
+		{ "STATE", false, 0 }, { "SINCE", true, 0 }, { "OBJECT", false, 16 }, { "ERROR", false, 16 },
+		{ NULL, false, 0 } };
+	struct cli_table *t = cli_table_new(columns);
+	int64_t wall = wall_ms();
+	char text[CLI_FORMAT];
+	const json_t *f;
+	size_t i;
+
+	json_array_foreach(files, i, f) {
+		cli_table_cell(t, "%s", str(f, "path"));
+		cli_table_cell(t, "%s", str(f, "host"));
+		cli_table_cell(t, "%s", cli_bytes(num(f, "size"), text));
+		state_cell(t, f, wall);
+		cli_table_cell(t, "%s", cli_age(wall - num(f, "since"), text));
+		cli_table_cell(t, "%s", str(f, "object"));
+		cli_table_cell(t, "%s", str(f, "error"));
+	}
+	cli_table_print(t, stdout, CLI_WIDTH);
+}
+
+static int
+print_list(json_t *list, const char *key, bool as_json, const char *none, void (*print)(const json_t *))
+{
+	json_t *o;
+
+	if (as_json) {
+		o = json_pack("{s:O}", key, list);
+		json_dumpf(o, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(o);
+	} else if (json_array_size(list) == 0)
+		printf("%s\n", none);
+	else
+		print(list);
+	json_decref(list);
+	return CLI_OK;
+}
+
+/* --- verbs --- */
+
+static int
+change(const struct cli *c, const char *verb, const char *id)
+{
+	json_t *body = NULL;
+	const char *state;
+	int rc, code = CLI_FAILING;
+
+	rc = cli_ask(c, MSG_CALL, call("jobs", verb, json_pack("{s:s}", "id", id)), &body);
+	state = str(body, "text");
+	if (rc == 0) {
+		printf("job %s %s\n", id, strcmp(verb, "retry") == 0 ? "is queued again" : "is cancelled");
+		code = CLI_OK;
+	} else if (rc == ENOENT)
+		fprintf(stderr, "millrace: there is no job %s; `millrace jobs` lists them\n", id);
+	else if (rc == EALREADY)
+		fprintf(stderr, "millrace: job %s is %s: nothing to %s\n", id, state, verb);
+	else
+		refused(verb, rc, body);
+	json_decref(body);
+	return code;
+}
+
+static int
+list_jobs(const struct cli *c, const char *state, bool as_json)
+{
+	static const char *const waiting[] = { "queued", "delayed", NULL };
+	json_t *jobs = ask_all(c, "list", state), *hosts, *job;
+	size_t i;
+
+	if (jobs == NULL)
+		return CLI_FAILING;
+	hosts = json_array_size(jobs) > 0 ? ask_hosts(c) : NULL;
+	json_array_foreach(jobs, i, job)
+		name_host(job, str(job, "host"), hosts, waiting);
+	json_decref(hosts);
+	return print_list(jobs, "jobs", as_json, state == NULL ? "no job waits or runs" :
+	    strcmp(state, "failed") == 0 ? "no job has failed" : "no job is known to be done", print_jobs);
+}
+
+int
+cli_jobs(struct cli *c, int argc, char **argv)
+{
+	const char *state = NULL;
+	bool as_json = false;
+	int i;
+
+	if (argc == 3 && (strcmp(argv[1], "retry") == 0 || strcmp(argv[1], "cancel") == 0))
+		return cli_locate(c) == -1 ? CLI_USAGE : change(c, argv[1], argv[2]);
+	for (i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--failed") == 0)
+			state = "failed";
+		else if (strcmp(argv[i], "--done") == 0)
+			state = "done";
+		else if (strcmp(argv[i], "--json") == 0)
+			as_json = true;
+		else
+			return cli_usage_error("jobs", "what is that argument?");
+	}
+	return cli_locate(c) == -1 ? CLI_USAGE : list_jobs(c, state, as_json);
+}
+
+int
+cli_files(struct cli *c, int argc, char **argv)
+{
+	static const char *const waiting[] = { "local", "queued", "uploading", "failed", NULL };
+	bool as_json = argc == 2 && strcmp(argv[1], "--json") == 0;
+	json_t *files, *hosts, *file;
+	size_t i;
+
+	if (argc > 1 && !as_json)
+		return cli_usage_error("files", "what is that argument?");
+	if (cli_locate(c) == -1)
+		return CLI_USAGE;
+	files = ask_all(c, "files", NULL);
+	if (files == NULL)
+		return CLI_FAILING;
+	hosts = json_array_size(files) > 0 ? ask_hosts(c) : NULL;
+	json_array_foreach(files, i, file)
+		name_host(file, str(file, "host_id"), hosts, waiting);
+	json_decref(hosts);
+	return print_list(files, "files", as_json, "no file is known", print_files);
+}
