@@ -27,7 +27,7 @@
 #include "util.h"
 #include "workers/common/fs.h"
 #include "workers/jobs/raw.h"
-#include "workers/jobs/slow.h"
+#include "workers/common/slow.h"
 
 #define PATH_BYTES 1024
 #define FILE_BYTES 320		/* relative to data_dir */
