@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+"""621-record: a stream is recorded, split and made into MP4s with every frame in them; kill -9 of what takes part loses next to nothing."""
+import os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from millrace import *
+
+import glob
+from media import compare, flv_frames, flv_tags, runs
+
+LOST_MS = 200           # what a kill -9 may cost besides what was still in the socket's queue
+
+
+def finished(m, name):
+    """The MP4s of a stream, once nothing raw is left of it."""
+    def done():
+        return not os.listdir(f"{m.conf['data_dir']}/rec/{name}") and mp4s(m, name)
+    return wait_for(f"{name} is finished", done, 30, 0.1)
+
+
+def mp4s(m, name):
+    return sorted(glob.glob(f"{m.conf['data_dir']}/recordings/{name}/*.mp4"))
+
+
+def frames(files):
+    """(video, audio) hashes of several MP4s in a row."""
+    out = ([], [])
+    for file in files:
+        flv = subprocess.run(["ffmpeg", "-v", "error", "-i", file, "-c", "copy", "-f", "flv", "-"], stdout=subprocess.PIPE,
+            check=True).stdout
+        for have, more in zip(out, flv_frames(flv)):
+            have += [h for _, h in more]
+    return out
+
+
+def received_ms(m, p, clip):
+    """The tag up to which the ingest has read what p sent; it must not run now."""
+    port = p.conn.sock.getsockname()[1]
+    with open("/proc/net/tcp") as f:
+        rows = [line.split() for line in f]
+    queue = next(int(r[4].partition(":")[2], 16) for r in rows[1:] if r[1].endswith(f":{m.rtmp:04X}") and r[2].endswith(f":{port:04X}"))
+    sent = p.sent_ms
+    with open(clip, "rb") as f:
+        tags = [(ts, len(body)) for _, ts, body in flv_tags(f.read()) if ts <= sent]
+    while tags and queue > 0:
+        queue -= tags.pop()[1]
+    return tags[-1][0]
+
+
+def lost_ms(t, clip, m, name, first, second):
+    """Of two publishers, the second of which came when the first was killed: how much of the first is missing."""
+    with open(clip, "rb") as f:
+        source = flv_frames(f.read())
+    worst = 0
+    for what, sent, got in zip(("video", "audio"), source, frames(finished(m, name))):
+        problems, found = runs(sent, got, what)
+        t.none(problems, f"{what}: no frame twice or unknown")
+        t.is_(found[-1][1], sent[-1][0], f"{what}: up to the end of the second")
+        worst = max(worst, first - found[0][1])
+    return worst
+
+
+with Test(__doc__, limit=200) as t:
+    m = t.server(**{"streams.record.path": "recordings/{stream}/{start}.mp4", "streams.record.split": "4s", "jobs.workers": 2,
+        "jobs.scan": "1s", "jobs.lease": "2s", "streams.reconnect_delay": "1s", "streams.cleanup_delay": "500ms"})
+    clip = clips.clip(seconds=14)
+    p = t.publish(m, "alice", clip)
+    m.wait_playlist("alice", 2)
+    raw = wait_for("a raw file", lambda: glob.glob(f"{m.conf['data_dir']}/rec/alice/*.flv"), 5)[0]
+    wait_for("it grows within a second", lambda: os.path.getsize(raw) > 100000, 5)
+    p.finished.wait(30)
+    p.end()
+    with open(clip, "rb") as f:
+        source = flv_frames(f.read())
+    files = finished(m, "alice")
+    t.ok(len(files) == 4, f"split each 4 s: {len(files)} files")
+    for what, sent, got in zip(("video", "audio"), source, frames(files)):
+        t.none(compare([h for _, h in sent], got, what), f"{what}: every frame once, in order")
+    with open(files[0], "rb") as f:
+        head = f.read(64)
+    t.ok(b"moov" in head, "an index at the front")
+    t.none(glob.glob(f"{m.conf['data_dir']}/recordings/alice/.*"), "nothing half done is left")
+
+    first = t.publish(m, "bob", clip)
+    m.wait_playlist("bob", 2)
+    wait_for("amid it", lambda: first.sent_ms > 5300, 10)
+    victim = next(p["pid"] for p in m.status()["processes"] if p["kind"] == "ingest" and p.get("stream") == "bob")
+    os.kill(victim, signal.SIGSTOP)
+    sent = received_ms(m, first, clip)
+    os.kill(victim, signal.SIGKILL)
+    first.finished.wait(5)
+    second = t.publish(m, "bob", clip, start_ms=8000)
+    second.finished.wait(20)
+    second.end()
+    lost = lost_ms(t, clip, m, "bob", sent, second)
+    t.ok(lost <= LOST_MS, f"kill -9 of the ingest: {lost} ms missing")
+
+    # Jobs workers die at any moment, also amid a job.
+    third = t.publish(m, "carol", clip)
+    killed, rnd = 0, random.Random(621)
+    while not third.finished.wait(rnd.uniform(0.1, 0.6)):
+        for pid in m.pids("jobs"):
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
+    third.end()
+    t.ok(killed > 10, f"{killed} jobs workers were killed")
+    for what, sent, got in zip(("video", "audio"), source, frames(finished(m, "carol"))):
+        t.none(compare([h for _, h in sent], got, what), f"{what}: every frame once, whoever died")
+
+    fourth = t.publish(m, "dave", clip)
+    m.wait_playlist("dave", 2)
+    wait_for("amid it", lambda: fourth.sent_ms > 6000, 10)
+    sent = fourth.sent_ms
+    m.proc.kill()
+    m.proc.wait()
+    fourth.finished.wait(10)
+    m.start()
+    again = t.publish(m, "dave", clip, start_ms=10000)
+    again.finished.wait(20)
+    again.end()
+    lost = lost_ms(t, clip, m, "dave", sent, again)
+    t.ok(lost <= LOST_MS, f"kill -9 of millraced: {lost} ms missing")
+    t.like(m.cli("jobs").stdout, r"(?i)no jobs|nothing", "the queue is empty")
