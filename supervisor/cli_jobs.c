@@ -2,8 +2,7 @@
  * cli_jobs.c - millrace jobs and millrace files: what is done with files, and where each one is.
  *
  * Unlike status these ask: the first jobs worker of this host, which asks Redis, page by page.
- * Ids of hosts become names with the registry's list; a job bound to a host that is not alive
- * waits for it, and says so.
+ * A job bound to a host that is not alive (says the registry's list) waits for it, and says so.
  */
 #include <errno.h>
 #include <string.h>
@@ -123,20 +122,16 @@ waits(const json_t *entry, const char *const states[])
 	return false;
 }
 
-/* Adds host_name, and waiting_for if work on this file waits for a host that is not alive. */
+/* Adds waiting_for if work on this file waits for a host that is not alive. */
 static void
-name_host(json_t *entry, const char *id, const json_t *hosts, const char *const states[])
+add_waiting(json_t *entry, const char *id, const char *name, const json_t *hosts, const char *const states[])
 {
 	const json_t *h = host_by_id(hosts, id);
-	const char *name = h != NULL ? str(h, "name") : json_is_array(hosts) ? id : "";
 
-	if (id[0] == '\0' || name[0] == '\0')
+	if (id[0] == '\0' || hosts == NULL || !waits(entry, states))
 		return;
-	if (h == NULL && str(entry, "host")[0] != '\0')
-		name = str(entry, "host");
-	json_object_set_new(entry, "host_name", json_string(name));
-	if ((h == NULL || num(h, "age_ms") > HOST_DEAD_MS) && waits(entry, states))
-		json_object_set_new(entry, "waiting_for", json_string(name));
+	if (h == NULL || num(h, "age_ms") > HOST_DEAD_MS)
+		json_object_set_new(entry, "waiting_for", json_string(name[0] != '\0' ? name : id));
 }
 
 /* --- tables --- */
@@ -262,7 +257,7 @@ list_jobs(const struct cli *c, const char *state, bool as_json)
 		return CLI_FAILING;
 	hosts = json_array_size(jobs) > 0 ? ask_hosts(c) : NULL;
 	json_array_foreach(jobs, i, job)
-		name_host(job, str(job, "host"), hosts, waiting);
+		add_waiting(job, str(job, "host"), str(job, "host_name"), hosts, waiting);
 	json_decref(hosts);
 	return print_list(jobs, "jobs", as_json, state == NULL ? "no job waits or runs" :
 	    strcmp(state, "failed") == 0 ? "no job has failed" : "no job is known to be done", print_jobs);
@@ -307,7 +302,7 @@ cli_files(struct cli *c, int argc, char **argv)
 		return CLI_FAILING;
 	hosts = json_array_size(files) > 0 ? ask_hosts(c) : NULL;
 	json_array_foreach(files, i, file)
-		name_host(file, str(file, "host_id"), hosts, waiting);
+		add_waiting(file, str(file, "host_id"), str(file, "host"), hosts, waiting);
 	json_decref(hosts);
 	return print_list(files, "files", as_json, "no file is known", print_files);
 }

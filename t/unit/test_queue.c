@@ -363,8 +363,12 @@ first_things_first(void **state)
 static void
 hosts_do_not_mix(void **state)
 {
+	queue_host_name(b, "beta");
+	tend(b);
 	add(a, "for-b", "B", 1);
 	must_be_empty(a);
+	assert_string_equal(listed(NULL, "host"), "B");
+	assert_string_equal(listed(NULL, "host_name"), "beta");
 	assert_int_equal(done(b, must_take(b, "for-b")), 0);
 	add(a, "kind", NULL, 1);
 	queue_take(a, "other", taken_cb, NULL);

@@ -35,6 +35,7 @@ queue_new(struct redis *r, const char *prefix, const char *host_id, const char *
 	q->r = r;
 	q->prefix = xstrdup(prefix);
 	q->host_id = xstrdup(host_id);
+	q->host_name = xstrdup("");
 	q->worker = xstrdup(worker);
 	key_make(q->keys, prefix, KEY_JOBS_KEYS, "");
 	q->limits = (struct queue_limits){ 30000, 1000, 300000, 10, 10, 1000 };
@@ -51,8 +52,16 @@ queue_free(struct queue **qp)
 		return;
 	free(q->prefix);
 	free(q->host_id);
+	free(q->host_name);
 	free(q->worker);
 	free(q);
+}
+
+void
+queue_host_name(struct queue *q, const char *name)
+{
+	free(q->host_name);
+	q->host_name = xstrdup(name);
 }
 
 void

@@ -25,6 +25,9 @@ struct queue *queue_new(struct redis *r, const char *prefix, const char *host_id
 /* After redis_free(), which answers what is still under way. */
 void queue_free(struct queue **q);
 
+/* The host's name for people, which lists show; known to all once this host has tended the queue. */
+void queue_host_name(struct queue *q, const char *name);
+
 struct queue_limits {
 	int64_t lease_ms;			/* renewed each third of it */
 	int64_t retry_min_ms, retry_max_ms;	/* of the backoff, doubled each time, +-20 % */
@@ -91,7 +94,7 @@ struct queue_stats {
 const struct queue_stats *queue_stats(const struct queue *q);
 
 /*
- * {jobs: [{id, kind, key, host, stream, file, state, prio, attempts, crashes, error, progress,
+ * {jobs: [{id, kind, key, host, host_name, stream, file, state, prio, attempts, crashes, error, progress,
  * worker, added, taken, ended, due}], cursor}
  */
 typedef void (*queue_list_cb)(int rc, json_t *body, void *ctx);

@@ -15,7 +15,7 @@
 #define PAGE_BYTES 40000
 
 static const struct { const char *name; bool number; } fields[] = {
-	{ "kind", false }, { "key", false }, { "host", false }, { "stream", false }, { "file", false },
+	{ "host", false }, { "kind", false }, { "key", false }, { "stream", false }, { "file", false },
 	{ "state", false }, { "error", false }, { "worker", false }, { "prio", true }, { "attempts", true },
 	{ "crashes", true }, { "progress", true }, { "added", true }, { "taken", true }, { "ended", true },
 	{ "due", true },
@@ -27,13 +27,14 @@ struct list {
 	void *ctx;
 };
 
-/* entry: {cursor behind it, value..., id} */
+/* entry: {cursor behind it, value..., id, name of the host} */
 static json_t *
 job_json(const json_t *entry)
 {
 	json_t *job = json_object();
 
 	json_object_set(job, "id", json_array_get(entry, NFIELDS + 1));
+	json_object_set(job, "host_name", json_array_get(entry, NFIELDS + 2));
 	for (size_t f = 0; f < NFIELDS; f++) {
 		if (!fields[f].number)
 			json_object_set(job, fields[f].name, json_array_get(entry, f + 1));

@@ -9,7 +9,7 @@
 
 struct queue {
 	struct redis *r;
-	char *prefix, *host_id, *worker;
+	char *prefix, *host_id, *host_name, *worker;
 	char keys[KEY_BYTES];
 	struct queue_limits limits;
 	struct queue_stats stats;

@@ -17,10 +17,11 @@ extern struct redis_script queue_script_renew;
 /* id epoch key verb text attempts retry_min retry_max random keep -> as renew.
  * verb: done (text: result) | failed | later | dead | park (text: error) | back */
 extern struct redis_script queue_script_end;
-/* host_id lease_ms gap_ms crashes retry_min retry_max random [id epoch]... of workers of this host that
- * are gone -> {live running delayed dead done oldest_ms [id epoch worker]... of this host's workers} */
+/* host_id lease_ms gap_ms crashes retry_min retry_max random host_name [id epoch]... of workers of
+ * this host that are gone -> {live running delayed dead done oldest_ms [id epoch worker]... of this host's workers} */
 extern struct redis_script queue_script_tend;
-/* state cursor count fields... -> {cursor, {cursor behind it, value...}, ...}; cursor "" at the end */
+/* state cursor count fields... (the first must be host)
+ * -> {cursor, {cursor behind it, value..., id, name of the host}, ...}; cursor "" at the end */
 extern struct redis_script queue_script_list;
 /* id -> 1, 0 no such job, or its state, in which that is not possible */
 extern struct redis_script queue_script_retry, queue_script_cancel;

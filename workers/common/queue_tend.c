@@ -101,16 +101,16 @@ send_tend(struct tend *t, const json_t *gone)
 	const struct queue_limits *l = &q->limits;
 	char lease[QUEUE_NUMBER], gap[QUEUE_NUMBER], crashes[QUEUE_NUMBER], least[QUEUE_NUMBER];
 	char most[QUEUE_NUMBER], random[QUEUE_NUMBER];
-	const char *argv[9 + 2 * GONE_MAX] = {
+	const char *argv[10 + 2 * GONE_MAX] = {
 		q->keys, q->prefix, q->host_id, queue_number(l->lease_ms, lease), queue_number(GAP_MS, gap),
 		queue_number(l->crashes, crashes), queue_number(l->retry_min_ms, least),
-		queue_number(l->retry_max_ms, most), queue_random(random),
+		queue_number(l->retry_max_ms, most), queue_random(random), q->host_name,
 	};
 	size_t n = json_array_size(gone);
 
 	for (size_t i = 0; i < n; i++)
-		argv[9 + i] = queue_str(gone, i);
-	redis_run(q->r, &queue_script_tend, 1, 9 + (int)n, argv, tended_cb, t);
+		argv[10 + i] = queue_str(gone, i);
+	redis_run(q->r, &queue_script_tend, 1, 10 + (int)n, argv, tended_cb, t);
 }
 
 void

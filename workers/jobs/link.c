@@ -88,6 +88,7 @@ link_start(void)
 	jw.redis = redis_new(jw.svc->base, &url, conf_int(c, "redis.timeout"), conf_int(c, "redis.retry_max"),
 	    &ops, NULL);
 	jw.queue = queue_new(jw.redis, prefix, host_id, worker);
+	queue_host_name(jw.queue, conf_str(c, "host"));
 	jw.ledger = ledger_new(jw.redis, prefix, conf_str(c, "host"), host_id);
 	set_limits();
 }
