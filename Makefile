@@ -37,7 +37,7 @@ endif
 ifndef V
 Q = @
 endif
-PKGS = libevent_core jansson nettle yaml-0.1 hiredis libseccomp
+PKGS = libevent_core jansson nettle yaml-0.1 hiredis libseccomp libcurl expat
 ALL_CFLAGS = $(WARN) $(CFLAGS) $(HARDEN) -D_GNU_SOURCE -Ilib -I. -MMD -MP $(shell pkg-config --cflags $(PKGS))
 LIBS = -levent_core -ljansson -lnettle
 
@@ -55,7 +55,7 @@ UNIT_SRC = $(wildcard t/unit/test_*.c)
 UNIT = $(patsubst t/unit/%.c,$(B)/t/%,$(UNIT_SRC))
 BENCH = $(patsubst t/bench/%.c,$(B)/t/bench/%,$(wildcard t/bench/*.c))
 
-all: $(PROGRAMS) $(B)/t/bench/publish
+all: $(PROGRAMS) $(B)/t/bench/publish $(B)/t/bench/s3put
 
 LIB = $(call archive_lib,lib)
 $(B)/millraced: $(call obj,supervisor/main.c) $(call archive_lib,supervisor) $(LIB)
@@ -73,7 +73,7 @@ $(B)/libexec/millrace-registry: $(call obj,workers/registry/main.c) $(call archi
 $(B)/libexec/millrace-registry: LIBS += -lhiredis
 $(B)/libexec/millrace-jobs: $(call obj,workers/jobs/main.c) $(call archive_lib,workers/jobs) \
 	$(call archive_lib,workers/common) $(LIB)
-$(B)/libexec/millrace-jobs: LIBS += -lhiredis
+$(B)/libexec/millrace-jobs: LIBS += -lhiredis -lcurl -lexpat
 ifneq ($(wildcard workers/watch/main.c),)
 PROGRAMS += $(B)/libexec/millrace-watch
 $(B)/libexec/millrace-watch: $(call obj,workers/watch/main.c) $(call archive_lib,workers/watch) \
@@ -100,9 +100,11 @@ $(foreach d,$(ARCHIVES),$(eval $(call archive_rule,$(d))))
 UNIT_LIBS = $(foreach d,supervisor ingest workers/http workers/registry workers/jobs workers/watch workers/common lib,$(call archive_lib,$(d)))
 $(B)/t/%: t/unit/%.c $(UNIT_LIBS)
 	@mkdir -p $(@D); echo "  LD $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml -lhiredis -lhttp_parser -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml -lhiredis -lhttp_parser -lcurl -lexpat -lcmocka
 
-# Load generators of `make bench` and the tests.
+# Load generators of `make bench` and the tests; s3put is the upload engine by itself.
+$(B)/t/bench/s3put: $(call archive_lib,workers/jobs)
+$(B)/t/bench/s3put: LIBS := $(call archive_lib,workers/jobs) $(LIB) $(LIBS) -lcurl -lexpat
 $(B)/t/bench/%: t/bench/%.c $(LIB)
 	@mkdir -p $(@D); echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(LIB) $(LIBS)
@@ -114,7 +116,7 @@ bench-build: $(BENCH)
 FUZZERS = $(patsubst t/fuzz/%.c,$(B)/fuzz/%,$(wildcard t/fuzz/*.c))
 $(B)/fuzz/%: t/fuzz/%.c $(UNIT_LIBS)
 	@mkdir -p $(@D); echo "  LD $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -fsanitize=fuzzer -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml -lhiredis -lhttp_parser
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -fsanitize=fuzzer -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml -lhiredis -lhttp_parser -lcurl -lexpat
 fuzz-build: $(FUZZERS)
 fuzz:
 	scripts/fuzz

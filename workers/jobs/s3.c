@@ -1,0 +1,236 @@
+/*
+ * s3.c - the client of one bucket: its configuration, and libcurl's multi handle on libevent
+ * (curl_multi_socket_action). Requests are s3_call.c's. Proxies of the environment are ignored.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "log.h"
+#include "s3_int.h"
+#include "util.h"
+
+#define CONNECTIONS_KEPT 16
+
+/* Calls back for what has ended. A callback may start and cancel calls, not free the client. */
+static void
+collect(struct s3 *s)
+{
+	CURLMsg *m;
+	struct s3_call *c;
+	int left;
+
+	while ((m = curl_multi_info_read(s->multi, &left)) != NULL) {
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&c);
+		s3_call_ended(c, m->data.result);
+	}
+}
+
+static void
+ready_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	struct s3 *s = ctx;
+	int running, how = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+
+	curl_multi_socket_action(s->multi, fd, how, &running);
+	collect(s);
+}
+
+static int
+socket_cb(CURL *easy, curl_socket_t fd, int what, void *ctx, void *sock)
+{
+	struct s3 *s = ctx;
+	struct event *e = sock;
+	short want = EV_PERSIST;
+
+	if (e != NULL)
+		event_free(e);
+	curl_multi_assign(s->multi, fd, NULL);
+	if (what == CURL_POLL_REMOVE)
+		return 0;
+	want |= (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0);
+	e = event_new(s->base, fd, want, ready_cb, s);
+	event_add(e, NULL);
+	curl_multi_assign(s->multi, fd, e);
+	return 0;
+}
+
+static int
+timer_cb(CURLM *multi, long ms, void *ctx)
+{
+	struct s3 *s = ctx;
+
+	if (ms < 0)
+		event_del(s->timer);
+	else
+		event_add(s->timer, &(struct timeval){ ms / 1000, ms % 1000 * 1000 });
+	return 0;
+}
+
+static void
+timeout_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	struct s3 *s = ctx;
+	int running;
+
+	curl_multi_socket_action(s->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	collect(s);
+}
+
+static void
+refill_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	struct s3 *s = ctx;
+	struct s3_call *c;
+
+	LIST_FOREACH(c, &s->calls, entry) {
+		if (!c->paused)
+			continue;
+		c->paused = false;
+		curl_easy_pause(c->easy, CURLPAUSE_CONT);
+	}
+}
+
+/* Where the bucket is: path style puts it before the key, else it is a label of the host. */
+static int
+place(struct s3 *s, const struct s3_conf *conf, CURLU *u)
+{
+	char *host = NULL, *port = NULL, *path = NULL, *before;
+	int rc = -1;
+
+	if (curl_url_set(u, CURLUPART_URL, conf->endpoint, 0) != CURLUE_OK ||
+	    curl_url_get(u, CURLUPART_SCHEME, &s->scheme, 0) != CURLUE_OK ||
+	    (strcasecmp(s->scheme, "http") != 0 && strcasecmp(s->scheme, "https") != 0) ||
+	    curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+	    curl_url_get(u, CURLUPART_PATH, &path, 0) != CURLUE_OK)
+		goto out;
+	/* As libcurl writes Host: the port only if it is not the scheme's own. */
+	curl_url_get(u, CURLUPART_PORT, &port, CURLU_NO_DEFAULT_PORT);
+	before = conf->path_style ? xstrdup("") : xasprintf("%s.", conf->bucket);
+	s->host = xasprintf("%s%s%s%s", before, host, port != NULL ? ":" : "", port != NULL ? port : "");
+	free(before);
+	path[strlen(path) - (path[strlen(path) - 1] == '/')] = '\0';
+	s->root = conf->path_style ? xasprintf("%s/%s", path, conf->bucket) : xstrdup(path);
+	rc = 0;
+out:
+	curl_free(host);
+	curl_free(port);
+	curl_free(path);
+	return rc;
+}
+
+static const char *
+configure(struct s3 *s, const struct s3_conf *conf)
+{
+	CURLU *u = curl_url();
+	int rc = place(s, conf, u);
+
+	curl_url_cleanup(u);
+	if (rc == -1)
+		return "storage.s3.endpoint is no http:// or https:// URL";
+	if (conf->bucket[0] == '\0')
+		return "storage.s3.bucket is empty";
+	if (conf->access_key[0] == '\0' || conf->secret_key[0] == '\0')
+		return "storage.s3.access_key or secret_key is empty";
+	s->endpoint = xstrdup(conf->endpoint);
+	s->region = xstrdup(conf->region);
+	s->bucket = xstrdup(conf->bucket);
+	s->access_key = xstrdup(conf->access_key);
+	s->secret_key = xstrdup(conf->secret_key);
+	s->session_token = xstrdup(conf->session_token);
+	s->ca_file = xstrdup(conf->ca_file);
+	s->connect_timeout_ms = conf->connect_timeout_ms;
+	s->timeout_ms = conf->timeout_ms;
+	s3_bandwidth(s, conf->bandwidth);
+	return NULL;
+}
+
+static const char *
+wire(struct s3 *s)
+{
+	s->timer = evtimer_new(s->base, timeout_cb, s);
+	s->refill = evtimer_new(s->base, refill_cb, s);
+	s->multi = curl_multi_init();
+	if (s->timer == NULL || s->refill == NULL || s->multi == NULL)
+		return "out of memory";
+	curl_multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, socket_cb);
+	curl_multi_setopt(s->multi, CURLMOPT_SOCKETDATA, s);
+	curl_multi_setopt(s->multi, CURLMOPT_TIMERFUNCTION, timer_cb);
+	curl_multi_setopt(s->multi, CURLMOPT_TIMERDATA, s);
+	curl_multi_setopt(s->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+	s->slice = xmalloc(S3_SLICE);
+	return NULL;
+}
+
+struct s3 *
+s3_new(struct event_base *base, const struct s3_conf *conf, const char **why)
+{
+	struct s3 *s = xcalloc(1, sizeof *s);
+
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	s->base = base;
+	LIST_INIT(&s->calls);
+	if ((*why = configure(s, conf)) != NULL || (*why = wire(s)) != NULL)
+		s3_free(&s);
+	return s;
+}
+
+static void
+forget(char *secret)
+{
+	if (secret != NULL)
+		explicit_bzero(secret, strlen(secret));
+	free(secret);
+}
+
+void
+s3_free(struct s3 **sp)
+{
+	struct s3 *s = *sp;
+	struct s3_call *c;
+
+	if (s == NULL)
+		return;
+	while ((c = LIST_FIRST(&s->calls)) != NULL)
+		s3_cancel(&c);
+	if (s->multi != NULL)
+		curl_multi_cleanup(s->multi);
+	if (s->timer != NULL)
+		event_free(s->timer);
+	if (s->refill != NULL)
+		event_free(s->refill);
+	curl_free(s->scheme);
+	free(s->host);
+	free(s->root);
+	free(s->endpoint);
+	free(s->region);
+	free(s->bucket);
+	free(s->access_key);
+	forget(s->secret_key);
+	forget(s->session_token);
+	free(s->ca_file);
+	free(s->slice);
+	free(s);
+	*sp = NULL;
+	curl_global_cleanup();
+}
+
+void
+s3_bandwidth(struct s3 *s, int64_t bytes_per_sec)
+{
+	s3_rate_set(&s->rate, bytes_per_sec, now_ms() * 1000);
+}
+
+int64_t
+s3_sent_bytes(const struct s3 *s)
+{
+	return s->sent;
+}
+
+const char *
+s3_bucket(const struct s3 *s)
+{
+	return s->bucket;
+}

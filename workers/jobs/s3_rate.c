@@ -1,0 +1,61 @@
+/*
+ * s3_rate.c - a token bucket of a tenth of a second: bursts stay short, and a limit of a few
+ * KiB a second still moves. Called by s3_call.c before it hands bytes to libcurl. Pure.
+ */
+#include "s3_rate.h"
+
+#define SEC_US 1000000
+#define BURST_MIN 4096
+
+static int64_t
+burst(const struct s3_rate *r)
+{
+	return r->per_sec / 10 < BURST_MIN ? BURST_MIN : r->per_sec / 10;
+}
+
+void
+s3_rate_set(struct s3_rate *r, int64_t per_sec, int64_t now_us)
+{
+	r->per_sec = per_sec;
+	r->tokens = 0;
+	r->filled_us = now_us;
+}
+
+static void
+fill(struct s3_rate *r, int64_t now_us)
+{
+	int64_t full_us = burst(r) * SEC_US / r->per_sec, passed = now_us - r->filled_us, more;
+
+	if (passed >= full_us) {
+		r->tokens = burst(r);
+		r->filled_us = now_us;
+		return;
+	}
+	more = passed * r->per_sec / SEC_US;
+	if (more <= 0)
+		return;
+	r->tokens = r->tokens + more > burst(r) ? burst(r) : r->tokens + more;
+	/* What the division dropped is not lost. */
+	r->filled_us += more * SEC_US / r->per_sec;
+}
+
+size_t
+s3_rate_take(struct s3_rate *r, size_t want, int64_t now_us)
+{
+	size_t n;
+
+	if (r->per_sec <= 0)
+		return want;
+	fill(r, now_us);
+	n = r->tokens < (int64_t)want ? (size_t)r->tokens : want;
+	r->tokens -= (int64_t)n;
+	return n;
+}
+
+int64_t
+s3_rate_wait_ms(const struct s3_rate *r)
+{
+	int64_t ms = r->per_sec <= 0 ? 1 : burst(r) / 2 * 1000 / r->per_sec;
+
+	return ms < 1 ? 1 : ms;
+}

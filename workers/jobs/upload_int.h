@@ -1,0 +1,87 @@
+/*
+ * upload_int.h - between upload.c (life and end), upload_step.c (what is done once: look, create,
+ * complete, verify),
+ * upload_abort.c, upload_parts.c (what is done many times) and upload_chunks.c only.
+ */
+#ifndef MILLRACE_UPLOAD_INT_H
+#define MILLRACE_UPLOAD_INT_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "upload.h"
+#include "upload_check.h"
+#include "upload_plan.h"
+
+#define UPLOAD_TOKEN 96
+#define UPLOAD_IS_CHUNKS "chunks"	/* as upload_id */
+
+/* One request that is tried until it works or its attempts are over. */
+struct upload_try {
+	struct upload *u;
+	void (*go)(struct upload_try *t);
+	struct s3_call *call;
+	struct event *timer;
+	int attempts;
+	int part;		/* 0 = no part */
+};
+
+struct upload {
+	LIST_ENTRY(upload) orphan;	/* if cancelled */
+	struct event_base *base;
+	struct s3 *s3;
+	upload_progress_cb progress;
+	upload_done_cb done;	/* NULL: cancelled */
+	void *ctx;
+	char *path, *object, *sha256, *content_type, *check_path, *file_id;
+	struct upload_params p;	/* numbers only */
+
+	int fd;
+	struct upload_file file;
+	struct upload_plan plan;
+	char token[UPLOAD_TOKEN];
+	json_t *check;		/* NULL = none yet */
+	char **etags;		/* of each part, NULL = not sent */
+	int next, flying, finished, resumed, restarts, creates;
+	int64_t safe_bytes;
+	char etag[S3_ETAG];	/* of the whole */
+
+	struct upload_try step, flights[UPLOAD_FLIGHT_MAX];
+	void (*after)(struct upload *u);	/* the abort */
+	struct s3_listed_upload *stale;		/* to be taken away one by one */
+	size_t nstale;
+	char *metadata;				/* JSON of chunks */
+	struct event *tick;
+	struct upload_result result;
+};
+
+/* upload.c */
+void upload_end(struct upload *u, enum upload_end end, const char *error);	/* u is gone */
+/* What every failed request comes to, if its verdict is none the step itself knows: retry, park, give up. */
+void upload_failed(struct upload_try *t, const struct s3_result *r);
+void upload_step(struct upload *u, void (*go)(struct upload_try *));
+void upload_ground(struct upload *u);		/* cancels all parts in flight */
+bool upload_changed(const struct upload *u);
+/* Takes away what the server has and begins anew; bounded. */
+void upload_restart(struct upload *u, const char *why);
+void upload_report(struct upload *u, int part);
+int upload_save(struct upload *u);		/* -1: the upload has ended */
+void upload_forget(struct upload *u);		/* the checkpoint */
+
+/* upload_step.c */
+void upload_begin(struct upload *u);
+void upload_complete(struct upload *u);
+void upload_verify(struct upload *u);
+
+/* upload_abort.c: what an earlier run left, if there is a checkpoint, and that; then after(u), perhaps at once */
+void upload_abort(struct upload *u, void (*after)(struct upload *));
+
+/* upload_parts.c */
+void upload_pump(struct upload *u);
+void upload_part_known(struct upload *u, int n, const char *etag);
+
+/* upload_chunks.c */
+char *upload_chunk_name(const char *object, int n);	/* of part n; free() */
+char *upload_chunk_metadata(const struct upload *u);	/* JSON text; free() */
+#endif

@@ -1,0 +1,362 @@
+/*
+ * upload_step.c - the requests that an upload makes once, in their order:
+ *
+ *	look (HEAD: is it there already?) -> what is left of an earlier run: list its parts, or abort it
+ *	-> create -> parts (upload_parts.c) -> complete -> verify (HEAD) -> done
+ *
+ * A file of one part goes by a single PUT instead. Chunks are never created nor completed, but
+ * described by metadata.json, which comes last and so says that all is there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "upload_int.h"
+#include "util.h"
+
+/* The object that says that all is there. free() */
+static char *
+last_object(const struct upload *u)
+{
+	return u->p.layout == UPLOAD_CHUNKS ? xasprintf("%s/metadata.json", u->object) : xstrdup(u->object);
+}
+
+static struct s3_attrs
+attrs(const struct upload *u)
+{
+	return (struct s3_attrs){ .content_type = u->content_type, .sha256 = u->sha256, .token = u->token };
+}
+
+/* Ours, and this content: by its hash where both know it, else by the token. */
+static bool
+is_ours(const struct upload *u, const struct s3_result *r)
+{
+	if (u->p.layout == UPLOAD_CHUNKS)
+		return strcmp(r->token, u->token) == 0;
+	if (r->size != u->file.size)
+		return false;
+	if (u->sha256[0] != '\0' && r->sha256[0] != '\0')
+		return strcmp(u->sha256, r->sha256) == 0;
+	return strcmp(r->token, u->token) == 0;
+}
+
+static void
+verified(struct upload *u, const struct s3_result *r)
+{
+	str_copy(u->etag, r->etag, sizeof u->etag);
+	if (upload_changed(u))
+		return upload_restart(u, "the file changes");
+	upload_forget(u);
+	u->safe_bytes = u->file.size;
+	upload_report(u, 0);
+	upload_end(u, UPLOAD_DONE, "");
+}
+
+static void
+verify_cb(const struct s3_result *r, void *ctx)
+{
+	struct upload_try *t = ctx;
+	struct upload *u = t->u;
+
+	t->call = NULL;
+	if (r->verdict == S3_OK && is_ours(u, r))
+		verified(u, r);
+	else if (r->verdict == S3_OK || r->verdict == S3_GONE)
+		upload_restart(u, "what is in the bucket is not what was sent");
+	else
+		upload_failed(t, r);
+}
+
+static void
+verify_go(struct upload_try *t)
+{
+	char *object = last_object(t->u);
+
+	t->call = s3_head(t->u->s3, object, verify_cb, t);
+	free(object);
+}
+
+void
+upload_verify(struct upload *u)
+{
+	upload_step(u, verify_go);
+}
+
+/* NoSuchUpload after a complete whose answer was lost: it may well have worked. */
+static void
+complete_cb(const struct s3_result *r, void *ctx)
+{
+	struct upload_try *t = ctx;
+
+	t->call = NULL;
+	if (r->verdict == S3_OK || (r->verdict == S3_GONE && strcmp(r->code, "InvalidPart") != 0))
+		upload_verify(t->u);
+	else
+		upload_failed(t, r);
+}
+
+static void
+complete_go(struct upload_try *t)
+{
+	struct upload *u = t->u;
+	struct s3_attrs json = { .content_type = "application/json", .token = u->token };
+	struct s3_body body = { .fd = -1 };
+	char *object;
+
+	if (u->p.layout == UPLOAD_OBJECT) {
+		t->call = s3_complete(u->s3, u->object, upload_check_str(u->check, "upload_id"),
+		    (const char *const *)u->etags, u->plan.parts, complete_cb, t);
+		return;
+	}
+	object = last_object(u);
+	free(u->metadata);
+	body.text = u->metadata = upload_chunk_metadata(u);
+	body.len = (int64_t)strlen(u->metadata);
+	t->call = s3_put(u->s3, object, &json, &body, complete_cb, t);
+	free(object);
+}
+
+void
+upload_complete(struct upload *u)
+{
+	if (upload_changed(u))
+		return upload_restart(u, "the file changes");
+	upload_step(u, complete_go);
+}
+
+/* The whole file in one request. */
+static void
+whole_cb(const struct s3_result *r, void *ctx)
+{
+	struct upload_try *t = ctx;
+
+	t->call = NULL;
+	if (r->verdict == S3_OK)
+		upload_verify(t->u);
+	else
+		upload_failed(t, r);
+}
+
+static void
+whole_go(struct upload_try *t)
+{
+	struct upload *u = t->u;
+	struct s3_body body = { .fd = u->fd, .len = u->file.size };
+	struct s3_attrs a = attrs(u);
+
+	t->call = s3_put(u->s3, u->object, &a, &body, whole_cb, t);
+}
+
+static void fresh(struct upload *u);
+
+static void
+create_again(struct upload_try *t)
+{
+	upload_abort(t->u, fresh);
+}
+
+static void
+create_cb(const struct s3_result *r, void *ctx)
+{
+	struct upload_try *t = ctx;
+	struct upload *u = t->u;
+
+	t->call = NULL;
+	/* It may have worked although the answer was lost: what is open is looked for before the next try. */
+	t->go = create_again;
+	if (r->verdict == S3_RETRY && ++u->creates >= u->p.attempts)
+		return upload_end(u, UPLOAD_LATER, r->error);
+	if (r->verdict != S3_OK)
+		return upload_failed(t, r);
+	json_object_set_new(u->check, "upload_id", json_string(r->upload_id));
+	if (upload_save(u) == 0)
+		upload_pump(u);
+}
+
+static void
+create_go(struct upload_try *t)
+{
+	struct upload *u = t->u;
+	struct s3_attrs a = attrs(u);
+
+	t->call = s3_create(u->s3, u->object, &a, create_cb, t);
+}
+
+/* The checkpoint comes before the upload: a kill between the two leaves a hint, not a secret. */
+static void
+fresh(struct upload *u)
+{
+	bool chunks = u->p.layout == UPLOAD_CHUNKS;
+
+	if (u->plan.parts == 1 && !chunks)
+		return upload_step(u, whole_go);
+	json_decref(u->check);
+	u->check = upload_check_new(u->object, chunks ? UPLOAD_IS_CHUNKS : "", &u->file, u->plan.part_size);
+	if (upload_save(u) == -1)
+		return;
+	if (chunks)
+		upload_pump(u);
+	else
+		upload_step(u, create_go);
+}
+
+/* A part counts if the server has it as the checkpoint says. */
+static void
+take_over(struct upload *u, const struct s3_result *r)
+{
+	for (size_t i = 0; i < r->nparts; i++) {
+		const struct s3_listed_part *p = &r->parts[i];
+		const json_t *known = upload_check_find(u->check, p->number);
+
+		if (p->number <= u->plan.parts && known != NULL &&
+		    strcmp(upload_check_str(known, "etag"), p->etag) == 0 &&
+		    upload_check_int(known, "size") == p->size &&
+		    p->size == upload_plan_size(&u->plan, u->file.size, p->number))
+			upload_part_known(u, p->number, p->etag);
+	}
+	u->resumed = u->finished;
+	log_info("upload: %s goes on: %d of %d parts are there", u->object, u->finished, u->plan.parts);
+	upload_pump(u);
+}
+
+static void
+list_cb(const struct s3_result *r, void *ctx)
+{
+	struct upload_try *t = ctx;
+
+	t->call = NULL;
+	if (r->verdict == S3_OK)
+		return take_over(t->u, r);
+	if (r->verdict != S3_GONE)
+		return upload_failed(t, r);
+	upload_forget(t->u);
+	fresh(t->u);
+}
+
+static void
+list_go(struct upload_try *t)
+{
+	t->call = s3_parts(t->u->s3, t->u->object, upload_check_str(t->u->check, "upload_id"), list_cb, t);
+}
+
+/* Chunks are objects: what was answered is there. */
+static void
+take_over_chunks(struct upload *u)
+{
+	const json_t *known;
+
+	for (int n = 1; n <= u->plan.parts; n++)
+		if ((known = upload_check_find(u->check, n)) != NULL)
+			upload_part_known(u, n, upload_check_str(known, "etag"));
+	u->resumed = u->finished;
+	upload_pump(u);
+}
+
+static void
+go_on(struct upload *u)
+{
+	if (u->check == NULL)
+		return fresh(u);
+	if (!upload_check_fits(u->check, u->object, &u->file) || upload_check_str(u->check, "upload_id")[0] == '\0' ||
+	    u->plan.part_size != upload_check_int(u->check, "part_size"))
+		return upload_abort(u, fresh);
+	if (u->p.layout == UPLOAD_CHUNKS)
+		take_over_chunks(u);
+	else
+		upload_step(u, list_go);
+}
+
+/* It may be there since a run whose end nobody heard of. */
+static void
+look_cb(const struct s3_result *r, void *ctx)
+{
+	struct upload_try *t = ctx;
+	struct upload *u = t->u;
+
+	t->call = NULL;
+	if (r->verdict == S3_OK && is_ours(u, r)) {
+		str_copy(u->etag, r->etag, sizeof u->etag);
+		u->resumed = u->plan.parts;
+		if (u->p.layout == UPLOAD_CHUNKS)
+			upload_verify(u);
+		else
+			upload_abort(u, upload_verify);
+	} else if (r->verdict == S3_OK || r->verdict == S3_GONE || (r->status == 403 && r->code[0] == '\0')) {
+		/* AWS says 403 where there is nothing and the key may not list; and a HEAD has no reason in it. */
+		go_on(u);
+	} else {
+		upload_failed(t, r);
+	}
+}
+
+static void
+look_go(struct upload_try *t)
+{
+	char *object = last_object(t->u);
+
+	t->call = s3_head(t->u->s3, object, look_cb, t);
+	free(object);
+}
+
+static int
+open_file(struct upload *u)
+{
+	struct stat st;
+
+	if (u->fd != -1)
+		close(u->fd);
+	u->fd = open(u->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (u->fd == -1 || fstat(u->fd, &st) == -1)
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+		return -1;
+	}
+	u->file = (struct upload_file){ .size = st.st_size, .inode = (int64_t)st.st_ino,
+		.mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec };
+	posix_fadvise(u->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	return 0;
+}
+
+/* As it was begun, even if part_size was configured anew since. */
+static int
+cut(struct upload *u)
+{
+	int64_t part = u->p.part_size;
+
+	for (int n = 0; u->etags != NULL && n < u->plan.parts; n++)
+		free(u->etags[n]);
+	free(u->etags);
+	u->etags = NULL;
+	if (u->check != NULL && upload_check_fits(u->check, u->object, &u->file))
+		part = upload_check_int(u->check, "part_size");
+	if (upload_plan(u->file.size, part, u->p.max_parts, &u->plan) == -1) {
+		u->plan.parts = 0;
+		return -1;
+	}
+	u->etags = xcalloc((size_t)u->plan.parts, sizeof *u->etags);
+	u->next = 1;
+	u->finished = u->flying = u->resumed = 0;
+	u->safe_bytes = 0;
+	return 0;
+}
+
+void
+upload_begin(struct upload *u)
+{
+	char error[S3_ERROR];
+
+	if (u->object[0] == '\0' || strlen(u->object) > S3_OBJECT_MAX)
+		return upload_end(u, UPLOAD_FAILED, "the object's name is empty or too long");
+	if (open_file(u) == -1 || cut(u) == -1) {
+		snprintf(error, sizeof error, "%s: %s", u->path, strerror(errno));
+		return upload_end(u, UPLOAD_FAILED, error);
+	}
+	snprintf(u->token, sizeof u->token, "%.32s-%llx-%llx", u->file_id, (unsigned long long)u->file.size,
+	    (unsigned long long)u->file.mtime_ns);
+	upload_step(u, look_go);
+}
