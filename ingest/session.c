@@ -193,6 +193,8 @@ session_stop(struct svc *svc, const char *reason, int64_t grace_ms)
 	if (s->phase == SES_CLOSING && s->deadline_ms > now_ms() + HURRY_MS)
 		s->deadline_ms = now_ms() + HURRY_MS;
 	if (s->phase == SES_LIVE)
+		conn_read(&s->conn);	/* what has come until now is received */
+	if (s->phase == SES_LIVE)
 		rtmp_session_unpublish(s->rtmp, reason);
 	if (s->phase < SES_CLOSING)
 		finish(s, reason);
