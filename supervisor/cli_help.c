@@ -30,7 +30,8 @@ cli_print_usage(FILE *out)
 	char usage[64];
 	size_t i;
 
-	fprintf(out, "usage: millrace [-c FILE | -r RUN_DIR] VERB ...\n");
+	fprintf(out, "usage: millrace [-c FILE | -r RUN_DIR] VERB ...\n"
+	    "       millrace --help | --version\n");
 	for (i = 0; i < NVERBS; i++) {
 		snprintf(usage, sizeof(usage), "%s %s", verbs[i].name, verbs[i].arguments);
 		fprintf(out, "  %-27s %s\n", usage, verbs[i].doc);

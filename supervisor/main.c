@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
@@ -39,17 +40,21 @@ usage(FILE *out)
 	    "  -c FILE  configuration (default " DEFAULT_CONF ")\n"
 	    "  -d       run in the background; returns when the server is up\n"
 	    "  -t       check the configuration and exit: 0 it is right, 1 it is not\n"
-	    "  -V       print the version\n"
+	    "  -V, --version, -h, --help\n"
+	    "           print the version, or this\n"
 	    "Signals: TERM and INT stop gracefully, HUP reloads the configuration.\n");
 }
 
 static void
 parse_arguments(int argc, char **argv)
 {
+	static const struct option longs[] = {
+		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
+	};
 	int ch;
 
 	sv.conf_path = DEFAULT_CONF;
-	while ((ch = getopt(argc, argv, "c:dthV")) != -1)
+	while ((ch = getopt_long(argc, argv, "c:dthV", longs, NULL)) != -1)
 		switch (ch) {
 		case 'c':
 			sv.conf_path = optarg;
