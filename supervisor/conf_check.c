@@ -19,10 +19,16 @@
 int
 conf_check_listener(const char *path, const char *text, unsigned line, struct conf_errors *e)
 {
+	const char *colon = strrchr(text, ':');
 	struct net_addr addr;
+	int64_t port;
 
 	if (net_parse(text, &addr) == 0)
 		return 0;
+	if (colon != NULL && conf_parse_int(colon + 1, &port) == 0 && port > 65535) {
+		conf_error(e, line, "%s: \"%s\": port above 65535", path, text);
+		return -1;
+	}
 	conf_error(e, line, "%s: \"%s\" is no address: want \":1935\", \"127.0.0.1:1935\" or \"[::1]:1935\""
 	    " (numbers, no host names)", path, text);
 	return -1;

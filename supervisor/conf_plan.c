@@ -37,6 +37,8 @@ show_url(const char *url)
 {
 	const char *slashes = strstr(url, "://"), *at = strrchr(url, '@');
 
+	if (url[0] == '\0')
+		return xstrdup("\"\"");
 	if (slashes == NULL || at == NULL || at < slashes)
 		return xstrdup(url);
 	return xasprintf("%.*s://***%s", (int)(slashes - url), url, at);

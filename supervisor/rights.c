@@ -51,7 +51,7 @@ rights_choose(void)
 		return 0;
 	}
 	if (pw == NULL)
-		report_note("running as root: make an account named millrace or set user:");
+		report_note("running as root: make an account named millrace, or name one in the config (user: NAME)");
 	if (pw == NULL || pw->pw_uid == 0)
 		return 0;
 	who.uid = pw->pw_uid;

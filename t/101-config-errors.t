@@ -41,6 +41,8 @@ with Test(__doc__) as t:
             t.is_((r.returncode, r.stderr, bool(re.search(words, r.stdout))), (0, "", True), f"{program} {flag}")
         r = subprocess.run([f"{BUILD}/{program}", "--nonsense"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         t.is_((r.returncode, r.stdout), (2, ""), f"{program} --nonsense is wrong usage")
+    r = m.cli("help", "rtmp")
+    t.is_((r.returncode, "rtmp is a section; its keys: listen, chunk_size" in r.stdout), (0, True), "help SECTION lists its keys")
     r = m.cli("kick", "--help")
     t.is_((r.returncode, r.stdout.startswith("usage: millrace kick NAME")), (0, True), "a verb's own --help")
     with socket.socket() as s:
