@@ -37,6 +37,19 @@ print_redis(const struct cli_snap *s, FILE *out)
 }
 
 static void
+print_refused(const struct cli_snap *s, FILE *out)
+{
+	const struct board_refused *r = &s->h.last_refused;
+	char age[CLI_FORMAT], first[200];
+
+	if (r->wall_ms == 0)
+		return;
+	snprintf(first, sizeof(first), "last refused: %s ago %s%s%s: ", cli_age(s->wall_ms - r->wall_ms, age),
+	    r->peer, r->name[0] != '\0' ? " as " : "", r->name);
+	cli_wrap(out, first, 2, r->text);
+}
+
+static void
 print_head(const struct cli_snap *s, FILE *out)
 {
 	char age[CLI_FORMAT], health[256], first[160];
@@ -51,6 +64,7 @@ print_head(const struct cli_snap *s, FILE *out)
 	    s->h.connections, (unsigned long long)s->h.accepted);
 	print_redis(s, out);
 	fputc('\n', out);
+	print_refused(s, out);
 }
 
 static void

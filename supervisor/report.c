@@ -13,6 +13,7 @@
 
 #include "conf.h"
 #include "log.h"
+#include "supervisor/refusals.h"
 #include "supervisor/supervisor.h"
 #include "util.h"
 
@@ -205,6 +206,8 @@ static void
 tick_cb(evutil_socket_t fd, short what, void *ctx)
 {
 	child_check_all();
+	accept_flush(now_ms());
+	refusals_flush(now_ms(), false);
 	report_now();
 	if (getenv("WATCHDOG_USEC") != NULL)
 		notify_send("WATCHDOG=1");
@@ -241,6 +244,7 @@ report_start(void)
 void
 report_stop(void)
 {
+	refusals_flush(now_ms(), true);
 	if (tick != NULL)
 		event_free(tick);
 	tick = NULL;

@@ -14,6 +14,7 @@
  *   spawn.c    the only posix_spawn; reap.c the only waitpid; backoff.c the only "when again"
  *   route.c    messages: table by type; relays CALL/REPLY by kind
  *   streams.c  this host's stream table: CLAIM, duplicate, reconnect timer, finish
+ *   refusals.c who was refused: counters, the log
  *   auth.c     keys and signatures (pure: bytes in, verdict out)
  *   output.c   ffmpeg children: SPAWN/OUTPUT_DOWN/EXITED; this ffmpeg's version
  *   events.c   event ids and data_dir/spool
@@ -120,7 +121,7 @@ bool listen_holder_line(const char *line, unsigned port, unsigned long *inode, u
 int rights_choose(void);	/* who we shall be: `user:`, the account millrace, or as we are */
 int rights_top_dirs(void);	/* run_dir and data_dir, handed over to that user */
 int rights_lock(void);		/* flock data_dir/lock, else "already running, pid N" */
-void rights_give(int fd);	/* a file opened as root, to that user */
+int rights_open_log(const char *path);	/* to stderr, as that user would; 0, or -1 + errno */
 int rights_drop(void);		/* for good; adds a note when staying root */
 int rights_inner_dirs(void);	/* hls/ rec/ recordings/ spool/ redis/, host_id */
 int rights_pid_files(void);	/* our pid (after daemonising) into data_dir/lock and run_dir/millrace.pid */
@@ -133,6 +134,7 @@ void accept_stop(void);
 void accept_done_handshake(struct child *c);
 void accept_gone(struct child *c);
 unsigned accept_connections(void);	/* now */
+void accept_flush(int64_t now);		/* refusals that are only counted so far are logged */
 
 /* --- spare.c --- */
 void spare_start(void);

@@ -56,6 +56,8 @@ with Test(__doc__) as t:
     t.like(metrics, r'(?m)^millrace_\w+\{[^}]*stream="alice"', "/metrics has the stream")
     bad = [l for l in metrics.splitlines() if l and not re.match(r'^(# (HELP|TYPE) \w+ .+|millrace_\w+(\{(\w+="[^"]*",?)*\})? [-+0-9.eEnaif]+)$', l)]
     t.none(bad, "every line of /metrics is well formed")
+    t.is_([l for l in metrics.splitlines() if re.search(r"\.\d*(9{6}|0{6})\d*$", l)], [], "no number shows its binary fraction")
+    t.is_(sorted(set(re.findall(r'worker="(\d+)"', metrics)))[0], "1", "http workers have the numbers of the log")
     api = json.loads(m.get("/api/v1/streams")[2])
     t.is_([s["name"] for s in api["streams"]], ["alice"], "/api/v1/streams")
     page = m.get("/")[2].decode()

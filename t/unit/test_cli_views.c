@@ -263,10 +263,14 @@ what_is_wrong(void **state)
 	board_proc(board, 1)->backoff_ms = 4000;
 	str_copy(h->health, "http is down", sizeof(h->health));
 	str_copy(h->notes, "running as root\nsecond note", sizeof(h->notes));
-	h->refused = 4;
+	h->refused = 5;
+	h->refusals[BOARD_REFUSED_LIMIT] = 4;
+	h->last_refused = (struct board_refused){ .wall_ms = wall_ms() - 3000, .reason = BOARD_REFUSED_KEY,
+	    .peer = "192.0.2.7:5000", .name = "bob", .text = "the key is wrong" };
 	h->log_dropped = 9;
 	shows(1000, "http is down", "http is down (killed by SIGSEGV); again in 4.0 s", "  running as root",
-	    "  second note", "4 RTMP connections were turned away", "9 log lines were lost", NULL);
+	    "  second note", "4 RTMP connections were turned away", "9 log lines were lost",
+	    "last refused: 3.0s ago 192.0.2.7:5000 as bob: the key is wrong", NULL);
 	assert_int_equal(exit_code(), CLI_FAILING);
 }
 
@@ -309,7 +313,8 @@ has_keys(const json_t *o, const char *keys)
 static void
 json_shape(void **state)
 {
-	const char *top = "health host version pid uptime_s processes streams hosts redis warnings listeners";
+	const char *top = "health host version pid uptime_s processes streams hosts redis warnings listeners"
+	    " refused refused_by_reason last_refused";
 	struct cli_snap s;
 	json_t *o, *st;
 
