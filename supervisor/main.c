@@ -29,16 +29,17 @@
 
 struct supervisor sv;
 
-static struct { bool daemonise, test; } options;
+static struct { bool daemonise, test; const char *log; } options;
 static struct event *signal_events[3], *up_tick;
 static char conf_real[PATH_MAX];
 
 static void
 usage(FILE *out)
 {
-	fprintf(out, "usage: millraced [-c FILE] [-d | -t]\n"
+	fprintf(out, "usage: millraced [-c FILE] [-l FILE] [-d | -t]\n"
 	    "  -c FILE  configuration (default " DEFAULT_CONF ")\n"
 	    "  -d       run in the background; returns when the server is up\n"
+	    "  -l FILE  log there where the configuration has no log.file\n"
 	    "  -t       check the configuration and exit: 0 it is right, 1 it is not\n"
 	    "  -V, --version, -h, --help\n"
 	    "           print the version, or this\n"
@@ -54,13 +55,16 @@ parse_arguments(int argc, char **argv)
 	int ch;
 
 	sv.conf_path = DEFAULT_CONF;
-	while ((ch = getopt_long(argc, argv, "c:dthV", longs, NULL)) != -1)
+	while ((ch = getopt_long(argc, argv, "c:dl:thV", longs, NULL)) != -1)
 		switch (ch) {
 		case 'c':
 			sv.conf_path = optarg;
 			break;
 		case 'd':
 			options.daemonise = true;
+			break;
+		case 'l':
+			options.log = optarg;
 			break;
 		case 't':
 			options.test = true;
@@ -115,20 +119,20 @@ start_log(void)
 	log_set_format(strcmp(conf_str(sv.conf, "log.format"), "json") == 0 ? LOG_JSON : LOG_LOGFMT);
 	if (log_level_parse(conf_str(sv.conf, "log.level"), &level) == 0)
 		log_set_level(level);
-	if (file[0] == '\0' && options.daemonise) {
+	if (file[0] == '\0' && options.log != NULL)
+		file = options.log;
+	else if (file[0] == '\0' && options.daemonise) {
 		/* Its starter's stderr must not be held, and a log must be somewhere. */
 		if (path_join(path, sizeof(path), conf_str(sv.conf, "data_dir"), "millraced.log") == -1)
 			return -1;
 		file = path;
 	}
 	event_set_log_callback(libevent_log_cb);
-	if (log_open(file[0] != '\0' ? file : NULL) == -1) {
+	if (file[0] != '\0' && rights_open_log(file) == -1) {
 		log_warn("cannot log to %s", file);
 		return -1;
 	}
-	if (file[0] != '\0')
-		rights_give(STDERR_FILENO);
-	return 0;
+	return log_open(NULL);
 }
 
 /* Where our programs are: beside us in a build, else where `make install` puts them. */

@@ -211,11 +211,43 @@ rights_unlock(void)
 	run_lock = data_lock = -1;
 }
 
-void
-rights_give(int fd)
+/*
+ * As the user that we shall be, whose directory it mostly is: what that user has put there
+ * (a link to somewhere) must not be opened with root's rights. Where only root may make files
+ * it is made by root, and given away if it is a plain file.
+ */
+static int
+open_log(const char *path)
 {
-	if (who.drop && fchown(fd, who.uid, who.gid) == -1)
-		log_warn("a file cannot be given to %s", who.name);
+	const int flags = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+	struct stat st;
+	int fd = -1, saved;
+
+	if (!who.drop)
+		return open(path, flags, 0640);
+	if (setegid(who.gid) == 0 && seteuid(who.uid) == 0)
+		fd = open(path, flags, 0640);
+	saved = errno;
+	if (seteuid(0) == -1 || setegid(0) == -1)
+		fatal("cannot be root again");
+	errno = saved;
+	if (fd != -1 || errno != EACCES)
+		return fd;
+	fd = open(path, flags | O_NOFOLLOW, 0640);
+	if (fd != -1 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+	    fchown(fd, who.uid, who.gid) == -1)
+		log_warn("%s cannot be given to %s", path, who.name);
+	return fd;
+}
+
+int
+rights_open_log(const char *path)
+{
+	int fd = open_log(path);
+
+	if (fd == -1 || dup2(fd, STDERR_FILENO) == -1)
+		return -1;
+	return close(fd);
 }
 
 int

@@ -205,6 +205,8 @@ main(void)
 		cmocka_unit_test(plan_shows_changes_without_secrets),
 	};
 
+	unsetenv("MILLRACE_RTMP");	/* etc/millrace.yaml takes them */
+	unsetenv("MILLRACE_HTTP");
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
