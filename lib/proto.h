@@ -60,8 +60,11 @@ enum proto_type {
 			 * or .m4s with s<run>_init.mp4. */
 	MSG_OUTPUT_DOWN, /* {output, reason, action:"restart"|"stop"}: judge it dead; the
 			 * supervisor runs the stop ladder; restart: EXITED then follows */
-	MSG_EVENT,	/* {event, ...}: "viewers" {name, n}; "stream_live" {name}; "stream_ended" {name};
-			 * "warning" {name, text}; "publisher_gone" {}: an ingest that completes files;
+	MSG_EVENT,	/* {event, ...}: "viewers" {name, n, sketch}: n distinct players asked this http
+			 * worker; sketch (left out if n is 0): lib/sketch.h in base64, hashed with a key
+			 * that all workers of the host have, for the union over them;
+			 * "stream_live" {name}; "stream_ended" {name}; "warning" {name, text};
+			 * "publisher_gone" {}: an ingest that completes files;
 			 * "refused" {peer, text}: an ingest before it had a stream; logged now and then. */
 	MSG_BYE,	/* {reason}: last message of a child */
 	/* supervisor -> child */

@@ -51,10 +51,13 @@ on_viewers(struct child *c, struct msg *m)
 {
 	const char *name = msg_str(m, "name");
 	struct stream *s = name != NULL ? stream_find(name) : NULL;
+	struct sketch sketch;
 	int64_t n;
 
-	if (s != NULL && c->kind == KIND_HTTP && msg_int(m, "n", &n) == 0 && n >= 0 && n <= UINT32_MAX)
-		stream_set_viewers(s, c, (uint32_t)n);
+	if (s == NULL || c->kind != KIND_HTTP || msg_int(m, "n", &n) < 0 || n < 0 || n > UINT32_MAX)
+		return;
+	if (n == 0 || sketch_read(&sketch, msg_str_or(m, "sketch", "")) == 0)
+		stream_set_viewers(s, c, (uint32_t)n, &sketch);
 }
 
 static void

@@ -1,7 +1,6 @@
 /*
- * streams_report.c - what is shown of streams: viewers, summed over the http workers that
- * count them, the slots of run/board, and who was refused. Decides nothing.
- * Called by streams.c, report.c (once a second) and child.c (a worker died).
+ * streams_report.c - what is shown of streams: the slots of run/board, and who was refused.
+ * Decides nothing. Called by streams.c and report.c (once a second).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -43,44 +42,6 @@ stream_slot_give(struct stream *s)
 }
 
 void
-stream_set_viewers(struct stream *s, const struct child *http, uint32_t n)
-{
-	struct viewers **p, *v;
-
-	for (p = &s->viewers; *p != NULL && (*p)->http != http; p = &(*p)->next)
-		;
-	v = *p;
-	if (n == 0) {
-		if (v != NULL) {
-			*p = v->next;
-			free(v);
-		}
-		return;
-	}
-	if (v == NULL) {
-		v = *p = xcalloc(1, sizeof(*v));
-		v->http = http;
-	}
-	v->n = n;
-}
-
-void
-stream_free_viewers(struct stream *s)
-{
-	while (s->viewers != NULL)
-		stream_set_viewers(s, s->viewers->http, 0);
-}
-
-void
-streams_forget_viewers(struct child *http)
-{
-	struct stream *s;
-
-	for (s = stream_list; s != NULL; s = s->next)
-		stream_set_viewers(s, http, 0);
-}
-
-void
 streams_output_report(struct stream *s, struct board_output *out, uint32_t *n)
 {
 	*n = 0;
@@ -92,11 +53,7 @@ static void
 report_stream(struct stream *s)
 {
 	struct board_stream *b = board_stream(sv.board, s->slot);
-	const struct viewers *v;
-	uint32_t viewers = 0;
 
-	for (v = s->viewers; v != NULL; v = v->next)
-		viewers += v->n;
 	board_begin(&b->seq);
 	b->state = s->state;
 	str_copy(b->name, s->name, sizeof(b->name));
@@ -105,7 +62,7 @@ report_stream(struct stream *s)
 	str_copy(b->protocol, s->protocol, sizeof(b->protocol));
 	b->since_wall_ms = s->since_wall_ms;
 	b->until_ms = s->state == BOARD_STREAM_RECONNECTING ? s->until_ms : 0;
-	b->viewers = viewers;
+	b->viewers = stream_viewers(s);
 	b->reconnects = s->reconnects;
 	b->ingest_pid = s->ingest != NULL ? (int32_t)s->ingest->pid : 0;
 	streams_output_report(s, b->outputs, &b->noutputs);
