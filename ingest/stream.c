@@ -60,14 +60,14 @@ sink_warn(void *ctx, const char *text)
 
 void
 stream_open(struct stream *s, const char *name, const char *app,
-    void (*done)(void *ctx), void *ctx, bool *resumed)
+    void (*done)(void *ctx), void *ctx)
 {
 	struct sink_env env = { .svc = s->svc, .ring = &s->ring, .name = name, .app = app, .dir = s->dir,
 		.done = done, .done_ctx = ctx, .warn = sink_warn, .warn_ctx = s };
 	int64_t start_ms;
 
 	s->ring.limit = (size_t)conf_int(s->svc->conf, "streams.ring");
-	s->hls = sink_hls_new(&env, &start_ms, resumed);
+	s->hls = sink_hls_new(&env, &start_ms, &s->resumed);
 	timeline_init(&s->timeline, start_ms);
 }
 
@@ -108,6 +108,15 @@ make_room(struct stream *s)
 	ring_trim(&s->ring, first);
 }
 
+/* Not when it was granted: only now is it sure that it can be taken, and who sends it. */
+static void
+say_live(struct stream *s)
+{
+	s->said_live = true;
+	log_info("live%s, from %s", s->resumed ? ", the playlist goes on" : "",
+	    s->encoder[0] != '\0' ? s->encoder : "an encoder that does not say its name");
+}
+
 void
 stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len)
 {
@@ -123,6 +132,8 @@ stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *b
 	}
 	if (tracks_take(&s->tracks, &info, body, len, now) != TRACKS_FRAME)
 		return;
+	if (!s->said_live)
+		say_live(s);
 	t = ring_append(&s->ring, s->tracks.gen, &info, body, len);
 	t->dts_ms = timeline_map(&s->timeline, audio, ts, now);
 	t->pts_ms = t->dts_ms + info.cts_ms;
