@@ -152,8 +152,10 @@ kick_cb(struct svc *s, int rc, json_t *body, void *ctx)
 		return;
 	if (rc == 0)
 		answer_json(c, 200, json_pack("{s:b}", "kicked", 1));
+	else if (rc == ENOENT)
+		answer_json(c, 404, json_pack("{s:s}", "error", "no stream of that name here"));
 	else
-		answer_json(c, rc == ENOENT ? 404 : 503, json_pack("{s:s}", "error", strerror(rc)));
+		answer_json(c, 503, json_pack("{s:s+}", "error", "the supervisor did not do it: ", strerror(rc)));
 }
 
 void
