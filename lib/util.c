@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -300,4 +301,16 @@ disk_free_bytes(const char *path)
 	if (statvfs(path, &vfs) < 0)
 		return -1;
 	return (int64_t)vfs.f_bavail * (int64_t)vfs.f_frsize;
+}
+
+const char *
+account_name(char *buf, size_t size)
+{
+	struct passwd *pw = getpwuid(geteuid());
+
+	if (pw != NULL)
+		str_copy(buf, pw->pw_name, size);
+	else
+		snprintf(buf, size, "uid %u", (unsigned)geteuid());
+	return buf;
 }

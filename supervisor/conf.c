@@ -170,13 +170,15 @@ conf_load(const char *path, json_t *errors)
 	struct conf_errors e = { .file = path, .list = errors };
 	json_t *conf;
 	size_t len;
-	char *text;
+	char *text, who[64];
 
 	text = file_read(path, CONF_FILE_MAX, &len);
 	if (text == NULL) {
 		if (errno == ENOENT)
 			conf_error(&e, 0, "no such file; copy etc/millrace.yaml (installed: "
 			    "/usr/share/doc/millrace/millrace.yaml) there, it works as it stands");
+		else if (errno == EACCES)
+			conf_error(&e, 0, "not readable by %s", account_name(who, sizeof(who)));
 		else
 			conf_error(&e, 0, "%s", strerror(errno));
 		return NULL;

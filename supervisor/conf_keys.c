@@ -178,7 +178,7 @@ const struct conf_key conf_keys[] = {
 	    "pause first.", false },
 	{ "control.group", CONF_TEXT, "\"\"", CONF_RESTART, 0, 0, 0, NULL,
 	    "Members of this group may use millrace besides root and millraced's own "
-	    "user.", false },
+	    "user, who must be a member, too: adduser millrace GROUP.", false },
 	{ "ffmpeg.path", CONF_TEXT, "ffmpeg", CONF_RESTART, 0, 0, 0, NULL,
 	    "The ffmpeg to use; without a slash it is searched in PATH.", false },
 	{ "log.format", CONF_CHOICE, "logfmt", CONF_LIVE, SEE_ALL, 0, 0, "logfmt|json",

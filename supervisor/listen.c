@@ -73,7 +73,7 @@ open_list(const char *key, int **fds, int *nfds)
 	for (i = 0; i < n; i++) {
 		(*fds)[i] = open_one(address_at(list, i), key, why, sizeof(why));
 		if ((*fds)[i] == -1) {
-			log_warnx("%s", why);
+			log_errorx("%s", why);
 			return -1;
 		}
 		*nfds = (int)i + 1;

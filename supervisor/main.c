@@ -129,7 +129,7 @@ start_log(void)
 	}
 	event_set_log_callback(libevent_log_cb);
 	if (file[0] != '\0' && rights_open_log(file) == -1) {
-		log_warn("cannot log to %s", file);
+		log_error("cannot log to %s", file);
 		return -1;
 	}
 	return log_open(NULL);
@@ -155,7 +155,7 @@ find_libexec(void)
 		n = snprintf(sv.libexec, sizeof(sv.libexec), "%s/%s", dir, places[i]);
 		return n > 0 && (size_t)n < sizeof(sv.libexec) ? 0 : -1;
 	}
-	log_warnx("millrace-ingest is neither in %s/libexec nor in %s/../libexec/millrace", dir, dir);
+	log_errorx("millrace-ingest is neither in %s/libexec nor in %s/../libexec/millrace", dir, dir);
 	return -1;
 }
 
@@ -181,7 +181,7 @@ prepare(void)
 	    rights_lock() == -1 || redis_check_switch() == -1 || listen_open_all() == -1)
 		return -1;
 	if (options.daemonise && spawn_daemonise() == -1) {
-		log_warn("cannot go to the background");
+		log_error("cannot go to the background");
 		return -1;
 	}
 	if (start_log() == -1 || rights_pid_files() == -1 || rights_drop() == -1 ||
@@ -261,7 +261,7 @@ start(void)
 		return -1;
 	sv.board = board_create(path);
 	if (sv.board == NULL) {
-		log_warn("cannot make %s", path);
+		log_error("cannot make %s", path);
 		return -1;
 	}
 	start_signals();

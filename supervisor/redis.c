@@ -281,7 +281,7 @@ redis_check_switch(void)
 		return 0;
 	files = redis_data_files(dir);
 	if (files[0] != '\0') {
-		log_warnx("%s: redis.url is no longer \"embedded\", but the embedded Redis left data in "
+		log_errorx("%s: redis.url is no longer \"embedded\", but the embedded Redis left data in "
 		    "%s: %s. Set redis.url back to embedded, or move these files away, or set "
 		    "redis.abandon_embedded: true to go on without them", sv.conf_path, dir, files);
 		rc = -1;

@@ -52,3 +52,8 @@ with Test(__doc__) as t:
     t.is_(r.returncode, 1, "a taken port: exit code 1")
     t.like(r.stdout, rf"{m.rtmp}.*{os.getpid()}", "names the holder's pid")
     t.like(r.stdout, r"rtmp\.listen", "and the key to change")
+    t.like(r.stdout, r"level=error", "as an error")
+    r = m.cli("status")
+    t.like(r.stdout, rf"Start it: {BUILD}/millraced -c {m.conf_path}\n", "status of one that does not run says how to start it")
+    r = m.cli("stop")
+    t.like(r.stderr, rf"Start it: {BUILD}/millraced -c {m.conf_path}\n", "so do others")

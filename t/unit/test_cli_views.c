@@ -373,6 +373,62 @@ publish_urls(void **state)
 	json_decref(errors);
 }
 
+static void
+touch(const char *name)
+{
+	char file[200], *slash;
+
+	assert_int_equal(path_join(file, sizeof(file), dir, name), 0);
+	slash = strrchr(file, '/');
+	*slash = '\0';
+	mkdir(file, 0755);
+	*slash = '/';
+	assert_int_equal(file_replace(file, "", 0), 0);
+	assert_int_equal(chmod(file, 0755), 0);
+}
+
+/* As called by a program in dir/bin; below: what is wanted is below dir. */
+static void
+starts_with(const struct cli *c, bool below, const char *command)
+{
+	char bin[100], *want, *got;
+
+	assert_int_equal(path_join(bin, sizeof(bin), dir, "bin"), 0);
+	want = below ? xasprintf("%s/%s", dir, command) : xstrdup(command);
+	got = cli_start_command(c, bin);
+	assert_string_equal(got, want);
+	free(got);
+	free(want);
+}
+
+static void
+start_commands(void **state)
+{
+	static const char *const made[] = { "bin/millraced", "bin/x", "sbin/millraced", "scripts/run", "bin", "sbin", "scripts" };
+	struct cli other = { .conf_path = "/x/m.yaml" }, own = { .conf_path = "/y/m.yaml", .conf_own = true };
+	char file[200], *cwd = getcwd(NULL, 0);
+	size_t i;
+
+	starts_with(&other, false, "millraced -c /x/m.yaml");
+	touch("bin/x");
+	touch("sbin/millraced");		/* as installed */
+	starts_with(&other, true, "sbin/millraced -c /x/m.yaml");
+	touch("bin/millraced");			/* as built */
+	starts_with(&other, true, "bin/millraced -c /x/m.yaml");
+	starts_with(&own, true, "bin/millraced -c /y/m.yaml");
+	touch("scripts/run");
+	starts_with(&own, true, "scripts/run");
+	starts_with(&other, true, "bin/millraced -c /x/m.yaml");
+	assert_int_equal(chdir(dir), 0);
+	starts_with(&own, false, "scripts/run");
+	starts_with(&other, false, "bin/millraced -c /x/m.yaml");
+	assert_int_equal(chdir(cwd), 0);
+	free(cwd);
+	for (i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+		if (path_join(file, sizeof(file), dir, made[i]) == 0)
+			assert_int_equal(remove(file), 0);
+}
+
 #define board_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -382,6 +438,7 @@ main(void)
 		cmocka_unit_test(formats), cmocka_unit_test(tables_fit), cmocka_unit_test(publish_urls),
 		board_test(healthy), board_test(advice_key_frames), board_test(advice_outputs),
 		board_test(what_is_wrong), board_test(hung_dead_and_down), board_test(json_shape),
+		board_test(start_commands),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
