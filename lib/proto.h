@@ -65,7 +65,8 @@ enum proto_type {
 			 * that all workers of the host have, for the union over them;
 			 * "stream_live" {name}; "stream_ended" {name}; "warning" {name, text};
 			 * "publisher_gone" {}: an ingest that completes files;
-			 * "refused" {peer, text}: an ingest before it had a stream; logged now and then. */
+			 * "refused" {peer, code, name, text, said (bool: it is logged already)}: an ingest
+			 * ends its connection: code "pattern" "protocol" "media" "timeout". */
 	MSG_BYE,	/* {reason}: last message of a child */
 	/* supervisor -> child */
 	MSG_CONN = 32,	/* {peer, local, proxy_protocol (bool)} + 1 fd: the connection this ingest serves */

@@ -65,6 +65,4 @@ void stream_free_viewers(struct stream *s);
 /* --- streams_report.c --- */
 void stream_slot_take(struct stream *s);
 void stream_slot_give(struct stream *s);
-/* One log line per address and second. */
-void stream_say_refused(const char *peer, const char *text);
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "supervisor/refusals.h"
 #include "supervisor/streams.h"
 #include "util.h"
 
@@ -80,11 +81,14 @@ on_publisher_gone(struct child *c, struct msg *m)
 	c->client_gone = true;
 }
 
-/* Before it had a stream: a wrong URL, no RTMP, too slow. */
+/* A wrong URL, no RTMP, too slow; or media that cannot be served. */
 static void
 on_refused(struct child *c, struct msg *m)
 {
-	stream_say_refused(msg_str_or(m, "peer", "?"), msg_str_or(m, "text", ""));
+	bool said = json_is_true(json_object_get(m->body, "said"));
+
+	(said ? refusals_count : refusals_say)(msg_str_or(m, "code", "other"),
+	    msg_str_or(m, "peer", c->peer), msg_str_or(m, "name", ""), msg_str_or(m, "text", ""));
 }
 
 void

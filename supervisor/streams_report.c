@@ -1,20 +1,16 @@
 /*
- * streams_report.c - what is shown of streams: the slots of run/board, and who was refused.
- * Decides nothing. Called by streams.c and report.c (once a second).
+ * streams_report.c - what is shown of streams: the slots of run/board. Decides nothing.
+ * Called by streams.c and report.c (once a second).
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
 #include "supervisor/streams.h"
 #include "util.h"
 
 #define NO_SLOT BOARD_STREAMS	/* more streams than run/board can show */
-#define REFUSED_HOSTS 16	/* remembered, so that one that insists does not fill the log */
-#define REFUSED_SAY_MS 1000
 
 static bool slot_used[BOARD_STREAMS];
-static struct { char host[NET_TEXT]; int64_t said_ms; unsigned unsaid; } refused[REFUSED_HOSTS];
 
 void
 stream_slot_take(struct stream *s)
@@ -77,33 +73,4 @@ streams_report(void)
 	for (s = stream_list; s != NULL; s = s->next)
 		if (s->slot != NO_SLOT)
 			report_stream(s);
-}
-
-void
-stream_say_refused(const char *peer, const char *text)
-{
-	size_t len = (size_t)(strrchr(peer, ':') != NULL ? strrchr(peer, ':') - peer : 0);
-	int64_t now = now_ms();
-	char host[NET_TEXT];
-	int i, oldest = 0;
-
-	snprintf(host, sizeof(host), "%.*s", (int)len, peer);
-	for (i = 0; i < REFUSED_HOSTS && strcmp(refused[i].host, host) != 0; i++)
-		if (refused[i].said_ms < refused[oldest].said_ms)
-			oldest = i;
-	if (i == REFUSED_HOSTS) {
-		i = oldest;
-		str_copy(refused[i].host, host, sizeof(refused[i].host));
-		refused[i].said_ms = 0;
-		refused[i].unsaid = 0;
-	}
-	if (refused[i].said_ms != 0 && now - refused[i].said_ms < REFUSED_SAY_MS) {
-		refused[i].unsaid++;
-		return;
-	}
-	if (refused[i].unsaid > 0)
-		log_info("refused %s %u times more", host, refused[i].unsaid);
-	log_info("refused %s: %s", peer, text);
-	refused[i].said_ms = now;
-	refused[i].unsaid = 0;
 }
