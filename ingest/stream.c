@@ -192,6 +192,8 @@ stream_board(struct stream *s, const char *state, int64_t now)
 	str_copy(p->media.encoder, s->encoder, sizeof(p->media.encoder));
 	meter_warning(&s->meter, conf_int(s->svc->conf, "streams.key_frame_age"), s->tracks.gen->video,
 	    p->media.warning, sizeof(p->media.warning));
+	if (p->media.warning[0] == '\0')
+		tracks_warning(&s->tracks, p->media.warning, sizeof(p->media.warning));
 	if (s->sink_warning[0] != '\0')
 		str_copy(p->media.warning, s->sink_warning, sizeof(p->media.warning));
 	board_end(&p->seq);

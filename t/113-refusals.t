@@ -19,7 +19,7 @@ def told(t, p, pattern, what):
 with Test(__doc__) as t:
     m = t.server()
     p = encode(t, m, "old", "-c:v", "flv", "-b:v", "2M", "-c:a", "copy")
-    told(t, p, r"Server error: video .* is not taken here: send H\.264", "a codec: what to send")
+    told(t, p, r"Server error: video Sorenson H\.263 \(flv1\) is not taken here: send H\.264", "a codec: what to send")
     for path, pattern in (("lve/johndoe", r"no pattern matches.*would match: Server rtmp://127\.0\.0\.1:\d+/live, Stream Key johndoe"),
             ("live/a/b/c", r"no pattern matches.*would match: Server rtmp://127\.0\.0\.1:\d+/live, Stream Key c"),
             ("live/" + "x" * 66, r"longer than 64: 66 characters")):
@@ -35,6 +35,12 @@ with Test(__doc__) as t:
     m.cli("kick", "held")
     t.ok(held.finished.wait(10 * SLOW), f"one that does not care is cut off after {time.monotonic() - t0:.1f} s")
     wait_for("no ingest", lambda: not m.pids("ingest"), 5)
+    p = encode(t, m, "deep", "-c:v", "libx264", "-preset", "ultrafast", "-qp", "1", "-g", "25", "-pix_fmt", "yuv444p", "-c:a", "pcm_s16le", "-ar", "44100")
+    m.wait_playlist("deep", 1)
+    wait_for("a warning", lambda: "H.264 profile High 4:4:4: set Profile" in json.dumps(m.status()["warnings"]))
+    t.ok(True, "4:4:4 is taken, with a warning")
+    t.none(re.findall(r"Multiple -c.*", m.log()), "and PCM becomes AAC without one")
+    p.kill()
     p = encode(t, m, "stopped", "-c", "copy")
     m.wait_playlist("stopped", 2)
     code, took = m.stop()
