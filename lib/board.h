@@ -101,6 +101,7 @@ struct board_output {
 	int32_t pid;
 	uint32_t restarts;
 	char reason[128];
+	uint32_t failures;		/* in a row, without a segment since */
 };
 
 enum board_stream_state { BOARD_STREAM_FREE, BOARD_STREAM_STARTING, BOARD_STREAM_LIVE,

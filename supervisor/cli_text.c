@@ -29,7 +29,8 @@ print_redis(const struct cli_snap *s, FILE *out)
 
 	if (r == NULL || (r->redis_up != 1 && r->redis_since_ms == 0))
 		return;		/* it has not tried yet */
-	fprintf(out, "  redis %s", r->redis_up == 1 ? "up" : "AWAY");
+	/* Right after the start the supervisor gives it time, and so do we. */
+	fprintf(out, "  redis %s", r->redis_up == 1 ? "up" : s->h.health[0] != '\0' ? "AWAY" : "connecting");
 	if (r->redis_since_ms > 0)
 		fprintf(out, " %s", cli_age(s->h.beat_ms - r->redis_since_ms, age));
 	if (r->events_waiting > 0)
@@ -183,11 +184,13 @@ print_outputs(const struct cli_snap *s, FILE *out)
 	};
 	struct cli_table *t = cli_table_new(columns);
 	const struct board_output *o;
+	bool any = false;
 	unsigned i, j;
 
 	for (i = 0; i < s->nstreams; i++)
 		for (j = 0; j < s->streams[i].noutputs && j < BOARD_OUTPUTS; j++) {
 			o = &s->streams[i].outputs[j];
+			any = true;
 			cli_table_cell(t, "%s %s", s->streams[i].name, o->kind);
 			cli_table_cell(t, "%s", o->state);
 			cli_table_cell(t, o->pid > 0 ? "%d" : "-", o->pid);
@@ -195,7 +198,7 @@ print_outputs(const struct cli_snap *s, FILE *out)
 			usage_cells(t, o->pid, 0);
 			cli_table_cell(t, "%s", o->reason);
 		}
-	if (s->nstreams > 0)
+	if (any)
 		fputc('\n', out);
 	cli_table_print(t, out, CLI_WIDTH);
 }

@@ -307,6 +307,22 @@ finish(void)
 	json_decref(sv.notes);
 }
 
+/* What a start would fail at, and what would make it useless; nothing is made or taken. */
+static int
+test_conf(void)
+{
+	const char *ffmpeg = conf_str(sv.conf, "ffmpeg.path");
+	char path[PATH_MAX];
+
+	if (redis_check_switch() == -1 || rights_choose() == -1)
+		return 1;
+	/* No error: it may be installed later, `millrace reload` finds it. */
+	if (program_find(ffmpeg, path, sizeof(path)) == NULL)
+		log_warn("%s: ffmpeg.path: \"%s\" cannot be run, so no stream could be watched", sv.conf_path, ffmpeg);
+	printf("%s: ok\n", sv.conf_path);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -314,12 +330,8 @@ main(int argc, char **argv)
 	parse_arguments(argc, argv);
 	if (load_conf() == -1)
 		return 1;
-	if (options.test) {
-		if (redis_check_switch() == -1)
-			return 1;
-		printf("%s: ok\n", sv.conf_path);
-		return 0;
-	}
+	if (options.test)
+		return test_conf();
 	if (prepare() == -1 || start() == -1)
 		return 1;
 	event_base_dispatch(sv.base);

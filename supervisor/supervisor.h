@@ -19,7 +19,7 @@
  *   output.c   ffmpeg children: SPAWN/OUTPUT_DOWN/EXITED; this ffmpeg's version
  *   events.c   event ids and data_dir/spool
  *   control.c  run/control.sock: the CLI's verbs
- *   report.c   once a second: pages -> run/board, health
+ *   report.c   once a second: pages -> run/board; health.c what is wrong
  */
 #ifndef MILLRACE_SUPERVISOR_H
 #define MILLRACE_SUPERVISOR_H
@@ -226,6 +226,7 @@ char *auth_hash_key(const char *key);	/* "sha256:SALT:HEX", random salt; free() 
 
 /* --- output.c --- */
 void output_probe(void);		/* asks ffmpeg for its version */
+bool output_probe_failed(void);		/* there is none that can be run */
 void output_spawn(struct child *owner, struct msg *m);
 void output_down(struct child *owner, struct msg *m);
 void output_child_gone(struct child *ffmpeg, int status);
@@ -248,7 +249,14 @@ json_t *control_reload(bool dry_run);
 void report_start(void);
 void report_now(void);
 void report_note(const char *text);	/* a standing warning for status */
+void report_unnote(char **text);	/* it no longer stands; freed; NULL is no note */
+/* A child is not believed to end its strings. */
+void report_end_strings(struct board_page *page, enum child_kind kind);
 void report_stop(void);
+
+/* --- health.c --- */
+/* "" or the first thing that is wrong: what status, /healthz, /metrics and the API go by. */
+void health_diagnose(char *text, size_t size);
 
 /* --- stop.c --- */
 void stop_begin(const char *why);	/* SIGTERM, SIGINT, SHUTDOWN; again is harmless */
