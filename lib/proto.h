@@ -90,7 +90,7 @@ enum proto_type {
 	MSG_REPLY,	/* {rc, body}: rc 0 or an errno-like code; body any JSON */
 	/* CLI -> supervisor, each answered by REPLY */
 	MSG_KICK = 80,	/* {name}: end the stream's publisher connection */
-	MSG_RELOAD,	/* {dry_run}: body {plan: {now:[], new_streams:[], restart:[]}, errors:[]} */
+	MSG_RELOAD,	/* {dry_run}: body {plan: {now:[], new_streams:[], restart:[], failed:[]}, errors:[]} */
 	MSG_SHUTDOWN,	/* {}: graceful stop of millraced */
 };
 

@@ -99,17 +99,21 @@ extern struct supervisor sv;		/* one process, one supervisor */
 json_t *conf_load(const char *path, json_t *errors);
 /* The view of one kind: only its sections (ingest: no redis, no storage, no keys). New reference. */
 json_t *conf_view(const json_t *conf, const char *kind);
-/* {now:[...], new_streams:[...], restart:[...]}: keys that differ, with old and new value (secrets as ***). */
+/*
+ * {now:[...], new_streams:[...], restart:[...], failed:[]}: keys that differ, with old and new
+ * value (secrets as ***); "failed" is filled by who carries it out.
+ */
 json_t *conf_plan(const json_t *from, const json_t *to);
 
 /* --- listen.c --- */
 int listen_open_all(void);		/* 0, or -1 after a message that names holder and key */
 void listen_close_all(void);
 /*
- * Reload, `to` being in sv.conf already: opens added listeners, closes removed ones. What cannot be
- * opened is named in `restart`, and the list in `to` is put back to the old one: both go on as they were.
+ * Reload, `to` being in sv.conf already: opens added listeners, closes removed ones. If one cannot be
+ * opened, the list in `to` is put back to the old one, which goes on; plan's "failed" says why instead
+ * of "now", and so does a standing warning until a reload gets it.
  */
-void listen_reload(const json_t *from, json_t *to, json_t *restart);
+void listen_reload(const json_t *from, json_t *to, json_t *plan);
 
 /* --- listen_holder.c --- */
 /* "nginx (pid 77)", "a process of uid 33", or "" if nobody is found. */
