@@ -209,6 +209,30 @@ healthy(void **state)
 }
 
 static void
+right_after_the_start(void **state)
+{
+	struct board_stream *b;
+	struct board_registry *r;
+	struct cli_snap s;
+	char *text;
+
+	make_stream(0, "johndoe", BOARD_STREAM_RECONNECTING, 0);
+	b = board_stream(board, 0);
+	b->noutputs = 0;
+	make_process(1, getpid(), "registry", "ready");
+	r = &board_proc(board, 1)->page.registry;
+	r->redis_since_ms = now_ms() - 200;
+	shows(1000, "healthy", "redis connecting", NULL);
+	str_copy(board_header(board)->health, "Redis is away; running streams go on", 100);
+	shows(1000, "redis AWAY", NULL);
+	assert_int_equal(cli_snap_read(&s, dir), 0);
+	text = status_text(&s);
+	assert_null(strstr(text, "\n\n\n"));
+	free(text);
+	cli_snap_free(&s);
+}
+
+static void
 advice_key_frames(void **state)
 {
 	struct board_media *m = make_stream(0, "johndoe", BOARD_STREAM_LIVE, 777);
@@ -438,7 +462,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(formats), cmocka_unit_test(tables_fit), cmocka_unit_test(publish_urls),
-		board_test(healthy), board_test(advice_key_frames), board_test(advice_outputs),
+		board_test(healthy), board_test(right_after_the_start), board_test(advice_key_frames), board_test(advice_outputs),
 		board_test(what_is_wrong), board_test(hung_dead_and_down), board_test(json_shape),
 		board_test(start_commands),
 	};
