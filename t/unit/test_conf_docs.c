@@ -188,7 +188,7 @@ plan_shows_changes_without_secrets(void **state)
 	    "\"authorize.secret: \\\"\\\" -> ***\",\"log.level: \\\"info\\\" -> \\\"debug\\\"\"],"
 	    "\"new_streams\":[\"streams.ring: 32MiB -> 8MiB\",\"streams.hls.segment: 1s -> 2s\"],"
 	    "\"restart\":[\"data_dir: \\\"/var/lib/millrace\\\" -> \\\"/d\\\"\","
-	    "\"redis.url: embedded -> redis://***@h\"]}");
+	    "\"redis.url: embedded -> redis://***@h\"],\"failed\":[]}");
 	free(dump);
 	json_decref(plan);
 	json_decref(from);
