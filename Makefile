@@ -39,7 +39,7 @@ Q = @
 endif
 PKGS = libevent_core jansson nettle yaml-0.1 hiredis libseccomp libcurl expat
 ALL_CFLAGS = $(WARN) $(CFLAGS) $(HARDEN) -D_GNU_SOURCE -Ilib -I. -MMD -MP $(shell pkg-config --cflags $(PKGS))
-LIBS = -levent_core -ljansson -lnettle
+LIBS = -levent_core -ljansson -lnettle -lm
 
 # Every folder is an archive without its main files; a program is its main plus what it pulls in.
 MAINS = supervisor/main.c supervisor/cli_main.c supervisor/exec_main.c ingest/main.c \

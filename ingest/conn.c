@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "conf.h"
 #include "log.h"
 #include "util.h"
 
@@ -67,6 +68,13 @@ proxy_head(struct conn *c, const uint8_t *p, size_t n)
 	return rc;
 }
 
+static void
+end(struct conn *c, const char *why)
+{
+	conn_close(c);
+	c->ops->over(c->ctx, why);
+}
+
 void
 conn_read(struct conn *c)
 {
@@ -78,7 +86,7 @@ conn_read(struct conn *c)
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
 		if (n <= 0) {
-			c->ops->over(c->ctx, n == 0 ? "the publisher closed the connection" : strerror(errno));
+			end(c, n == 0 ? "the publisher closed the connection" : strerror(errno));
 			break;
 		}
 		if (c->closing)
@@ -112,6 +120,13 @@ read_cb(evutil_socket_t fd, short what, void *ctx)
 	conn_read(ctx);
 }
 
+static void
+read_at_once(struct conn *c)
+{
+	c->rd = event_new(c->base, c->fd, EV_READ | EV_PERSIST, read_cb, c);
+	event_add(c->rd, NULL);
+}
+
 /*
  * Asking for a size ends the kernel's own growing of it, and gives no more than rmem_max: only
  * where that is enough. Elsewhere the kernel sees that a tick's reads empty it, and grows it.
@@ -127,16 +142,26 @@ receive_buffer(int fd)
 	free(text);
 }
 
-void
-conn_open(struct conn *c, struct event_base *base, int fd, int user_timeout_ms)
+int
+conn_take(struct conn *c, struct event_base *base, struct msg *m, const json_t *conf)
 {
+	int fd = msg_take_fd(m, 0);
+
+	if (fd < 0 || c->fd >= 0)
+		return -1;
+	c->base = base;
 	c->fd = fd;
+	str_copy(c->peer, msg_str_or(m, "peer", "?"), sizeof(c->peer));
+	str_copy(c->local, msg_str_or(m, "local", ""), sizeof(c->local));
+	c->max_unread = (size_t)conf_int(conf, "rtmp.max_unread");
+	c->want_proxy = json_is_true(json_object_get(m->body, "proxy_protocol"));
+	log_set_peer(c->peer);
 	fd_cloexec_nonblock(fd);
-	net_tune(fd, user_timeout_ms);
+	net_tune(fd, (int)conf_int(conf, "rtmp.user_timeout"));
 	receive_buffer(fd);
 	c->last_byte_ms = now_ms();
-	c->rd = event_new(base, fd, EV_READ | EV_PERSIST, read_cb, c);
-	event_add(c->rd, NULL);
+	read_at_once(c);
+	return 0;
 }
 
 void
@@ -147,19 +172,45 @@ conn_by_tick(struct conn *c)
 	c->rd = NULL;
 }
 
-void
-conn_half_close(struct conn *c)
+static void
+linger_cb(evutil_socket_t fd, short what, void *ctx)
 {
-	conn_write(c);
+	end(ctx, "the publisher did not close the connection");
+}
+
+/* A close with input unread is a reset, and that destroys what the peer has not read yet: the last words. */
+static void
+say_end(struct conn *c)
+{
 	c->closing = true;
-	if (c->fd >= 0)
-		shutdown(c->fd, SHUT_WR);
+	conn_write(c);
+	shutdown(c->fd, SHUT_WR);
+	if (c->rd == NULL)
+		read_at_once(c);
+	c->linger = evtimer_new(c->base, linger_cb, c);
+}
+
+void
+conn_linger(struct conn *c, int64_t ms)
+{
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+	int64_t until = now_ms() + ms;
+
+	if (c->fd < 0 || (c->closing && c->linger_ms <= until))
+		return;
+	if (!c->closing)
+		say_end(c);
+	c->linger_ms = until;
+	event_add(c->linger, &tv);
 }
 
 void
 conn_close(struct conn *c)
 {
 	conn_by_tick(c);
+	if (c->linger != NULL)
+		event_free(c->linger);
+	c->linger = NULL;
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;

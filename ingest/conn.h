@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "msg.h"
 #include "net.h"
 
 struct evbuffer;
@@ -17,7 +18,7 @@ struct evbuffer;
 struct conn_ops {
 	/* Bytes came; -1: stop reading, the owner has a reason. */
 	int (*input)(void *ctx, const uint8_t *p, size_t n);
-	/* The connection is over, or has to be closed: why. */
+	/* The connection is closed, or has to be (conn_linger()): why. */
 	void (*over)(void *ctx, const char *why);
 };
 
@@ -25,23 +26,30 @@ struct conn {
 	const struct conn_ops *ops;
 	void *ctx;
 	int fd;				/* -1: closed */
+	struct event_base *base;
 	struct event *rd;		/* NULL: the owner calls conn_read() by itself */
+	struct event *linger;		/* runs out: closed */
 	struct evbuffer *out;		/* replies; conn_write() sends what is there */
 	struct evbuffer *proxy;		/* of an unfinished PROXY head */
 	uint8_t *buf;
 	size_t max_unread;		/* of replies that wait for the peer */
 	bool want_proxy, closing;	/* closing: what still comes is not for the owner */
 	char peer[NET_TEXT], local[NET_TEXT];
-	int64_t last_byte_ms;
+	int64_t last_byte_ms, linger_ms; /* linger_ms: until then, while closing */
 };
 
 void conn_init(struct conn *c, const struct conn_ops *ops, void *ctx);
 void conn_free(struct conn *c);
-/* Takes fd; peer, local, max_unread and want_proxy are set. Reads at once until conn_by_tick(). */
-void conn_open(struct conn *c, struct event_base *base, int fd, int user_timeout_ms);
+/* A CONN's. Reads at once until conn_by_tick(). -1: the message has none, or there is one already. */
+int conn_take(struct conn *c, struct event_base *base, struct msg *m, const json_t *conf);
 void conn_by_tick(struct conn *c);
 void conn_read(struct conn *c);		/* what the socket has, at most 2 MiB */
 void conn_write(struct conn *c);	/* what does not fit goes with the next call */
-void conn_half_close(struct conn *c);	/* last words were written; over() once the peer has closed, too */
+/*
+ * Last words were written: sends them, says that no more will come, and drops what still comes
+ * in until the peer has closed, too, or ms are over; then closes, and calls over(). Again: no
+ * longer than this. Does nothing once it is closed.
+ */
+void conn_linger(struct conn *c, int64_t ms);
 void conn_close(struct conn *c);
 #endif

@@ -1,6 +1,7 @@
 /* publish_url.c - authorize.patterns against a publisher's URL (contract in publish_url.h). Called by session.c. */
 #include "publish_url.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,22 +28,23 @@ is_var(const char *s, size_t n, const char *name)
 	return n == strlen(name) + 2 && s[0] == '{' && strncmp(s + 1, name, n - 2) == 0;
 }
 
+/* The pattern fits the path, which has the user name here; what that is may still be no name. */
 static bool
-match_one(const char *pattern, const char *path, struct publish_match *out)
+match_one(const char *pattern, const char *path, struct publish_match *out, const char **user, size_t *len)
 {
 	const char *want, *have, *literal = "";
 	size_t nw, nh, nl = 0;
 
 	memset(out, 0, sizeof(*out));
+	*len = 0;
 	for (;;) {
 		nw = segment(&pattern, &want);
 		nh = segment(&path, &have);
 		if (nw == 0 || nh == 0)
 			break;
 		if (is_var(want, nw, "username")) {
-			if (nh > STREAM_NAME_MAX)
-				return false;
-			memcpy(out->name, have, nh);
+			*user = have;
+			*len = nh;
 		} else if (is_var(want, nw, "app")) {
 			if (!stream_name_ok(have, nh))	/* shown and stored: as harmless as a name */
 				return false;
@@ -58,7 +60,7 @@ match_one(const char *pattern, const char *path, struct publish_match *out)
 	}
 	if (out->app[0] == '\0')
 		snprintf(out->app, sizeof(out->app), "%.*s", (int)nl, literal);
-	return nw == 0 && nh == 0 && out->name[0] != '\0';
+	return nw == 0 && nh == 0 && *len > 0;
 }
 
 /* The last segment of the path, which is the name when the publisher sent none. */
@@ -73,47 +75,107 @@ last_segment(const char *path, size_t *len)
 	return last;
 }
 
-int
-publish_url_match(const json_t *patterns, const char *path, const char *name,
-    struct publish_match *out, const char **why)
+static void
+say_no_name(size_t len, char *why, size_t size)
 {
-	char full[4200], publishing[256];
-	const char *last;
-	size_t i, n;
+	if (len > STREAM_NAME_MAX)
+		snprintf(why, size, "this name is longer than %d: %zu characters", STREAM_NAME_MAX, len);
+	else
+		snprintf(why, size, "a stream's name may have letters, digits, dot, underscore and hyphen, "
+		    "no leading dot");
+}
+
+int
+publish_url_match(const json_t *patterns, const char *path, const char *name, struct publish_match *out,
+    char *why, size_t size)
+{
+	const char *last, *user, *pattern;
+	size_t i, n, len;
+	char full[4200];
 	json_t *p;
 
-	*why = "no pattern matches this URL";
+	snprintf(why, size, "no pattern matches this URL");
 	snprintf(full, sizeof(full), "%s/%s", path, name);
 	/* "live/x/" + "" and "live" + "x/": the name is the last segment without slashes */
 	last = last_segment(name[0] != '\0' ? name : path, &n);
-	snprintf(publishing, sizeof(publishing), "%.*s", (int)(n < 255 ? n : 255), last);
 	json_array_foreach(patterns, i, p) {
-		if (!match_one(json_string_value(p), full, out) && !match_one(json_string_value(p), path, out))
+		pattern = json_string_value(p);
+		if (!match_one(pattern, full, out, &user, &len) && !match_one(pattern, path, out, &user, &len))
 			continue;
-		if (strcmp(out->name, publishing) != 0) {
-			*why = "the user name in the URL is not the stream key";
+		if (len != n || memcmp(user, last, n) != 0) {
+			/* a name of several segments is not one that he took for a second Stream Key */
+			if (strchr(name, '/') == NULL && stream_name_ok(user, len))
+				snprintf(why, size, "\"%.*s\" in the URL is not the Stream Key", (int)len, user);
 			continue;
 		}
-		if (stream_name_ok(out->name, strlen(out->name)))
+		if (stream_name_ok(user, len)) {
+			memcpy(out->name, user, len);
 			return 0;
-		*why = "a stream's name may have letters, digits, dot, underscore and hyphen, "
-		    "no leading dot, at most 64";
+		}
+		say_no_name(len, why, size);
 	}
 	return -1;
 }
 
-void
-publish_url_hint(const json_t *patterns, const char *tc_url, char *buf, size_t size)
+/* The pattern that asks for the least: {username} alone, if there is one. */
+static const char *
+simplest(const json_t *patterns)
 {
-	const char *pattern = json_string_value(json_array_get(patterns, 0));
-	const char *slash = pattern != NULL ? strrchr(pattern, '/') : NULL, *host = strstr(tc_url, "://");
+	const char *best = NULL, *s;
+	size_t i, vars, least = 0;
+	json_t *p;
 
+	json_array_foreach(patterns, i, p) {
+		s = json_string_value(p);
+		vars = 0;
+		for (const char *v = s; (v = strchr(v, '{')) != NULL; v++)
+			vars++;
+		if (best == NULL || vars < least) {
+			best = s;
+			least = vars;
+		}
+	}
+	return best;
+}
+
+/* One segment of a pattern in an URL; what is his own choice is called by its name in capitals: "APP". */
+static void
+write_segment(FILE *f, const char *s, size_t n, const char *key, size_t key_len)
+{
+	if (is_var(s, n, "username"))
+		fprintf(f, "/%.*s", (int)key_len, key);
+	else if (s[0] != '{')
+		fprintf(f, "/%.*s", (int)n, s);
+	else {
+		fputc('/', f);
+		for (size_t i = 1; i + 1 < n; i++)
+			fputc(toupper((unsigned char)s[i]), f);
+	}
+}
+
+void
+publish_url_hint(const json_t *patterns, const char *tc_url, const char *name, char *buf, size_t size)
+{
+	const char *pattern = simplest(patterns), *host = strstr(tc_url, "://"), *key;
+	const char *s;
+	size_t n, len;
+	FILE *f;
+
+	buf[0] = '\0';
+	key = last_segment(name, &n);
+	if (pattern == NULL || !stream_name_ok(key, n))
+		return;
+	f = fmemopen(buf, size, "w");
+	if (f == NULL)
+		return;
 	host = host != NULL ? host + 3 : "HOST";
-	if (slash == NULL)
-		str_copy(buf, "", size);
-	else
-		snprintf(buf, size, "Server rtmp://%.*s%.*s, Stream Key %s", (int)strcspn(host, "/?"), host,
-		    (int)(slash - pattern), pattern, slash + 1);
+	fprintf(f, "; this would match: Server rtmp://%.*s", (int)strcspn(host, "/?"), host);
+	/* the name goes behind the server by itself; where it is not last, the whole path goes before it */
+	while ((len = segment(&pattern, &s)) > 0)
+		if (*pattern != '\0' || !is_var(s, len, "username"))
+			write_segment(f, s, len, key, n);
+	fprintf(f, ", Stream Key %.*s", (int)n, key);
+	fclose(f);
 }
 
 void

@@ -21,9 +21,12 @@ struct publish_match {
  * {username} must equal the publishing name. 0; or -1 with why (a sentence for the publisher).
  */
 int publish_url_match(const json_t *patterns, const char *path, const char *name,
-    struct publish_match *out, const char **why);
-/* What would match the first pattern, at the host of the tcUrl: "Server rtmp://h/live, Stream Key {username}". */
-void publish_url_hint(const json_t *patterns, const char *tc_url, char *buf, size_t size);
+    struct publish_match *out, char *why, size_t size);
+/*
+ * What would match the simplest pattern, at the host of the tcUrl, to be put behind why:
+ * "; this would match: Server rtmp://h/live, Stream Key johndoe"; "" if the name could be none.
+ */
+void publish_url_hint(const json_t *patterns, const char *tc_url, const char *name, char *buf, size_t size);
 /* What to say to a player that came by RTMP to our address `local`: its playlist's URL. */
 void publish_url_watch(const json_t *conf, const char *local, const char *name, char *buf, size_t size);
 #endif

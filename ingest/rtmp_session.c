@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "amf0.h"
+#include "conf.h"
 #include "rtmp_call.h"
 #include "rtmp_handshake.h"
 #include "util.h"
@@ -26,6 +27,20 @@ static const char *const phase_names[] = {
 };
 
 static int on_message(void *ctx, const struct rtmp_message *m);
+
+void
+rtmp_limits_read(struct rtmp_limits *l, const json_t *conf)
+{
+	*l = (struct rtmp_limits){
+		.max_message = (size_t)conf_int(conf, "rtmp.max_message"),
+		.max_buffered = (size_t)conf_int(conf, "rtmp.max_buffered"),
+		.max_metadata = (size_t)conf_int(conf, "rtmp.max_metadata"),
+		.max_chunk_streams = (unsigned)conf_int(conf, "rtmp.max_chunk_streams"),
+		.chunk_size = (uint32_t)conf_int(conf, "rtmp.chunk_size"),
+		.ack_window = (uint32_t)conf_int(conf, "rtmp.ack_window"),
+		.max_unpublished = (size_t)conf_int(conf, "rtmp.max_unpublished"),
+	};
+}
 
 struct rtmp_session *
 rtmp_session_new(const struct rtmp_limits *l, const struct rtmp_ops *ops, void *ctx, struct evbuffer *out)
@@ -284,7 +299,8 @@ void
 rtmp_session_unpublish(struct rtmp_session *s, const char *description)
 {
 	s->phase = PHASE_OVER;
-	rtmp_cmd_status(&s->out, "onStatus", 0, s->stream_id, "status", "NetStream.Unpublish.Success", description);
+	/* what the publisher did not ask for is an error to him: encoders show no description of another level */
+	rtmp_cmd_status(&s->out, "onStatus", 0, s->stream_id, "error", "NetStream.Unpublish.Success", description);
 }
 
 void

@@ -24,6 +24,8 @@ struct rtmp_limits {
 	uint32_t chunk_size, ack_window;	/* what we announce */
 };
 
+void rtmp_limits_read(struct rtmp_limits *l, const json_t *conf);
+
 /* What a publisher asked for; strings live until the callback returns. */
 struct rtmp_publish {
 	const char *tc_url;	/* as sent */

@@ -20,7 +20,8 @@
 #include "stream.h"
 #include "util.h"
 
-#define LINGER_MS 300			/* for a refusal to reach the publisher */
+#define LINGER_MS 1000			/* for the last words to reach the publisher */
+#define LINGER_YIELD_MS 300		/* ... when another one waits for the name */
 #define CLOSE_MS 20000			/* for the last segment, also if ffmpeg has to be started again */
 #define HURRY_MS 2000			/* ... when somebody waits for the name, or the server stops */
 #define SLOW_TICK_MS 250		/* before the stream is live */
@@ -46,29 +47,34 @@ static void finish(struct session *s, const char *how);
 
 /* --- what the protocol says --- */
 
-/* Before it is live the supervisor says it, now and then: anybody can be refused a thousand times a second. */
+/*
+ * The supervisor counts it; before the stream is live it also says it, now and then: anybody can
+ * be refused a thousand times a second. `code` is a word for counters.
+ */
 static void
-say_refused(struct session *s, const char *text)
+say_refused(struct session *s, const char *code, const char *text)
 {
-	if (s->phase >= SES_LIVE)
-		log_warnx("closing: %s", text);
-	else
-		svc_send(s->svc, MSG_EVENT, 0, json_pack("{s:s, s:s, s:o}", "event", "refused", "peer", s->conn.peer,
-		    "text", msg_text(text, strlen(text))));
+	bool live = s->phase >= SES_LIVE;
+
+	if (live)
+		log_warnx("refused: %s", text);
+	svc_send(s->svc, MSG_EVENT, 0, json_pack("{s:s, s:s, s:s, s:s, s:o, s:b}", "event", "refused", "peer",
+	    s->conn.peer, "code", code, "name", s->phase >= SES_CLAIMED ? s->match.name : "", "text",
+	    msg_text(text, strlen(text)), "said", live));
 }
 
 static void
 refuse_url(struct session *s, const struct rtmp_publish *p, const char *why)
 {
 	const json_t *patterns = conf_get(s->svc->conf, "authorize.patterns");
-	char hint[256], said[SAID_MAX], *text = json_dumps(patterns, JSON_COMPACT);
+	char hint[400], said[SAID_MAX], *text = json_dumps(patterns, JSON_COMPACT);
 
-	publish_url_hint(patterns, p->tc_url, hint, sizeof(hint));
-	snprintf(said, sizeof(said), "%s: url %s name %s, patterns %s; this would match: %s", why, p->tc_url, p->name,
-	    text, hint);
+	publish_url_hint(patterns, p->tc_url, p->name, hint, sizeof(hint));
+	snprintf(said, sizeof(said), "%s: url %s name %s, patterns %s%s", why, p->tc_url, p->name, text, hint);
 	free(text);
-	say_refused(s, said);
-	rtmp_session_refuse(s->rtmp, "NetStream.Publish.Denied", why);
+	say_refused(s, "pattern", said);
+	snprintf(said, sizeof(said), "%s%s", why, hint);
+	rtmp_session_refuse(s->rtmp, "NetStream.Publish.Denied", said);
 	finish(s, why);
 }
 
@@ -76,9 +82,10 @@ static void
 on_publish(void *ctx, const struct rtmp_publish *p)
 {
 	struct session *s = ctx;
-	const char *why;
+	char why[160];
 
-	if (publish_url_match(conf_get(s->svc->conf, "authorize.patterns"), p->path, p->name, &s->match, &why) < 0) {
+	if (publish_url_match(conf_get(s->svc->conf, "authorize.patterns"), p->path, p->name, &s->match, why,
+	    sizeof(why)) < 0) {
 		refuse_url(s, p, why);
 		return;
 	}
@@ -135,7 +142,7 @@ on_input(void *ctx, const uint8_t *p, size_t n)
 	meter_bytes(&s->stream.meter, n);
 	if (rtmp_session_input(s->rtmp, p, n) == 0)
 		return s->phase >= SES_CLOSING ? -1 : 0;
-	say_refused(s, rtmp_session_error(s->rtmp));
+	say_refused(s, "protocol", rtmp_session_error(s->rtmp));
 	finish(s, rtmp_session_error(s->rtmp));
 	return -1;
 }
@@ -147,20 +154,31 @@ on_over(void *ctx, const char *why)
 
 	if (s->phase == SES_LINGER)
 		svc_exit(s->svc, 0, s->how);
-	finish(s, why);
+	finish(s, why);		/* unless it is draining already */
 }
 
 static const struct conn_ops conn_ops = { .input = on_input, .over = on_over };
+
+/* Nothing is left to do but to let the publisher read why; on_over() ends it. */
+static void
+linger(struct session *s)
+{
+	s->phase = SES_LINGER;
+	conn_linger(&s->conn, LINGER_MS);
+	if (s->conn.fd < 0)
+		svc_exit(s->svc, 0, s->how);
+}
 
 static void
 leave(void *ctx)
 {
 	struct session *s = ctx;
 
-	if (s->endlist && s->stream.hls != NULL)
+	if (s->phase != SES_CLOSING)
+		return;
+	if (s->endlist)
 		sink_hls_endlist(s->stream.hls);
-	s->phase = SES_LINGER;
-	svc_exit(s->svc, 0, s->how);
+	linger(s);
 }
 
 /* The publisher is gone or has to go: once. */
@@ -171,14 +189,11 @@ finish(struct session *s, const char *how)
 		return;
 	str_copy(s->how, how, sizeof(s->how));
 	if (s->stream.hls == NULL) {
-		conn_half_close(&s->conn);
-		s->phase = SES_LINGER;
-		s->deadline_ms = now_ms() + LINGER_MS;
+		linger(s);
 		return;
 	}
 	log_info("the stream ends: %s", how);
-	conn_write(&s->conn);
-	conn_close(&s->conn);
+	conn_linger(&s->conn, LINGER_MS);
 	s->phase = SES_CLOSING;
 	s->deadline_ms = now_ms() + (s->hurry ? HURRY_MS : CLOSE_MS);
 	stream_end(&s->stream);
@@ -194,12 +209,11 @@ session_stop(struct svc *svc, const char *reason, int64_t grace_ms)
 		s->deadline_ms = now_ms() + HURRY_MS;
 	if (s->phase == SES_LIVE)
 		conn_read(&s->conn);	/* what has come until now is received */
-	if (s->phase == SES_LIVE)
+	if (s->phase == SES_PROTOCOL)
+		conn_close(&s->conn);	/* there is nothing to tell it */
+	else if (s->phase < SES_CLOSING)
 		rtmp_session_unpublish(s->rtmp, reason);
-	if (s->phase < SES_CLOSING)
-		finish(s, reason);
-	if (s->phase == SES_LINGER)
-		svc_exit(svc, 0, reason);
+	finish(s, reason);
 }
 
 void
@@ -215,6 +229,7 @@ void
 session_yield(struct svc *svc, struct msg *m)
 {
 	session_stop(svc, msg_str_or(m, "reason", "another publisher takes the name"), 2000);
+	conn_linger(&((struct session *)svc->ctx)->conn, LINGER_YIELD_MS);
 }
 
 static void
@@ -250,7 +265,7 @@ live_tick(struct session *s, int64_t now)
 		return;
 	why = stream_tick(&s->stream, now);
 	if (why != NULL) {
-		log_warnx("refused: %s", why);
+		say_refused(s, "media", why);
 		rtmp_session_refuse(s->rtmp, "NetStream.Publish.Rejected", why);
 		finish(s, why);
 		return;
@@ -271,12 +286,13 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 	int64_t now = now_ms();
 	const char *why;
 
+	if (s->phase == SES_LINGER)
+		return;
 	tick_in(s, s->phase == SES_LIVE ?
 	    meter_tick(&s->stream.meter, conf_int(s->svc->conf, "rtmp.read_tick"), now) :
-	    s->phase >= SES_CLOSING ? CLOSING_TICK_MS : SLOW_TICK_MS);
-	if (s->phase >= SES_CLOSING) {
-		if (s->phase == SES_CLOSING)
-			stream_tick_draining(&s->stream, now);
+	    s->phase == SES_CLOSING ? CLOSING_TICK_MS : SLOW_TICK_MS);
+	if (s->phase == SES_CLOSING) {
+		stream_tick_draining(&s->stream, now);
 		if (now >= s->deadline_ms)
 			leave(s);
 		return;
@@ -284,7 +300,10 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 	if (s->phase == SES_LIVE)
 		live_tick(s, now);
 	if (s->phase < SES_CLOSING && (why = overdue(s, now)) != NULL) {
-		say_refused(s, why);
+		if (s->phase == SES_LIVE)
+			log_warnx("closing: %s", why);
+		else
+			say_refused(s, "timeout", why);
 		finish(s, why);
 	}
 }
@@ -295,7 +314,6 @@ void
 session_grant(struct svc *svc, struct msg *m)
 {
 	struct session *s = svc->ctx;
-	bool resumed;
 
 	if (s->phase != SES_CLAIMED)
 		return;
@@ -305,15 +323,13 @@ session_grant(struct svc *svc, struct msg *m)
 		return;
 	}
 	svc_title(svc, s->match.name);
-	stream_open(&s->stream, s->match.name, s->match.app, leave, s, &resumed);
+	stream_open(&s->stream, s->match.name, s->match.app, leave, s);
 	s->phase = SES_LIVE;
 	s->live_ms = s->pinged_ms = now_ms();
 	rtmp_session_accept(s->rtmp);
 	conn_write(&s->conn);
 	conn_by_tick(&s->conn);
 	tick_in(s, 0);
-	log_info("live%s, from %s", resumed ? ", the playlist goes on" : "",
-	    s->stream.encoder[0] != '\0' ? s->stream.encoder : "its encoder");
 	svc_send(svc, MSG_EVENT, 0, json_pack("{s:s, s:s}", "event", "stream_live", "name", s->match.name));
 	stream_board(&s->stream, "live", s->live_ms);
 }
@@ -344,29 +360,14 @@ void
 session_conn(struct svc *svc, struct msg *m)
 {
 	struct session *s = svc->ctx;
-	const json_t *c = svc->conf;
-	int fd = msg_take_fd(m, 0);
-	struct rtmp_limits limits = {
-		.max_message = (size_t)conf_int(c, "rtmp.max_message"),
-		.max_buffered = (size_t)conf_int(c, "rtmp.max_buffered"),
-		.max_metadata = (size_t)conf_int(c, "rtmp.max_metadata"),
-		.max_chunk_streams = (unsigned)conf_int(c, "rtmp.max_chunk_streams"),
-		.chunk_size = (uint32_t)conf_int(c, "rtmp.chunk_size"),
-		.ack_window = (uint32_t)conf_int(c, "rtmp.ack_window"),
-		.max_unpublished = (size_t)conf_int(c, "rtmp.max_unpublished"),
-	};
+	struct rtmp_limits limits;
 
-	if (fd < 0 || s->conn.fd >= 0) {
+	if (conn_take(&s->conn, svc->base, m, svc->conf) < 0) {
 		svc_exit(svc, 1, "CONN without a connection, or twice");
 		return;
 	}
-	str_copy(s->conn.peer, msg_str_or(m, "peer", "?"), sizeof(s->conn.peer));
-	str_copy(s->conn.local, msg_str_or(m, "local", ""), sizeof(s->conn.local));
-	s->conn.max_unread = (size_t)conf_int(c, "rtmp.max_unread");
-	s->conn.want_proxy = json_is_true(json_object_get(m->body, "proxy_protocol"));
-	log_set_peer(s->conn.peer);
+	rtmp_limits_read(&limits, svc->conf);
 	s->rtmp = rtmp_session_new(&limits, &rtmp_ops, s, s->conn.out);
-	conn_open(&s->conn, svc->base, fd, (int)conf_int(c, "rtmp.user_timeout"));
 	s->born_ms = s->conn.last_byte_ms;
 	tick_in(s, SLOW_TICK_MS);
 }

@@ -89,14 +89,14 @@ open_recording(struct stream *s, struct sink_env env)
 
 void
 stream_open(struct stream *s, const char *name, const char *app,
-    void (*done)(void *ctx), void *ctx, bool *resumed)
+    void (*done)(void *ctx), void *ctx)
 {
 	struct sink_env env = { .svc = s->svc, .ring = &s->ring, .name = name, .app = app, .dir = s->dir,
 		.done = done, .done_ctx = ctx, .warn = sink_warn, .warn_ctx = s };
 	int64_t start_ms;
 
 	s->ring.limit = (size_t)conf_int(s->svc->conf, "streams.ring");
-	s->hls = sink_hls_new(&env, &start_ms, resumed);
+	s->hls = sink_hls_new(&env, &start_ms, &s->resumed);
 	open_recording(s, env);
 	timeline_init(&s->timeline, start_ms);
 }
@@ -140,6 +140,15 @@ make_room(struct stream *s)
 	ring_trim(&s->ring, first);
 }
 
+/* Not when it was granted: only now is it sure that it can be taken, and who sends it. */
+static void
+say_live(struct stream *s)
+{
+	s->said_live = true;
+	log_info("live%s, from %s", s->resumed ? ", the playlist goes on" : "",
+	    s->encoder[0] != '\0' ? s->encoder : "an encoder that does not say its name");
+}
+
 void
 stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len)
 {
@@ -155,6 +164,8 @@ stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *b
 	}
 	if (tracks_take(&s->tracks, &info, body, len, now) != TRACKS_FRAME)
 		return;
+	if (!s->said_live)
+		say_live(s);
 	t = ring_append(&s->ring, s->tracks.gen, &info, body, len);
 	t->dts_ms = timeline_map(&s->timeline, audio, ts, now);
 	t->pts_ms = t->dts_ms + info.cts_ms;
@@ -230,6 +241,8 @@ stream_board(struct stream *s, const char *state, int64_t now)
 	str_copy(p->media.encoder, s->encoder, sizeof(p->media.encoder));
 	meter_warning(&s->meter, conf_int(s->svc->conf, "streams.key_frame_age"), s->tracks.gen->video,
 	    p->media.warning, sizeof(p->media.warning));
+	if (p->media.warning[0] == '\0')
+		tracks_warning(&s->tracks, p->media.warning, sizeof(p->media.warning));
 	if (s->sink_warning[0] != '\0')
 		str_copy(p->media.warning, s->sink_warning, sizeof(p->media.warning));
 	if (s->rec_warning[0] != '\0')

@@ -23,6 +23,7 @@ struct stream {
 	struct meter meter;
 	struct sink *hls;		/* NULL: not open */
 	struct sink *rec;		/* NULL: it is not recorded */
+	bool resumed, said_live;	/* resumed: the playlist goes on */
 	char encoder[64], sink_warning[160], rec_warning[160];
 };
 
@@ -30,9 +31,9 @@ void stream_init(struct stream *s, struct svc *svc);
 void stream_free(struct stream *s);
 /* The stream's folder; from here on this process can open nothing else. -1: it was said why. */
 int stream_move_in(struct stream *s, const char *name);
-/* GRANT: name and app stay the caller's; done: what stream_end() began is through. *resumed: the playlist goes on. */
+/* GRANT: name and app stay the caller's; done: what stream_end() began is through. */
 void stream_open(struct stream *s, const char *name, const char *app,
-    void (*done)(void *ctx), void *ctx, bool *resumed);
+    void (*done)(void *ctx), void *ctx);
 void stream_metadata(struct stream *s, json_t *data);	/* may come before it is open */
 void stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len);
 /* After the socket was read. NULL, or why this stream can't be taken. */

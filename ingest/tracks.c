@@ -43,11 +43,13 @@ static bool
 supported(struct tracks *t, const struct flv_info *info)
 {
 	bool audio = info->type == FLV_AUDIO;
+	char name[32];
 
 	if (matroska_takes(info->codec) || (audio && info->codec < LEGACY && !info->enhanced))
 		return true;
+	flv_codec_say(info, name, sizeof(name));
 	snprintf(t->unsupported, sizeof(t->unsupported), "%s %s is not taken here: send %s",
-	    audio ? "audio" : "video", flv_codec_name(info->codec),
+	    audio ? "audio" : "video", name,
 	    audio ? "AAC, Opus or MP3" : "H.264, HEVC, AV1 or VP9");
 	return false;
 }
@@ -255,6 +257,20 @@ tracks_tick(struct tracks *t, int64_t now)
 	ring_gen_unref(&t->gen);
 	t->gen = alone;
 	return true;
+}
+
+void
+tracks_warning(const struct tracks *t, char *buf, size_t size)
+{
+	const struct ring_gen *g = t->gen;
+	const char *profile = NULL;
+
+	if (g->video && g->video_codec == AVC && g->video_header != NULL)
+		profile = flv_avc_rare(g->video_header + g->video_config, g->video_config_len);
+	buf[0] = '\0';
+	if (profile != NULL)
+		snprintf(buf, size, "most browsers cannot play H.264 profile %s: set Profile to high (or main) and the "
+		    "pixel format to 4:2:0, 8 bits (yuv420p, NV12) in the encoder", profile);
 }
 
 static enum board_track_codec

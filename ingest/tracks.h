@@ -31,5 +31,7 @@ enum tracks_verdict tracks_take(struct tracks *t, const struct flv_info *info, c
  * frame after the last of the video on (ring_regen()).
  */
 bool tracks_tick(struct tracks *t, int64_t now);
+/* What its viewers may not be able to play, and what to change; "" if nothing. */
+void tracks_warning(const struct tracks *t, char *buf, size_t size);
 void tracks_board(const struct tracks *t, struct board_media *m);
 #endif

@@ -257,6 +257,16 @@ board_codec_name(unsigned codec)
 	return codec < sizeof(names) / sizeof(names[0]) ? names[codec] : "other";
 }
 
+const char *
+board_refusal_name(unsigned reason)
+{
+	static const char *const names[BOARD_REFUSALS] = { "other", "key", "signature", "expired",
+		"pattern", "duplicate", "elsewhere", "redis", "busy", "media", "protocol", "timeout",
+		"limit", "stopping" };
+
+	return reason < BOARD_REFUSALS ? names[reason] : "other";
+}
+
 /* The fields of /proc/PID/stat from the third on; 0 or -1 if it is gone. */
 static int
 stat_read(int pid, long long f[52])

@@ -119,6 +119,7 @@ struct board_output {
 	int32_t pid;
 	uint32_t restarts;
 	char reason[128];
+	uint32_t failures;		/* in a row, without a segment since */
 };
 
 enum board_stream_state { BOARD_STREAM_FREE, BOARD_STREAM_STARTING, BOARD_STREAM_LIVE,
@@ -137,6 +138,19 @@ struct board_stream {			/* a slot in run/board */
 	struct board_output outputs[BOARD_OUTPUTS];
 };
 
+/* Why a publisher was refused; board_refusal_name() is the word for it in metrics and JSON. */
+enum board_refusal { BOARD_REFUSED_OTHER, BOARD_REFUSED_KEY, BOARD_REFUSED_SIGNATURE,
+	BOARD_REFUSED_EXPIRED, BOARD_REFUSED_PATTERN, BOARD_REFUSED_DUPLICATE,
+	BOARD_REFUSED_ELSEWHERE, BOARD_REFUSED_REDIS, BOARD_REFUSED_BUSY, BOARD_REFUSED_MEDIA,
+	BOARD_REFUSED_PROTOCOL, BOARD_REFUSED_TIMEOUT, BOARD_REFUSED_LIMIT,
+	BOARD_REFUSED_STOPPING, BOARD_REFUSALS };
+
+struct board_refused {
+	int64_t wall_ms;		/* 0 = nobody was */
+	uint32_t reason;		/* enum board_refusal */
+	char peer[64], name[BOARD_NAME], text[255];
+};
+
 struct board_header {
 	char magic[8];			/* "MRBOARD" */
 	uint16_t version, header_bytes, proc_bytes, stream_bytes;
@@ -153,6 +167,8 @@ struct board_header {
 	char notes[400];		/* standing warnings, newline between */
 	char rtmp_listen[200], http_listen[200];
 	char ffmpeg[64];		/* its version, "missing" */
+	uint64_t refusals[BOARD_REFUSALS]; /* `refused` is their sum */
+	struct board_refused last_refused;
 };
 
 /* Seqlock for a single writer: odd while writing. */
@@ -176,6 +192,7 @@ int board_read_page(const struct board_page *p, struct board_page *out);
 int board_page_create(struct board_page **map);
 void board_page_unmap(struct board_page **map);
 const char *board_codec_name(unsigned codec);	/* "h264" "aac" ... "" for none */
+const char *board_refusal_name(unsigned reason);	/* "key" "pattern" ...; "other" for unknown ones */
 /* /proc figures of a process, -1 if it is gone or another one (start_ticks differ; 0 = don't check). */
 int board_proc_usage(int pid, uint64_t start_ticks, int64_t *rss_bytes, int64_t *cpu_ms);
 uint64_t board_start_ticks(int pid);

@@ -5,6 +5,7 @@
 #include "flv.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define VIDEO_SEQUENCE_START 0
@@ -256,6 +257,30 @@ flv_codec_name(uint32_t codec)
 		if (names[i].codec == codec)
 			return names[i].name;
 	return "unknown";
+}
+
+void
+flv_codec_say(const struct flv_info *info, char *buf, size_t size)
+{
+	static const char *const old_video[] = { [2] = "Sorenson H.263 (flv1)", [3] = "Screen Video",
+		[4] = "VP6", [5] = "VP6 with alpha", [6] = "Screen Video 2" };
+	const char *name = flv_codec_name(info->codec);
+	uint32_t c = info->codec;
+
+	if (c < 16 && info->type == FLV_VIDEO)
+		name = c < sizeof(old_video) / sizeof(old_video[0]) && old_video[c] != NULL ? old_video[c] : "unknown";
+	if (strcmp(name, "unknown") != 0)
+		snprintf(buf, size, "%s", name);
+	else if (c < 16)
+		snprintf(buf, size, "codec %u", c);
+	else {
+		char cc[4] = { (char)(c >> 24), (char)(c >> 16), (char)(c >> 8), (char)c };
+
+		for (int i = 0; i < 4; i++)
+			if (cc[i] < ' ' || cc[i] > '~')
+				cc[i] = '?';
+		snprintf(buf, size, "%.4s", cc);
+	}
 }
 
 static void

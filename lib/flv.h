@@ -37,6 +37,8 @@ struct flv_info {
 /* 0, or -1 EBADMSG: torn or unknown head (the caller drops the tag and counts). */
 int flv_parse_video(const uint8_t *body, size_t len, struct flv_info *out);
 int flv_parse_audio(const uint8_t *body, size_t len, struct flv_info *out);
+/* As a publisher may know it, also one that we do not carry: "Sorenson H.263", "zzzz", "codec 13". */
+void flv_codec_say(const struct flv_info *info, char *buf, size_t size);
 const char *flv_codec_name(uint32_t codec);	/* "h264" "hevc" "av1" "vp9" "aac" "opus" "mp3" ... */
 
 #define FLV_HEADER_BYTES 13	/* file header + PreviousTagSize0 */
@@ -48,6 +50,8 @@ void flv_write_tag_tail(uint8_t out[FLV_TAG_TAIL_BYTES], uint32_t body_len);
 
 /* AVCDecoderConfigurationRecord / AudioSpecificConfig, payload of the sequence header. */
 int flv_avc_size(const uint8_t *record, size_t len, int *width, int *height);
+/* What an AVCDecoderConfigurationRecord says that most browsers cannot play: a profile's name; NULL: nothing. */
+const char *flv_avc_rare(const uint8_t *record, size_t len);
 /* HEVCDecoderConfigurationRecord, AV1CodecConfigurationRecord, a VP9 key frame; -1 EBADMSG: it does not say. */
 int flv_hevc_size(const uint8_t *record, size_t len, int *width, int *height);
 int flv_av1_size(const uint8_t *record, size_t len, int *width, int *height);

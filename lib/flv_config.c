@@ -141,6 +141,25 @@ flv_avc_size(const uint8_t *record, size_t len, int *width, int *height)
 	return sps_size(record + 8, n, width, height);
 }
 
+const char *
+flv_avc_rare(const uint8_t *record, size_t len)
+{
+	if (len < 2 || record[0] != 1)
+		return NULL;
+	switch (record[1]) {	/* only these may have more than 8 bits or other chroma than 4:2:0 */
+	case 44:
+		return "CAVLC 4:4:4";
+	case 110:
+		return "High 10";
+	case 122:
+		return "High 4:2:2";
+	case 244:
+		return "High 4:4:4";
+	default:
+		return NULL;
+	}
+}
+
 int
 flv_aac_config(const uint8_t *asc, size_t len, int *rate, int *channels)
 {

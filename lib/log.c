@@ -323,6 +323,18 @@ log_warnx(const char *fmt, ...)
 }
 
 void
+log_error(const char *fmt, ...)
+{
+	VLOG(LOG_LEVEL_ERROR, true);
+}
+
+void
+log_errorx(const char *fmt, ...)
+{
+	VLOG(LOG_LEVEL_ERROR, false);
+}
+
+void
 fatal(const char *fmt, ...)
 {
 	VLOG(LOG_LEVEL_ERROR, true);

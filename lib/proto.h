@@ -60,9 +60,13 @@ enum proto_type {
 			 * or .m4s with s<run>_init.mp4. */
 	MSG_OUTPUT_DOWN, /* {output, reason, action:"restart"|"stop"}: judge it dead; the
 			 * supervisor runs the stop ladder; restart: EXITED then follows */
-	MSG_EVENT,	/* {event, ...}: "viewers" {name, n}; "stream_live" {name}; "stream_ended" {name};
-			 * "warning" {name, text}; "publisher_gone" {}: an ingest that completes files;
-			 * "refused" {peer, text}: an ingest before it had a stream; logged now and then;
+	MSG_EVENT,	/* {event, ...}: "viewers" {name, n, sketch}: n distinct players asked this http
+			 * worker; sketch (left out if n is 0): lib/sketch.h in base64, hashed with a key
+			 * that all workers of the host have, for the union over them;
+			 * "stream_live" {name}; "stream_ended" {name}; "warning" {name, text};
+			 * "publisher_gone" {}: an ingest that completes files;
+			 * "refused" {peer, code, name, text, said (bool: it is logged already)}: an ingest
+			 * ends its connection: code "pattern" "protocol" "media" "timeout";
 			 * "recorded" {name, file}: an ingest has closed a raw recording, data_dir/FILE;
 			 * the supervisor sends it on to a jobs worker. */
 	MSG_BYE,	/* {reason}: last message of a child */
@@ -88,7 +92,7 @@ enum proto_type {
 	MSG_REPLY,	/* {rc, body}: rc 0 or an errno-like code; body any JSON */
 	/* CLI -> supervisor, each answered by REPLY */
 	MSG_KICK = 80,	/* {name}: end the stream's publisher connection */
-	MSG_RELOAD,	/* {dry_run}: body {plan: {now:[], new_streams:[], restart:[]}, errors:[]} */
+	MSG_RELOAD,	/* {dry_run}: body {plan: {now:[], new_streams:[], restart:[], failed:[]}, errors:[]} */
 	MSG_SHUTDOWN,	/* {}: graceful stop of millraced */
 };
 

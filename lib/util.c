@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -292,6 +294,39 @@ dir_ensure(const char *path, mode_t mode)
 	return 0;
 }
 
+static bool
+is_program(const char *path)
+{
+	struct stat st;
+
+	if (access(path, X_OK) == -1 || stat(path, &st) == -1)
+		return false;
+	errno = S_ISREG(st.st_mode) ? errno : EACCES;
+	return S_ISREG(st.st_mode);
+}
+
+const char *
+program_find(const char *name, char *out, size_t size)
+{
+	const char *path = getenv("PATH"), *end;
+	int n;
+
+	if (strchr(name, '/') != NULL) {
+		snprintf(out, size, "%s", name);
+		return is_program(out) ? out : NULL;
+	}
+	if (path == NULL || path[0] == '\0')
+		path = "/usr/local/bin:/usr/bin:/bin";
+	for (; *path != '\0'; path = *end == ':' ? end + 1 : end) {
+		end = strchrnul(path, ':');
+		n = snprintf(out, size, "%.*s/%s", (int)(end - path), path, name);
+		if (n > 0 && (size_t)n < size && is_program(out))
+			return out;
+	}
+	errno = ENOENT;
+	return NULL;
+}
+
 int64_t
 disk_free_bytes(const char *path)
 {
@@ -300,4 +335,16 @@ disk_free_bytes(const char *path)
 	if (statvfs(path, &vfs) < 0)
 		return -1;
 	return (int64_t)vfs.f_bavail * (int64_t)vfs.f_frsize;
+}
+
+const char *
+account_name(char *buf, size_t size)
+{
+	struct passwd *pw = getpwuid(geteuid());
+
+	if (pw != NULL)
+		str_copy(buf, pw->pw_name, size);
+	else
+		snprintf(buf, size, "uid %u", (unsigned)geteuid());
+	return buf;
 }

@@ -34,5 +34,9 @@ int file_replace(const char *path, const void *data, size_t len);
 char *file_read(const char *path, size_t max, size_t *len);
 /* Directory 0750 owned by us, no symlink; made if absent. 0 or -1 + errno. */
 int dir_ensure(const char *path, mode_t mode);
+/* The name of the account that we run as, or its number. */
+const char *account_name(char *buf, size_t size);
+/* Where execvp would find name, in PATH or as a path; NULL + errno. */
+const char *program_find(const char *name, char *out, size_t size);
 int64_t disk_free_bytes(const char *path);	/* for us; -1 + errno */
 #endif

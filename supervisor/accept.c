@@ -18,6 +18,7 @@
 
 #include "conf.h"
 #include "log.h"
+#include "supervisor/refusals.h"
 #include "supervisor/supervisor.h"
 #include "util.h"
 
@@ -41,22 +42,28 @@ static struct {
 	char last[160];
 } refusals;
 
+void
+accept_flush(int64_t now)
+{
+	if (refusals.count == 0 || (refusals.said_ms != 0 && now - refusals.said_ms < 1000))
+		return;
+	log_warnx("%u connection%s refused, the last of %s", refusals.count,
+	    refusals.count == 1 ? "" : "s", refusals.last);
+	refusals.said_ms = now;
+	refusals.count = 0;
+}
+
 /* At most one line a second, however many are turned away. */
 static void
 say_refused(const struct sockaddr *peer, const char *why)
 {
 	char host[NET_TEXT];
-	int64_t now = now_ms();
 
-	sv.refused++;
+	net_format_host(peer, host);
+	refusals_count("limit", host, "", why);
 	refusals.count++;
-	if (refusals.said_ms != 0 && now - refusals.said_ms < 1000)
-		return;
-	snprintf(refusals.last, sizeof(refusals.last), "%s: %s", net_format_host(peer, host), why);
-	log_warnx("%u connection%s refused, the last of %s", refusals.count,
-	    refusals.count == 1 ? "" : "s", refusals.last);
-	refusals.said_ms = now;
-	refusals.count = 0;
+	snprintf(refusals.last, sizeof(refusals.last), "%s: %s", host, why);
+	accept_flush(now_ms());
 }
 
 struct survey {

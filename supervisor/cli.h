@@ -4,6 +4,7 @@
  *
  *   cli_main.c    options; cli_help.c the verb table  cli_status.c  status, streams, --watch
  *   cli_place.c   finds config and run_dir            cli_board.c   board -> snapshot
+ *   cli_hint.c    what to type next
  *   cli_ask.c     control.sock, one question          cli_advice.c  snapshot -> warnings
  *   cli_verbs.c   kick reload loglevel stop           cli_json.c    snapshot -> --json
  *   cli_sign.c    sign-url key hash-key               cli_text.c    snapshot -> tables
@@ -30,11 +31,20 @@ struct cli {
 	const char *run_dir;	/* -r, or the config's; NULL until cli_locate() */
 	json_t *conf;		/* NULL until cli_config(), or if it has errors */
 	json_t *peeked;		/* run_dir of a config that has errors */
+	bool conf_own;		/* the config is the one that scripts/run wrote */
 };
+#define CLI_SYSTEM_CONF "/etc/millrace/millrace.yaml"
 /* Reads the config: 0, or -1 after messages on stderr. */
 int cli_config(struct cli *c);
 /* run_dir is known: 0, or -1 after messages. Errors in other keys are shown and survived. */
 int cli_locate(struct cli *c);
+
+/* --- cli_hint.c --- */
+/* What starts the server where our program lies in dir. free(). */
+char *cli_start_command(const struct cli *c, const char *dir);
+void cli_print_start(const struct cli *c, FILE *out);
+/* The message for a file in run_dir that this user may not open. */
+void cli_not_permitted(const struct cli *c, const char *file);
 
 /* --- cli_board.c --- */
 enum cli_state { CLI_STATE_DOWN, CLI_STATE_DEAD, CLI_STATE_HUNG, CLI_STATE_UP };

@@ -138,10 +138,10 @@ cli_advice(const struct cli_snap *s)
 	for (i = 0; i < s->nprocs; i++)
 		advise_process(list, &s->procs[i]);
 	advise_notes(list, s->h.notes);
-	if (s->h.refused > 0)
+	if (s->h.refusals[BOARD_REFUSED_LIMIT] > 0)
 		add(list, "", xasprintf("%llu RTMP connections were turned away since the start: the log says"
 		    " whose and by which of limits.connections, per_address, handshakes",
-		    (unsigned long long)s->h.refused));
+		    (unsigned long long)s->h.refusals[BOARD_REFUSED_LIMIT]));
 	if (s->h.log_dropped > 0)
 		add(list, "", xasprintf("%llu log lines were lost: whoever reads millraced's stderr is too slow",
 		    (unsigned long long)s->h.log_dropped));

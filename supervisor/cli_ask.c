@@ -40,6 +40,14 @@ open_socket(const char *run_dir)
 	return -1;
 }
 
+static void
+not_running(const struct cli *c)
+{
+	fprintf(stderr, "millrace: millraced is not running in %s%s%s\n", c->run_dir,
+	    c->conf_path != NULL ? ", run_dir of " : "", c->conf_path != NULL ? c->conf_path : "");
+	cli_print_start(c, stderr);
+}
+
 int
 cli_connect(const struct cli *c)
 {
@@ -48,13 +56,9 @@ cli_connect(const struct cli *c)
 	if (fd != -1)
 		return fd;
 	if (errno == ENOENT || errno == ECONNREFUSED)
-		fprintf(stderr, "millrace: millraced is not running in %s%s%s\nStart it: millraced%s%s\n",
-		    c->run_dir, c->conf_path != NULL ? ", run_dir of " : "",
-		    c->conf_path != NULL ? c->conf_path : "", c->conf_path != NULL ? " -c " : "",
-		    c->conf_path != NULL ? c->conf_path : "");
+		not_running(c);
 	else if (errno == EACCES || errno == EPERM)
-		fprintf(stderr, "millrace: %s/control.sock: not permitted\nRun this as root, as millraced's user,"
-		    " or as a member of control.group\n", c->run_dir);
+		cli_not_permitted(c, "control.sock");
 	else
 		fprintf(stderr, "millrace: %s/control.sock: %s\n", c->run_dir, strerror(errno));
 	return -1;

@@ -114,27 +114,9 @@ cli_snap_registry(const struct cli_snap *s)
 	return NULL;
 }
 
-/* The first output that was given up, or NULL. */
-static const struct board_output *
-failed_output(const struct cli_snap *s, const struct board_stream **of)
-{
-	const struct board_stream *b;
-	uint32_t i;
-
-	for (b = s->streams; b < s->streams + s->nstreams; b++)
-		for (i = 0; i < b->noutputs && i < BOARD_OUTPUTS; i++)
-			if (strcmp(b->outputs[i].state, "failed") == 0) {
-				*of = b;
-				return &b->outputs[i];
-			}
-	return NULL;
-}
-
 const char *
 cli_snap_health(const struct cli_snap *s, char *buf, size_t size)
 {
-	const struct board_stream *of;
-	const struct board_output *failed = failed_output(s, &of);
 	char age[CLI_FORMAT];
 
 	if (s->state == CLI_STATE_DOWN || s->state == CLI_STATE_DEAD)
@@ -144,8 +126,6 @@ cli_snap_health(const struct cli_snap *s, char *buf, size_t size)
 		    cli_seconds(s->beat_age_ms, age));
 	else if (s->h.health[0] != '\0')
 		snprintf(buf, size, "%s", s->h.health);
-	else if (failed != NULL)
-		snprintf(buf, size, "output %s of %s has failed", failed->kind, of->name);
 	else
 		snprintf(buf, size, "healthy");
 	return buf;

@@ -23,7 +23,7 @@ static const struct cli_verb verbs[] = {
 	{ "key", "NAME", "a new random key for a stream, and its line for the config", cli_key },
 	{ "hash-key", "[KEY]", "the hash of a key of your own, from stdin if not given", cli_hash_key },
 	{ "version", "", "print the version", cli_version },
-	{ "help", "[VERB|CONFIG.KEY]", "this, or one verb, or one key of the config", cli_help },
+	{ "help", "[VERB|SECTION|KEY]", "this, or one verb, a section or a key of the config", cli_help },
 };
 #define NVERBS (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -33,7 +33,8 @@ cli_print_usage(FILE *out)
 	char usage[100];
 	size_t i;
 
-	fprintf(out, "usage: millrace [-c FILE | -r RUN_DIR] VERB ...\n");
+	fprintf(out, "usage: millrace [-c FILE | -r RUN_DIR] VERB ...\n"
+	    "       millrace --help | --version\n");
 	for (i = 0; i < NVERBS; i++) {
 		snprintf(usage, sizeof(usage), "%s %s", verbs[i].name, verbs[i].arguments);
 		if (strlen(usage) > 27)
@@ -68,18 +69,35 @@ cli_usage_error(const char *verb, const char *text)
 }
 
 static int
+help_section(const char *path)
+{
+	char *all = conf_children(path), *text;
+
+	text = xasprintf("%s is a section; its keys: %s", path, all);
+	cli_wrap(stdout, "", 4, text);
+	printf("One of them: millrace help %s.%.*s\n", path, (int)strcspn(all, ","), all);
+	free(text);
+	free(all);
+	return CLI_OK;
+}
+
+static int
 help_key(const char *path)
 {
 	static const char *const classes[] = {
 		"at once", "for new streams and connections", "by a restart of millraced",
 	};
-	char buf[CONF_NAME];
+	char buf[CONF_NAME], *all;
 	const char *near = conf_nearest(path, buf);
 	int i = conf_find(path);
 
+	if (i == -1 && conf_is_section(path))
+		return help_section(path);
 	if (i == -1) {
-		fprintf(stderr, "millrace: \"%s\" is neither a verb nor a key%s%s\n", path,
-		    near != NULL ? "; did you mean " : "", near != NULL ? near : "");
+		all = near == NULL ? conf_children("") : NULL;
+		fprintf(stderr, "millrace: \"%s\" is neither a verb nor a key; %s %s\n", path,
+		    near != NULL ? "did you mean" : "sections and keys are", near != NULL ? near : all);
+		free(all);
 		return CLI_USAGE;
 	}
 	cli_wrap(stdout, "", 0, conf_keys[i].doc);
@@ -98,7 +116,9 @@ cli_help(struct cli *c, int argc, char **argv)
 		cli_print_usage(stdout);
 	else if (v != NULL)
 		printf("usage: millrace %s %s\n%s\n", v->name, v->arguments, v->doc);
-	else
+	if (v != NULL && conf_is_section(v->name))	/* streams is both */
+		return help_section(v->name);
+	if (argc > 1 && v == NULL)
 		return help_key(argv[1]);
 	return CLI_OK;
 }

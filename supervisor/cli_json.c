@@ -182,6 +182,28 @@ hosts(const struct cli_snap *s)
 	    (json_int_t)s->beat_age_ms);
 }
 
+static json_t *
+refused_by_reason(const struct cli_snap *s)
+{
+	json_t *o = json_object();
+	unsigned i;
+
+	for (i = 0; i < BOARD_REFUSALS; i++)
+		json_object_set_new(o, board_refusal_name(i), json_integer((json_int_t)s->h.refusals[i]));
+	return o;
+}
+
+static json_t *
+last_refused(const struct cli_snap *s)
+{
+	const struct board_refused *r = &s->h.last_refused;
+
+	if (r->wall_ms == 0)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:s, s:o}", "at", date(r->wall_ms), "peer", text(r->peer),
+	    "name", text(r->name), "reason", board_refusal_name(r->reason), "text", text(r->text));
+}
+
 json_t *
 cli_json_status(const struct cli_snap *s)
 {
@@ -202,6 +224,8 @@ cli_json_status(const struct cli_snap *s)
 	json_object_set_new(o, "connections", json_integer(s->h.connections));
 	json_object_set_new(o, "accepted", json_integer((json_int_t)s->h.accepted));
 	json_object_set_new(o, "refused", json_integer((json_int_t)s->h.refused));
+	json_object_set_new(o, "refused_by_reason", refused_by_reason(s));
+	json_object_set_new(o, "last_refused", last_refused(s));
 	json_object_set_new(o, "log_dropped", json_integer((json_int_t)s->h.log_dropped));
 	json_object_set_new(o, "ffmpeg", text(s->h.ffmpeg));
 	json_object_set_new(o, "redis", redis(s));

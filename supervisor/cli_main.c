@@ -1,11 +1,12 @@
 /*
- * cli_main.c - millrace: options, then the verb.
+ * cli_main.c - millrace: options, then the verb (`millrace VERB --help` is `millrace help VERB`).
  *
  * A verb is a function of cli.h; it gets its arguments and gives the exit code. Exit codes:
  * 0 done or healthy, 1 failed or something is wrong, 2 wrong usage or config, 3 not running.
  */
+#include <getopt.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "log.h"
 #include "supervisor/cli.h"
@@ -18,16 +19,35 @@ no_such_verb(const char *name)
 	return CLI_USAGE;
 }
 
+static int
+run_verb(struct cli *c, int argc, char **argv)
+{
+	const struct cli_verb *v = cli_find_verb(argv[0]);
+	char *help[] = { (char *)"help", argv[0], NULL };
+	int code;
+
+	if (v == NULL)
+		return no_such_verb(argv[0]);
+	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+		return cli_help(c, 2, help);
+	code = v->run(c, argc, argv);
+	json_decref(c->conf);
+	json_decref(c->peeked);
+	return code;
+}
+
 int
 main(int argc, char **argv)
 {
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
+	};
 	struct cli c = { 0 };
-	const struct cli_verb *v;
-	int ch, code;
+	int ch;
 
 	log_init("millrace");
 	/* "+": options of a verb are the verb's. */
-	while ((ch = getopt(argc, argv, "+c:r:hV")) != -1)
+	while ((ch = getopt_long(argc, argv, "+c:r:hV", options, NULL)) != -1)
 		switch (ch) {
 		case 'c':
 			c.conf_path = optarg;
@@ -47,11 +67,5 @@ main(int argc, char **argv)
 		cli_print_usage(stderr);
 		return CLI_USAGE;
 	}
-	v = cli_find_verb(argv[optind]);
-	if (v == NULL)
-		return no_such_verb(argv[optind]);
-	code = v->run(&c, argc - optind, argv + optind);
-	json_decref(c.conf);
-	json_decref(c.peeked);
-	return code;
+	return run_verb(&c, argc - optind, argv + optind);
 }

@@ -3,7 +3,8 @@
  * scripts/run wrote for this user, the system's.
  *
  * The config is read with this shell's environment; where the server got its variables from
- * elsewhere, -r RUN_DIR needs none of it.
+ * elsewhere, -r RUN_DIR needs none of it. The system's config is readable by root and the
+ * server only (it may hold secrets): others look in the default run_dir.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,8 +16,6 @@
 #include "supervisor/conf_table.h"
 #include "supervisor/supervisor.h"
 #include "util.h"
-
-#define SYSTEM_CONF "/etc/millrace/millrace.yaml"
 
 /* ${XDG_STATE_HOME:-~/.local/state}/millrace/millrace.yaml, or "". */
 static const char *
@@ -40,13 +39,15 @@ find_config(struct cli *c)
 
 	if (env != NULL && env[0] != '\0')
 		c->conf_path = env;
-	else if (access(own_config(own, sizeof(own)), F_OK) == 0)
+	else if (access(own_config(own, sizeof(own)), F_OK) == 0) {
 		c->conf_path = own;
-	else if (access(SYSTEM_CONF, F_OK) == 0 || errno == EACCES)
-		c->conf_path = SYSTEM_CONF;
+		c->conf_own = true;
+	}
+	if (c->conf_path == NULL && (access(CLI_SYSTEM_CONF, F_OK) == 0 || errno == EACCES))
+		c->conf_path = CLI_SYSTEM_CONF;
 	if (c->conf_path != NULL)
 		return 0;
-	fprintf(stderr, "millrace: no config found: neither -c FILE, $MILLRACE_CONFIG, %s nor " SYSTEM_CONF
+	fprintf(stderr, "millrace: no config found: neither -c FILE, $MILLRACE_CONFIG, %s nor " CLI_SYSTEM_CONF
 	    "\nSay which: millrace -c FILE ..., or where the server runs: millrace -r RUN_DIR ...\n", own);
 	return -1;
 }
@@ -61,6 +62,12 @@ print_errors(const json_t *errors)
 		fprintf(stderr, "%s\n", json_string_value(e));
 }
 
+static bool
+unreadable(const struct cli *c)
+{
+	return access(c->conf_path, R_OK) == -1 && errno == EACCES;
+}
+
 int
 cli_config(struct cli *c)
 {
@@ -68,7 +75,10 @@ cli_config(struct cli *c)
 
 	if (c->conf_path != NULL || find_config(c) == 0)
 		c->conf = conf_load(c->conf_path, errors);
-	print_errors(errors);
+	if (c->conf_path != NULL && unreadable(c))
+		fprintf(stderr, "millrace: %s: not readable by you: use sudo\n", c->conf_path);
+	else
+		print_errors(errors);
 	json_decref(errors);
 	return c->conf != NULL ? 0 : -1;
 }
@@ -116,6 +126,20 @@ locate_without(struct cli *c, const json_t *errors)
 	return 0;
 }
 
+/* What members of control.group see: the directory must be there, what is in it says the rest. */
+static int
+locate_default(struct cli *c)
+{
+	const char *run_dir = conf_keys[conf_find("run_dir")].standard;
+
+	if (strcmp(c->conf_path, CLI_SYSTEM_CONF) == 0 && access(run_dir, F_OK) == 0) {
+		c->run_dir = run_dir;
+		return 0;
+	}
+	fprintf(stderr, "millrace: %s: not readable by you: use sudo, or -r RUN_DIR\n", c->conf_path);
+	return -1;
+}
+
 int
 cli_locate(struct cli *c)
 {
@@ -126,6 +150,8 @@ cli_locate(struct cli *c)
 		return 0;
 	if (c->conf_path == NULL && find_config(c) == -1)
 		return -1;
+	if (unreadable(c))
+		return locate_default(c);
 	errors = json_array();
 	c->conf = conf_load(c->conf_path, errors);
 	if (c->conf != NULL)

@@ -82,8 +82,7 @@ read_snap(struct cli *c, struct cli_snap *s)
 {
 	if (cli_snap_read(s, c->run_dir) == -1) {
 		if (errno == EACCES)
-			fprintf(stderr, "millrace: %s/board: not permitted\nRun this as root, as millraced's user,"
-			    " or as a member of control.group\n", c->run_dir);
+			cli_not_permitted(c, "board");
 		else if (errno == EPROTO)
 			fprintf(stderr, "millrace: %s/board is of another version of millraced: use its millrace\n",
 			    c->run_dir);
@@ -115,9 +114,10 @@ print_view(const struct cli *c, const struct cli_snap *s, const struct view *v, 
 		if (s->state >= CLI_STATE_HUNG)
 			print_elsewhere(s, out);
 	}
-	if (s->state < CLI_STATE_HUNG && !v->json)
-		fprintf(out, "(looked in %s) Start it: millraced%s%s\n", c->run_dir,
-		    c->conf_path != NULL ? " -c " : "", c->conf_path != NULL ? c->conf_path : "");
+	if (s->state < CLI_STATE_HUNG && !v->json) {
+		fprintf(out, "(looked in %s) ", c->run_dir);
+		cli_print_start(c, out);
+	}
 }
 
 /* One picture. Exit code, or -1 after a message. */

@@ -29,11 +29,25 @@ print_redis(const struct cli_snap *s, FILE *out)
 
 	if (r == NULL || (r->redis_up != 1 && r->redis_since_ms == 0))
 		return;		/* it has not tried yet */
-	fprintf(out, "  redis %s", r->redis_up == 1 ? "up" : "AWAY");
+	/* Right after the start the supervisor gives it time, and so do we. */
+	fprintf(out, "  redis %s", r->redis_up == 1 ? "up" : s->h.health[0] != '\0' ? "AWAY" : "connecting");
 	if (r->redis_since_ms > 0)
 		fprintf(out, " %s", cli_age(s->h.beat_ms - r->redis_since_ms, age));
 	if (r->events_waiting > 0)
 		fprintf(out, ", %llu events wait", (unsigned long long)r->events_waiting);
+}
+
+static void
+print_refused(const struct cli_snap *s, FILE *out)
+{
+	const struct board_refused *r = &s->h.last_refused;
+	char age[CLI_FORMAT], first[200];
+
+	if (r->wall_ms == 0)
+		return;
+	snprintf(first, sizeof(first), "last refused: %s ago %s%s%s: ", cli_age(s->wall_ms - r->wall_ms, age),
+	    r->peer, r->name[0] != '\0' ? " as " : "", r->name);
+	cli_wrap(out, first, 2, r->text);
 }
 
 static void
@@ -51,6 +65,7 @@ print_head(const struct cli_snap *s, FILE *out)
 	    s->h.connections, (unsigned long long)s->h.accepted);
 	print_redis(s, out);
 	fputc('\n', out);
+	print_refused(s, out);
 }
 
 static void
@@ -169,11 +184,13 @@ print_outputs(const struct cli_snap *s, FILE *out)
 	};
 	struct cli_table *t = cli_table_new(columns);
 	const struct board_output *o;
+	bool any = false;
 	unsigned i, j;
 
 	for (i = 0; i < s->nstreams; i++)
 		for (j = 0; j < s->streams[i].noutputs && j < BOARD_OUTPUTS; j++) {
 			o = &s->streams[i].outputs[j];
+			any = true;
 			cli_table_cell(t, "%s %s", s->streams[i].name, o->kind);
 			cli_table_cell(t, "%s", o->state);
 			cli_table_cell(t, o->pid > 0 ? "%d" : "-", o->pid);
@@ -181,7 +198,7 @@ print_outputs(const struct cli_snap *s, FILE *out)
 			usage_cells(t, o->pid, 0);
 			cli_table_cell(t, "%s", o->reason);
 		}
-	if (s->nstreams > 0)
+	if (any)
 		fputc('\n', out);
 	cli_table_print(t, out, CLI_WIDTH);
 }

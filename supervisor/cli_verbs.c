@@ -57,7 +57,7 @@ static int
 print_plan(const json_t *body, bool dry_run)
 {
 	const json_t *plan = json_object_get(body, "plan"), *errors = json_object_get(body, "errors"), *e;
-	size_t i, n;
+	size_t i, n, failed;
 
 	json_array_foreach(errors, i, e)
 		fprintf(stderr, "%s\n", json_string_value(e));
@@ -70,9 +70,10 @@ print_plan(const json_t *body, bool dry_run)
 	    "holds for new streams, running ones keep the old value");
 	n += print_part(plan, "restart", dry_run ? "would need a restart" :
 	    "needs a restart of millraced, until then the old value holds");
-	if (n == 0)
+	failed = print_part(plan, "failed", "could not be changed, the old value holds");
+	if (n + failed == 0)
 		printf("nothing differs from what millraced uses\n");
-	return CLI_OK;
+	return failed == 0 ? CLI_OK : CLI_FAILING;
 }
 
 int

@@ -66,13 +66,18 @@ conf_set(json_t *root, const char *path, json_t *value)
 static void
 unknown_key(struct loader *l, const char *path, unsigned line)
 {
-	char buf[CONF_NAME];
-	const char *near = conf_nearest(path, buf);
+	char buf[CONF_NAME], section[PATH_MAX_LEN], *all;
+	const char *near = conf_nearest(path, buf), *dot = strrchr(path, '.');
 
-	if (near != NULL)
+	if (near != NULL) {
 		conf_error(&l->errors, line, "unknown key \"%s\"; did you mean %s?", path, near);
-	else
-		conf_error(&l->errors, line, "unknown key \"%s\"; millrace.yaml(5) lists them all", path);
+		return;
+	}
+	snprintf(section, sizeof(section), "%.*s", dot != NULL ? (int)(dot - path) : 0, path);
+	all = conf_children(section);
+	conf_error(&l->errors, line, "unknown key \"%s\"; %s%s %s", path,
+	    dot != NULL ? section : "at the top", dot != NULL ? " has" : " there are", all);
+	free(all);
 }
 
 static void walk(struct loader *l, const struct conf_node *map, const char *prefix);
@@ -165,13 +170,15 @@ conf_load(const char *path, json_t *errors)
 	struct conf_errors e = { .file = path, .list = errors };
 	json_t *conf;
 	size_t len;
-	char *text;
+	char *text, who[64];
 
 	text = file_read(path, CONF_FILE_MAX, &len);
 	if (text == NULL) {
 		if (errno == ENOENT)
 			conf_error(&e, 0, "no such file; copy etc/millrace.yaml (installed: "
 			    "/usr/share/doc/millrace/millrace.yaml) there, it works as it stands");
+		else if (errno == EACCES)
+			conf_error(&e, 0, "not readable by %s", account_name(who, sizeof(who)));
 		else
 			conf_error(&e, 0, "%s", strerror(errno));
 		return NULL;

@@ -20,10 +20,16 @@
 int
 conf_check_listener(const char *path, const char *text, unsigned line, struct conf_errors *e)
 {
+	const char *colon = strrchr(text, ':');
 	struct net_addr addr;
+	int64_t port;
 
 	if (net_parse(text, &addr) == 0)
 		return 0;
+	if (colon != NULL && conf_parse_int(colon + 1, &port) == 0 && port > 65535) {
+		conf_error(e, line, "%s: \"%s\": port above 65535", path, text);
+		return -1;
+	}
 	conf_error(e, line, "%s: \"%s\" is no address: want \":1935\", \"127.0.0.1:1935\" or \"[::1]:1935\""
 	    " (numbers, no host names)", path, text);
 	return -1;
@@ -193,8 +199,8 @@ check_record_path(const json_t *conf, const unsigned *lines, struct conf_errors 
 	if (n != 0 && (n > RECORD_PATH_MAX || strncmp(path, "recordings/", 11) != 0 || strstr(path, "/.") != NULL ||
 	    strstr(path, "//") != NULL || strstr(path, "{start}") == NULL || strcmp(path + n - 4, ".mp4") != 0))
 		conf_error(e, line_of(lines, "streams.record.path", NULL), "streams.record.path must be like "
-		    "recordings/{stream}/{start}.mp4: under recordings/, with {start} in it, not hidden, .mp4, of at most "
-		    "%d characters", RECORD_PATH_MAX);
+		    "recordings/{stream}/{start}.mp4: under recordings/, with {start} in it, not hidden, .mp4, of "
+		    "at most %d characters", RECORD_PATH_MAX);
 }
 
 void

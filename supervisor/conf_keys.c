@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "supervisor/conf_table.h"
+#include "util.h"
 
 #define KIB(n) ((int64_t)(n) << 10)
 #define MIB(n) ((int64_t)(n) << 20)
@@ -208,7 +209,7 @@ const struct conf_key conf_keys[] = {
 	    "pause first.", false },
 	{ "control.group", CONF_TEXT, "\"\"", CONF_RESTART, 0, 0, 0, NULL,
 	    "Members of this group may use millrace besides root and millraced's own "
-	    "user.", false },
+	    "user, who must be a member, too: adduser millrace GROUP.", false },
 	{ "ffmpeg.path", CONF_TEXT, "ffmpeg", CONF_RESTART, 0, 0, 0, NULL,
 	    "The ffmpeg to use; without a slash it is searched in PATH.", false },
 	{ "log.format", CONF_CHOICE, "logfmt", CONF_LIVE, SEE_ALL, 0, 0, "logfmt|json",
@@ -231,6 +232,39 @@ conf_find(const char *path)
 		if (strcmp(conf_keys[i].path, path) == 0)
 			return (int)i;
 	return -1;
+}
+
+/* The part of path below section up to the next dot; its length in *len, 0 if path is elsewhere. */
+static const char *
+child_of(const char *path, const char *section, size_t *len)
+{
+	size_t n = strlen(section);
+
+	*len = 0;
+	if (n > 0 && (strncmp(path, section, n) != 0 || path[n++] != '.'))
+		return path;
+	*len = strcspn(path + n, ".");
+	return path + n;
+}
+
+char *
+conf_children(const char *section)
+{
+	const char *name, *last = "";
+	char *all = xstrdup(""), *longer;
+	size_t i, len, last_len = 0;
+
+	for (i = 0; i < conf_nkeys; i++) {	/* a section's keys stand together */
+		name = child_of(conf_keys[i].path, section, &len);
+		if (len == 0 || (len == last_len && strncmp(name, last, len) == 0))
+			continue;
+		longer = xasprintf("%s%s%.*s", all, all[0] != '\0' ? ", " : "", (int)len, name);
+		free(all);
+		all = longer;
+		last = name;
+		last_len = len;
+	}
+	return all;
 }
 
 bool

@@ -83,7 +83,7 @@ const char *
 conf_nearest(const char *path, char buf[CONF_NAME])
 {
 	unsigned least = ~0u;
-	size_t i, len = strlen(path);
+	size_t i, len = strlen(last_part(path));	/* a section's name is no merit */
 	const char *known, *dot;
 
 	buf[0] = '\0';
@@ -93,5 +93,6 @@ conf_nearest(const char *path, char buf[CONF_NAME])
 		for (dot = strchr(known, '.'); dot != NULL; dot = strchr(dot + 1, '.'))
 			consider(path, known, (size_t)(dot - known), &least, buf);
 	}
-	return least <= 2 || least <= len / 3 ? buf : NULL;
+	/* Two typing errors in a word of three letters are another word. */
+	return least <= (len < 5 ? 1 : 2) || least <= len / 3 ? buf : NULL;
 }

@@ -37,6 +37,8 @@ show_url(const char *url)
 {
 	const char *slashes = strstr(url, "://"), *at = strrchr(url, '@');
 
+	if (url[0] == '\0')
+		return xstrdup("\"\"");
 	if (slashes == NULL || at == NULL || at < slashes)
 		return xstrdup(url);
 	return xasprintf("%.*s://***%s", (int)(slashes - url), url, at);
@@ -80,7 +82,8 @@ add(json_t *list, const struct conf_key *k, const json_t *old, const json_t *new
 json_t *
 conf_plan(const json_t *from, const json_t *to)
 {
-	json_t *plan = json_pack("{s:[], s:[], s:[]}", "now", "new_streams", "restart");
+	json_t *plan = json_pack("{s:[], s:[], s:[], s:[]}", "now", "new_streams", "restart",
+	    "failed");
 	json_t *lists[] = {
 		[CONF_LIVE] = json_object_get(plan, "now"),
 		[CONF_NEW_STREAMS] = json_object_get(plan, "new_streams"),

@@ -42,6 +42,9 @@ extern const size_t conf_nkeys;
 int conf_find(const char *path);
 /* Is path a section: the beginning of keys? */
 bool conf_is_section(const char *path);
+/* "listen, chunk_size, ...": the keys of a section; of "" the keys and sections at the
+ * top. free(). */
+char *conf_children(const char *section);
 /* The key or section that path most likely means, in buf; NULL if nothing is near. */
 #define CONF_NAME 65
 const char *conf_nearest(const char *path, char buf[CONF_NAME]);

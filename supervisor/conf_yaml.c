@@ -16,6 +16,8 @@ struct reader {
 	yaml_parser_t parser;
 	struct conf_errors *errors;
 	unsigned nodes;
+	const char *text;
+	size_t len;
 };
 
 static struct conf_node *read_node(struct reader *r, yaml_event_t *ev, unsigned depth);
@@ -44,6 +46,19 @@ conf_node_is_null(const struct conf_node *n)
 	    strcmp(n->text, "~") == 0 || strcmp(n->text, "null") == 0);
 }
 
+/* Most YAML errors of people; libyaml's words for it name a token. */
+static bool
+indented_by_tab(const struct reader *r, unsigned line)
+{
+	const char *p = r->text, *end = r->text + r->len;
+
+	while (--line > 0 && p != NULL && (p = memchr(p, '\n', (size_t)(end - p))) != NULL)
+		p++;
+	while (p != NULL && p < end && *p == ' ')
+		p++;
+	return p != NULL && p < end && *p == '\t';
+}
+
 static int
 next_event(struct reader *r, yaml_event_t *ev)
 {
@@ -55,6 +70,8 @@ next_event(struct reader *r, yaml_event_t *ev)
 	line = (unsigned)p->problem_mark.line + 1;
 	if (p->error == YAML_READER_ERROR)	/* it has no mark */
 		conf_error(r->errors, (unsigned)p->mark.line + 1, "not UTF-8 text: %s", p->problem);
+	else if (indented_by_tab(r, line))
+		conf_error(r->errors, line, "a tab: indent with spaces");
 	else
 		conf_error(r->errors, line, "not YAML: %s%s%s", p->context != NULL ? p->context : "",
 		    p->context != NULL ? ": " : "", p->problem != NULL ? p->problem : "broken");
@@ -262,7 +279,7 @@ read_document(struct reader *r)
 struct conf_node *
 conf_yaml_parse(const char *text, size_t len, struct conf_errors *e)
 {
-	struct reader r = { .errors = e };
+	struct reader r = { .errors = e, .text = text, .len = len };
 	struct conf_node *root;
 
 	if (len > CONF_FILE_MAX) {

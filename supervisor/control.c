@@ -257,15 +257,21 @@ open_to_group(void)
 {
 	const char *name = conf_str(sv.conf, "control.group");
 	struct group *gr = name[0] != '\0' ? getgrnam(name) : NULL;
+	char note[400], who[64];
 
 	if (name[0] == '\0')
 		return;
-	if (gr == NULL)
-		report_note("control.group: there is no such group");
-	else if (give("control.sock", gr->gr_gid) == -1 || give("board", gr->gr_gid) == -1 ||
-	    give("", gr->gr_gid) == -1)
-		report_note("control.group: the account millraced runs as is not a member of it");
-	else
+	if (gr == NULL) {
+		snprintf(note, sizeof(note), "control.group: there is no group \"%.60s\": addgroup --system %.60s,"
+		    " then restart", name, name);
+		report_note(note);
+	} else if (give("control.sock", gr->gr_gid) == -1 || give("board", gr->gr_gid) == -1 ||
+	    give("", gr->gr_gid) == -1) {
+		snprintf(note, sizeof(note), "control.group: members of \"%.60s\" cannot use millrace yet, because"
+		    " %s, which millraced runs as, is none of them: adduser %s %.60s, then restart", name,
+		    account_name(who, sizeof(who)), who, name);
+		report_note(note);
+	} else
 		group = gr->gr_gid;
 }
 
@@ -278,7 +284,7 @@ control_start(void)
 	address.sun_family = AF_UNIX;
 	if (path_join(address.sun_path, sizeof(address.sun_path), conf_str(sv.conf, "run_dir"),
 	    "control.sock") == -1) {
-		log_warnx("run_dir is too long for a socket");
+		log_errorx("run_dir is too long for a socket");
 		return -1;
 	}
 	/* data_dir's lock says that whoever left this behind is gone. */
@@ -290,7 +296,7 @@ control_start(void)
 	rc = bind(listener, (struct sockaddr *)&address, sizeof(address));
 	umask(mask);
 	if (rc == -1 || listen(listener, CONTROL_CLIENTS) == -1) {
-		log_warn("%s", address.sun_path);
+		log_error("%s", address.sun_path);
 		return -1;
 	}
 	open_to_group();

@@ -66,7 +66,7 @@ apply(json_t *to, json_t *plan)
 
 	keep_until_restart(to, from);
 	sv.conf = to;
-	listen_reload(from, to, json_object_get(plan, "restart"));
+	listen_reload(from, to, plan);
 	json_decref(from);
 	apply_log();
 	child_send_config();
@@ -74,6 +74,7 @@ apply(json_t *to, json_t *plan)
 	log_list(plan, "now", "changed now");
 	log_list(plan, "new_streams", "for new streams");
 	log_list(plan, "restart", "needs a restart");
+	/* report_note() has logged what failed */
 	log_info("configuration %s was read again", sv.conf_path);
 }
 
@@ -85,8 +86,8 @@ control_reload(bool dry_run)
 
 	if (to == NULL) {
 		log_errors(errors);
-		return json_pack("{s:{s:[], s:[], s:[]}, s:o}", "plan", "now", "new_streams", "restart",
-		    "errors", errors);
+		return json_pack("{s:{s:[], s:[], s:[], s:[]}, s:o}", "plan", "now", "new_streams",
+		    "restart", "failed", "errors", errors);
 	}
 	plan = conf_plan(sv.conf, to);
 	if (dry_run)

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "landlock.h"
+#include "util.h"
 
 #define EXIT_NOT_LOCKED 126
 #define EXIT_NOT_FOUND 127
@@ -55,30 +56,6 @@ find_profile(const char *name)
 			return &profiles[i];
 	errno = EINVAL;
 	die(EXIT_NOT_LOCKED, "profile", name);
-	return NULL;
-}
-
-/* execvp's search, done before the sandbox so that the program's own folder can be allowed. */
-static const char *
-find_program(const char *name, char *out, size_t size)
-{
-	const char *path = getenv("PATH"), *end;
-	char resolved[PATH_MAX];
-	int n;
-
-	if (strchr(name, '/') != NULL) {
-		snprintf(out, size, "%s", name);
-		return realpath(out, resolved) != NULL ? out : NULL;
-	}
-	if (path == NULL || path[0] == '\0')
-		path = "/usr/local/bin:/usr/bin:/bin";
-	for (; *path != '\0'; path = *end == ':' ? end + 1 : end) {
-		end = strchrnul(path, ':');
-		n = snprintf(out, size, "%.*s/%s", (int)(end - path), path, name);
-		if (n > 0 && (size_t)n < size && access(out, X_OK) == 0)
-			return out;
-	}
-	errno = ENOENT;
 	return NULL;
 }
 
@@ -213,7 +190,8 @@ main(int argc, char **argv)
 		return EXIT_NOT_LOCKED;
 	}
 	p = find_profile(argv[1]);
-	program = find_program(argv[i + 1], path, sizeof(path));
+	/* Before the sandbox, so that the program's own folder can be allowed. */
+	program = program_find(argv[i + 1], path, sizeof(path));
 	if (program == NULL)
 		die(EXIT_NOT_FOUND, "cannot find", argv[i + 1]);
 	set_limit(RLIMIT_CORE, 0);

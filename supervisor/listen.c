@@ -20,6 +20,7 @@
 #define LISTEN_BACKLOG 1024
 
 static bool rtmp_changed, http_changed;
+static char *notes[2];		/* standing: what the last reload could not open of rtmp, http */
 
 static const char *
 address_at(const json_t *list, size_t i)
@@ -31,18 +32,20 @@ address_at(const json_t *list, size_t i)
 static void
 explain(const struct net_addr *addr, const char *text, const char *key, char *buf, size_t size)
 {
+	/* While we run, a reload is enough once the port is free. */
 	int e = errno;
+	const char *or = sv.board != NULL && e == EADDRINUSE ? "free it and `millrace reload`, or " : "";
 	char holder[100];
 
 	if (e == EADDRINUSE && listen_holder(addr, holder, sizeof(holder))[0] != '\0')
-		snprintf(buf, size, "cannot listen on %s: taken by %s; change %s in %s", text, holder,
-		    key, sv.conf_path);
+		snprintf(buf, size, "cannot listen on %s: taken by %s; %schange %s in %s", text, holder,
+		    or, key, sv.conf_path);
 	else if (e == EACCES)
 		snprintf(buf, size, "cannot listen on %s: ports below 1024 need root at the start; "
 		    "change %s in %s", text, key, sv.conf_path);
 	else
-		snprintf(buf, size, "cannot listen on %s: %s; change %s in %s", text, strerror(e), key,
-		    sv.conf_path);
+		snprintf(buf, size, "cannot listen on %s: %s; %schange %s in %s", text, strerror(e), or,
+		    key, sv.conf_path);
 }
 
 /* A descriptor, or -1 and the reason in why. */
@@ -73,7 +76,7 @@ open_list(const char *key, int **fds, int *nfds)
 	for (i = 0; i < n; i++) {
 		(*fds)[i] = open_one(address_at(list, i), key, why, sizeof(why));
 		if ((*fds)[i] == -1) {
-			log_warnx("%s", why);
+			log_errorx("%s", why);
 			return -1;
 		}
 		*nfds = (int)i + 1;
@@ -107,6 +110,8 @@ close_list(int **fds, int *nfds)
 void
 listen_close_all(void)
 {
+	report_unnote(&notes[0]);
+	report_unnote(&notes[1]);
 	close_list(&sv.listen_rtmp, &sv.nlisten_rtmp);
 	close_list(&sv.listen_http, &sv.nlisten_http);
 }
@@ -137,16 +142,16 @@ close_missing(const int *a, int na, const int *b, int nb)
 	}
 }
 
-/* True if the list changed and stands; else nothing has changed. */
+/* True if the list changed and stands; else nothing has changed, and *note may say why. */
 static bool
-reload_list(const char *key, const json_t *from, const json_t *to, json_t *restart, int **fds,
-    int *nfds)
+reload_list(const char *key, const json_t *from, const json_t *to, char **note, int **fds, int *nfds)
 {
 	json_t *old = conf_get(from, key), *new = conf_get(to, key);
 	size_t i, n = json_array_size(new);
 	int *fresh;
 	char why[400];
 
+	report_unnote(note);
 	if (json_equal(old, new))
 		return false;
 	fresh = xcalloc(n + 1, sizeof(*fresh));
@@ -155,8 +160,8 @@ reload_list(const char *key, const json_t *from, const json_t *to, json_t *resta
 		if (fresh[i] == -1)
 			fresh[i] = open_one(address_at(new, i), key, why, sizeof(why));
 		if (fresh[i] == -1) {
-			log_warnx("%s", why);
-			json_array_append_new(restart, msg_text(why, strlen(why)));
+			*note = xasprintf("%s: %s", key, why);
+			report_note(*note);
 			close_missing(fresh, (int)i, *fds, *nfds);
 			free(fresh);
 			json_array_clear(new);
@@ -182,18 +187,36 @@ reload_done_cb(evutil_socket_t fd, short what, void *ctx)
 	rtmp_changed = http_changed = false;
 }
 
-void
-listen_reload(const json_t *from, json_t *to, json_t *restart)
+/* The plan said that it changes now: it does not. */
+static void
+move_failed(json_t *plan, const char *key, const char *note)
 {
+	json_t *now = json_object_get(plan, "now"), *line;
+	size_t i, len = strlen(key);
+
+	if (note == NULL)
+		return;
+	json_array_foreach(now, i, line)
+		if (strncmp(json_string_value(line), key, len) == 0 && json_string_value(line)[len] == ':')
+			break;
+	if (i < json_array_size(now))
+		json_array_remove(now, i);
+	json_array_append_new(json_object_get(plan, "failed"), msg_text(note, strlen(note)));
+}
+
+void
+listen_reload(const json_t *from, json_t *to, json_t *plan)
+{
+	bool rtmp = !json_equal(conf_get(from, "rtmp.listen"), conf_get(to, "rtmp.listen"));
 	struct timeval now = { 0, 0 };
 
-	if (!json_equal(conf_get(from, "rtmp.listen"), conf_get(to, "rtmp.listen"))) {
+	if (rtmp)
 		accept_stop();
-		reload_list("rtmp.listen", from, to, restart, &sv.listen_rtmp, &sv.nlisten_rtmp);
-		rtmp_changed = true;
-	}
-	http_changed |= reload_list("http.listen", from, to, restart, &sv.listen_http,
-	    &sv.nlisten_http);
+	rtmp_changed |= rtmp;
+	reload_list("rtmp.listen", from, to, &notes[0], &sv.listen_rtmp, &sv.nlisten_rtmp);
+	http_changed |= reload_list("http.listen", from, to, &notes[1], &sv.listen_http, &sv.nlisten_http);
+	move_failed(plan, "rtmp.listen", notes[0]);
+	move_failed(plan, "http.listen", notes[1]);
 	if (rtmp_changed || http_changed)
 		event_base_once(sv.base, -1, EV_TIMEOUT, reload_done_cb, NULL, &now);
 }

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
@@ -28,34 +29,42 @@
 
 struct supervisor sv;
 
-static struct { bool daemonise, test; } options;
+static struct { bool daemonise, test; const char *log; } options;
 static struct event *signal_events[3], *up_tick;
 static char conf_real[PATH_MAX];
 
 static void
 usage(FILE *out)
 {
-	fprintf(out, "usage: millraced [-c FILE] [-d | -t]\n"
+	fprintf(out, "usage: millraced [-c FILE] [-l FILE] [-d | -t]\n"
 	    "  -c FILE  configuration (default " DEFAULT_CONF ")\n"
 	    "  -d       run in the background; returns when the server is up\n"
+	    "  -l FILE  log there where the configuration has no log.file\n"
 	    "  -t       check the configuration and exit: 0 it is right, 1 it is not\n"
-	    "  -V       print the version\n"
+	    "  -V, --version, -h, --help\n"
+	    "           print the version, or this\n"
 	    "Signals: TERM and INT stop gracefully, HUP reloads the configuration.\n");
 }
 
 static void
 parse_arguments(int argc, char **argv)
 {
+	static const struct option longs[] = {
+		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
+	};
 	int ch;
 
 	sv.conf_path = DEFAULT_CONF;
-	while ((ch = getopt(argc, argv, "c:dthV")) != -1)
+	while ((ch = getopt_long(argc, argv, "c:dl:thV", longs, NULL)) != -1)
 		switch (ch) {
 		case 'c':
 			sv.conf_path = optarg;
 			break;
 		case 'd':
 			options.daemonise = true;
+			break;
+		case 'l':
+			options.log = optarg;
 			break;
 		case 't':
 			options.test = true;
@@ -110,20 +119,20 @@ start_log(void)
 	log_set_format(strcmp(conf_str(sv.conf, "log.format"), "json") == 0 ? LOG_JSON : LOG_LOGFMT);
 	if (log_level_parse(conf_str(sv.conf, "log.level"), &level) == 0)
 		log_set_level(level);
-	if (file[0] == '\0' && options.daemonise) {
+	if (file[0] == '\0' && options.log != NULL)
+		file = options.log;
+	else if (file[0] == '\0' && options.daemonise) {
 		/* Its starter's stderr must not be held, and a log must be somewhere. */
 		if (path_join(path, sizeof(path), conf_str(sv.conf, "data_dir"), "millraced.log") == -1)
 			return -1;
 		file = path;
 	}
 	event_set_log_callback(libevent_log_cb);
-	if (log_open(file[0] != '\0' ? file : NULL) == -1) {
-		log_warn("cannot log to %s", file);
+	if (file[0] != '\0' && rights_open_log(file) == -1) {
+		log_error("cannot log to %s", file);
 		return -1;
 	}
-	if (file[0] != '\0')
-		rights_give(STDERR_FILENO);
-	return 0;
+	return log_open(NULL);
 }
 
 /* Where our programs are: beside us in a build, else where `make install` puts them. */
@@ -146,7 +155,7 @@ find_libexec(void)
 		n = snprintf(sv.libexec, sizeof(sv.libexec), "%s/%s", dir, places[i]);
 		return n > 0 && (size_t)n < sizeof(sv.libexec) ? 0 : -1;
 	}
-	log_warnx("millrace-ingest is neither in %s/libexec nor in %s/../libexec/millrace", dir, dir);
+	log_errorx("millrace-ingest is neither in %s/libexec nor in %s/../libexec/millrace", dir, dir);
 	return -1;
 }
 
@@ -172,7 +181,7 @@ prepare(void)
 	    rights_lock() == -1 || redis_check_switch() == -1 || listen_open_all() == -1)
 		return -1;
 	if (options.daemonise && spawn_daemonise() == -1) {
-		log_warn("cannot go to the background");
+		log_error("cannot go to the background");
 		return -1;
 	}
 	if (start_log() == -1 || rights_pid_files() == -1 || rights_drop() == -1 ||
@@ -252,7 +261,7 @@ start(void)
 		return -1;
 	sv.board = board_create(path);
 	if (sv.board == NULL) {
-		log_warn("cannot make %s", path);
+		log_error("cannot make %s", path);
 		return -1;
 	}
 	start_signals();
@@ -298,6 +307,22 @@ finish(void)
 	json_decref(sv.notes);
 }
 
+/* What a start would fail at, and what would make it useless; nothing is made or taken. */
+static int
+test_conf(void)
+{
+	const char *ffmpeg = conf_str(sv.conf, "ffmpeg.path");
+	char path[PATH_MAX];
+
+	if (redis_check_switch() == -1 || rights_choose() == -1)
+		return 1;
+	/* No error: it may be installed later, `millrace reload` finds it. */
+	if (program_find(ffmpeg, path, sizeof(path)) == NULL)
+		log_warn("%s: ffmpeg.path: \"%s\" cannot be run, so no stream could be watched", sv.conf_path, ffmpeg);
+	printf("%s: ok\n", sv.conf_path);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -305,12 +330,8 @@ main(int argc, char **argv)
 	parse_arguments(argc, argv);
 	if (load_conf() == -1)
 		return 1;
-	if (options.test) {
-		if (redis_check_switch() == -1)
-			return 1;
-		printf("%s: ok\n", sv.conf_path);
-		return 0;
-	}
+	if (options.test)
+		return test_conf();
 	if (prepare() == -1 || start() == -1)
 		return 1;
 	event_base_dispatch(sv.base);

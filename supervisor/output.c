@@ -322,7 +322,8 @@ output_child_gone(struct child *ffmpeg, int status)
 		child_status_text(status, o->reason, sizeof(o->reason));
 	if (!o->stop && (o->asked_down || !ended_well(o, status))) {
 		failed(o, ffmpeg->pid, status, lived_ms);	/* judged stuck, or dead by itself */
-		if (ffmpeg->reason[0] == '\0' && o->state == OUTPUT_BACKOFF)	/* for its obituary */
+		/* for its obituary; once the publisher is gone, one that ended by itself was the last */
+		if (ffmpeg->reason[0] == '\0' && o->state == OUTPUT_BACKOFF && !(o->owner->client_gone && status == 0))
 			snprintf(ffmpeg->reason, sizeof(ffmpeg->reason), "again in %.1f s",
 			    (double)(o->due_ms - now_ms()) / 1000);
 		return;
@@ -369,6 +370,7 @@ output_report(struct child *owner, struct board_output *out, uint32_t *n, uint32
 		str_copy(out->reason, o->reason, sizeof(out->reason));
 		out->pid = o->ffmpeg != NULL ? (int32_t)o->ffmpeg->pid : 0;
 		out->restarts = o->restarts;
+		out->failures = listed_segments(owner) > o->segments ? 0 : o->failures;
 		out++;
 		(*n)++;
 	}

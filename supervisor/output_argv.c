@@ -32,6 +32,7 @@
 
 #define ARGS_MAX 72
 #define EVERY_KEY_FRAME "0.001"
+#define AUDIO_PCR "pcr_period=90:"	/* about its own choice for audio alone, which it warns of in each segment */
 
 struct args { char **v; int n; };
 
@@ -141,12 +142,18 @@ add_input(struct args *a, const struct output_params *p)
 static void
 add_codecs(struct args *a, const struct output_params *p)
 {
-	static const char *const aac[] = { "-c:a", "aac", "-b:a", "128k", "-ar", "48000", "-ac",
+	static const char *const aac[] = { "aac", "-b:a", "128k", "-ar", "48000", "-ac",
 		"2", NULL };
 
-	add_pair(a, "-c", xstrdup("copy"));
-	if (p->audio && p->transcode_audio)
-		add_list(a, aac);
+	if (p->video)
+		add_pair(a, "-c:v", xstrdup("copy"));
+	if (p->audio) {
+		add(a, "-c:a");
+		if (p->transcode_audio)
+			add_list(a, aac);
+		else
+			add(a, "copy");
+	}
 	if (p->fmp4 && p->hvc1)
 		add_pair(a, "-tag:v", xstrdup("hvc1"));
 	add_pair(a, "-max_interleave_delta", xstrdup("500000"));
@@ -170,7 +177,7 @@ add_format(struct args *a, const struct output_params *p, const char *dir)
 	if (!p->fmp4) {
 		add_pair(a, "-segment_format", xstrdup("mpegts"));
 		add_pair(a, "-segment_format_options",
-		    xasprintf("output_ts_offset=%lld.%03lld", sec, ms));
+		    xasprintf("%soutput_ts_offset=%lld.%03lld", p->video ? "" : AUDIO_PCR, sec, ms));
 		return;
 	}
 	add_pair(a, "-segment_format", xstrdup("mp4"));

@@ -76,26 +76,17 @@ start(int err)
 static void
 no_ffmpeg(void)
 {
-	free(note);
+	report_unnote(&note);
 	note = xasprintf("ffmpeg.path: \"%s\" cannot be run, so no stream can be watched: install "
 	    "ffmpeg and `millrace reload`, or set ffmpeg.path and restart",
 	    conf_str(sv.conf, "ffmpeg.path"));
 	report_note(note);
 }
 
-/* A reload has found it: the warning no longer stands. */
-static void
-found_ffmpeg(void)
+bool
+output_probe_failed(void)
 {
-	size_t i;
-
-	for (i = 0; note != NULL && i < json_array_size(sv.notes); i++)
-		if (strcmp(json_string_value(json_array_get(sv.notes, i)), note) == 0) {
-			json_array_remove(sv.notes, i);
-			break;
-		}
-	free(note);
-	note = NULL;
+	return note != NULL;
 }
 
 static void
@@ -154,7 +145,7 @@ output_probe_gone(struct child *ffmpeg)
 		no_ffmpeg();
 	} else {
 		log_info("ffmpeg %s", version);
-		found_ffmpeg();
+		report_unnote(&note);	/* a reload has found it */
 	}
 	return true;
 }

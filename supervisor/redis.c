@@ -37,12 +37,15 @@ static char last_line[120];	/* what it said last before it died */
 static void
 log_line(const char *line)
 {
+	static bool overcommit_said;
 	enum log_level level;
-	const char *text = redis_log_line(line, &level);
+	const char *text = redis_log_line(line, server->state == CHILD_READY, &level);
 
-	/* Its greetings and farewells are marked as loudly as its complaints. */
-	if (level == LOG_LEVEL_WARN && server->state != CHILD_READY)
-		level = LOG_LEVEL_INFO;
+	if (redis_log_is_overcommit(text) && !overcommit_said) {
+		overcommit_said = true;
+		log_info("vm.overcommit_memory is not 1: when memory is short the embedded Redis may fail to"
+		    " rewrite its file; `sysctl vm.overcommit_memory=1` helps");
+	}
 	log_foreign(level, "redis-server", text, (int)strlen(text));
 	str_copy(last_line, text, sizeof(last_line));
 	if (strcasestr(text, "ready to accept connections") != NULL)
@@ -281,7 +284,7 @@ redis_check_switch(void)
 		return 0;
 	files = redis_data_files(dir);
 	if (files[0] != '\0') {
-		log_warnx("%s: redis.url is no longer \"embedded\", but the embedded Redis left data in "
+		log_errorx("%s: redis.url is no longer \"embedded\", but the embedded Redis left data in "
 		    "%s: %s. Set redis.url back to embedded, or move these files away, or set "
 		    "redis.abandon_embedded: true to go on without them", sv.conf_path, dir, files);
 		rc = -1;

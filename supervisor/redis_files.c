@@ -58,20 +58,40 @@ redis_conf_text(const char *dir, const char *run_dir)
 	return text;
 }
 
+bool
+redis_log_is_overcommit(const char *text)
+{
+	return strcasestr(text, "overcommit") != NULL;
+}
+
+static bool
+gone_wrong(const char *text)
+{
+	static const char *const words[] = { "error", "fatal", "fail", "can't", "cannot", "can not",
+		"could not", "unable", "bad ", "corrupt", "invalid", "denied", "out of memory", "crash" };
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcasestr(text, words[i]) != NULL)
+			return true;
+	return false;
+}
+
 const char *
-redis_log_line(const char *line, enum log_level *level)
+redis_log_line(const char *line, bool running, enum log_level *level)
 {
 	char mark = '*';
 	int at = 0;
 
 	/* "77:M 21 Nov 2026 07:00:00.123 * Ready to accept connections" */
-	*level = LOG_LEVEL_INFO;
-	if (sscanf(line, "%*d:%*c %*d %*3s %*d %*s %c %n", &mark, &at) != 1 || at == 0)
+	*level = LOG_LEVEL_DEBUG;
+	if (sscanf(line, "%*d:%*c %*d %*3s %*d %*s %c %n", &mark, &at) != 1 || at == 0) {
+		if (gone_wrong(line))
+			*level = LOG_LEVEL_WARN;
 		return line;
-	if (mark == '#')
+	}
+	if (mark == '#' && !redis_log_is_overcommit(line) && (running || gone_wrong(line + at)))
 		*level = LOG_LEVEL_WARN;
-	else if (mark != '*')
-		*level = LOG_LEVEL_DEBUG;
 	return line + at;
 }
 

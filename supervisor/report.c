@@ -2,9 +2,9 @@
  * report.c - once a second: the children's pages into run/board, what the table knows into
  * the process slots, our own beat and health into the header. Readers need nobody's answer.
  *
- * Only slots in use are touched, and of a page only what its writer filled. The same tick
- * asks child_work.c to look for hung children and pats systemd's watchdog: a supervisor
- * whose loop hangs stops doing all three.
+ * What is wrong is health.c's to say. Only slots in use are touched, and of a page only what its
+ * writer filled. The same tick asks child_work.c to look for hung children and pats systemd's
+ * watchdog: a supervisor whose loop hangs stops doing all three.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,31 +13,45 @@
 
 #include "conf.h"
 #include "log.h"
+#include "supervisor/refusals.h"
 #include "supervisor/supervisor.h"
 #include "util.h"
 
-#define DISK_CHECK_MS 10000	/* statvfs may wait for a slow file system: seldom */
-
 static struct event *tick;
-static int64_t disk_checked_ms, disk_free = -1;
+
+static size_t
+find_note(const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < json_array_size(sv.notes); i++)
+		if (strcmp(json_string_value(json_array_get(sv.notes, i)), text) == 0)
+			break;
+	return i;
+}
 
 void
 report_note(const char *text)
 {
-	size_t i;
-
 	if (sv.notes == NULL)
 		sv.notes = json_array();
-	for (i = 0; i < json_array_size(sv.notes); i++)
-		if (strcmp(json_string_value(json_array_get(sv.notes, i)), text) == 0)
-			return;
+	if (find_note(text) < json_array_size(sv.notes))
+		return;
 	log_warnx("note: %s", text);
 	json_array_append_new(sv.notes, msg_text(text, strlen(text)));
 }
 
-/* A child is not believed to end its strings. */
-static void
-end_strings(struct board_page *page, enum child_kind kind)
+void
+report_unnote(char **text)
+{
+	if (*text != NULL && find_note(*text) < json_array_size(sv.notes))
+		json_array_remove(sv.notes, find_note(*text));
+	free(*text);
+	*text = NULL;
+}
+
+void
+report_end_strings(struct board_page *page, enum child_kind kind)
 {
 	page->stream[sizeof(page->stream) - 1] = '\0';
 	page->state[sizeof(page->state) - 1] = '\0';
@@ -80,64 +94,12 @@ report_child(struct child *c, void *ctx)
 	p->backoff_ms = child_backoff_ms(c);
 	str_copy(p->reason, c->reason[0] != '\0' ? c->reason : c->last_death, sizeof(p->reason));
 	if (fresh) {
-		end_strings(&page, c->kind);
+		report_end_strings(&page, c->kind);
 		p->page = page;
 	}
 	if (p->page.stream[0] == '\0')
 		str_copy(p->page.stream, c->name, sizeof(p->page.stream));
 	board_end(&p->seq);
-}
-
-/* --- health: "" or the first thing that is wrong --- */
-
-struct diagnosis {
-	char *text;
-	size_t size;
-};
-
-static void
-diagnose_child(struct child *c, void *ctx)
-{
-	struct diagnosis *d = ctx;
-
-	if (d->text[0] != '\0' || !c->wanted || sv.stopping)
-		return;
-	if (c->state == CHILD_BACKOFF)
-		snprintf(d->text, d->size, "%s is down (%s); again in %.1f s",
-		    child_kind_name(c->kind), c->last_death, (double)child_backoff_ms(c) / 1000);
-	else if (c->state == CHILD_STARTING && now_ms() - c->started_ms > 3000)
-		snprintf(d->text, d->size, "%s is not ready after %.0f s", child_kind_name(c->kind),
-		    (double)(now_ms() - c->started_ms) / 1000);
-}
-
-static void
-diagnose_redis(struct diagnosis *d)
-{
-	struct child *c = child_first(KIND_REGISTRY);
-	struct board_page page;
-
-	if (d->text[0] != '\0' || c == NULL || c->page == NULL ||
-	    now_ms() - c->ready_ms < 3000 || board_read_page(c->page, &page) == -1 ||
-	    page.registry.redis_up != 0)
-		return;
-	end_strings(&page, KIND_REGISTRY);
-	snprintf(d->text, d->size, "Redis is away%s%s; running streams go on",
-	    page.registry.redis_error[0] != '\0' ? ": " : "", page.registry.redis_error);
-}
-
-static void
-diagnose_disk(struct diagnosis *d)
-{
-	const char *dir = conf_str(sv.conf, "data_dir");
-	int64_t now = now_ms();
-
-	if (disk_checked_ms == 0 || now - disk_checked_ms >= DISK_CHECK_MS) {
-		disk_checked_ms = now;
-		disk_free = disk_free_bytes(dir);
-	}
-	if (d->text[0] == '\0' && disk_free >= 0 && disk_free < conf_int(sv.conf, "disk.reserve"))
-		snprintf(d->text, d->size, "%s has %lld MiB left, less than disk.reserve", dir,
-		    (long long)(disk_free >> 20));
 }
 
 static void
@@ -178,12 +140,9 @@ static void
 report_header(void)
 {
 	struct board_header *h = board_header(sv.board);
-	char health[sizeof(h->health)] = "";
-	struct diagnosis d = { health, sizeof(health) };
+	char health[sizeof(h->health)];
 
-	child_each(diagnose_child, &d);
-	diagnose_redis(&d);
-	diagnose_disk(&d);
+	health_diagnose(health, sizeof(health));
 	board_begin(&h->seq);
 	h->beat_ms = now_ms();
 	h->accepted = sv.accepted;
@@ -209,6 +168,8 @@ static void
 tick_cb(evutil_socket_t fd, short what, void *ctx)
 {
 	child_check_all();
+	accept_flush(now_ms());
+	refusals_flush(now_ms(), false);
 	report_now();
 	if (getenv("WATCHDOG_USEC") != NULL)
 		notify_send("WATCHDOG=1");
@@ -245,6 +206,7 @@ report_start(void)
 void
 report_stop(void)
 {
+	refusals_flush(now_ms(), true);
 	if (tick != NULL)
 		event_free(tick);
 	tick = NULL;

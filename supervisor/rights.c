@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +43,7 @@ rights_choose(void)
 		return 0;
 	pw = getpwnam(named ? user : DEFAULT_ACCOUNT);
 	if (pw == NULL && named) {
-		log_warnx("user: there is no account \"%s\"", user);
+		log_errorx("user: there is no account \"%s\"", user);
 		return -1;
 	}
 	if (who.uid != 0) {
@@ -51,7 +52,7 @@ rights_choose(void)
 		return 0;
 	}
 	if (pw == NULL)
-		report_note("running as root: make an account named millrace or set user:");
+		report_note("running as root: make an account named millrace, or name one in the config (user: NAME)");
 	if (pw == NULL || pw->pw_uid == 0)
 		return 0;
 	who.uid = pw->pw_uid;
@@ -92,12 +93,12 @@ take_dir(int fd, const char *key, const char *path)
 	if (fstat(fd, &st) == -1)
 		return -1;
 	if (st.st_uid != who.uid && st.st_uid != geteuid()) {
-		log_warnx("%s: %s belongs to uid %u, not to %s: give it away (chown) or choose another",
+		log_errorx("%s: %s belongs to uid %u, not to %s: give it away (chown) or choose another",
 		    key, path, (unsigned)st.st_uid, who.name);
 		return -1;
 	}
 	if (st.st_uid != who.uid && fchown(fd, who.uid, who.gid) == -1) {
-		log_warn("%s: cannot give %s to %s", key, path, who.name);
+		log_error("%s: cannot give %s to %s", key, path, who.name);
 		return -1;
 	}
 	if ((st.st_mode & 0027) != 0 && fchmod(fd, (st.st_mode & 0750) | 0700) == -1)
@@ -112,19 +113,19 @@ top_dir(const char *key)
 	int fd, rc;
 
 	if (path[0] != '/') {
-		log_warnx("%s: \"%s\" must be an absolute path", key, path);
+		log_errorx("%s: \"%s\" must be an absolute path", key, path);
 		return -1;
 	}
 	if (make_parents(path) == -1 || (mkdir(path, 0750) == -1 && errno != EEXIST)) {
-		log_warn("%s: cannot make %s", key, path);
+		log_error("%s: cannot make %s", key, path);
 		return -1;
 	}
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd == -1) {
 		if (errno == ENOTDIR || errno == ELOOP)
-			log_warnx("%s: %s is a symlink or no directory; name the real one", key, path);
+			log_errorx("%s: %s is a symlink or no directory; name the real one", key, path);
 		else
-			log_warn("%s: cannot open %s", key, path);
+			log_error("%s: cannot open %s", key, path);
 		return -1;
 	}
 	rc = take_dir(fd, key, path);
@@ -138,6 +139,38 @@ rights_top_dirs(void)
 	return top_dir("run_dir") == -1 || top_dir("data_dir") == -1 ? -1 : 0;
 }
 
+/* The CLI as it can be called: beside us in a build, else in PATH. */
+static void
+cli_path(char buf[PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", buf, PATH_MAX - 1);
+
+	/* build/millraced, build/millrace */
+	if (n > 1 && buf[n - 1] == 'd') {
+		buf[n - 1] = '\0';
+		if (access(buf, X_OK) == 0)
+			return;
+	}
+	str_copy(buf, "millrace", PATH_MAX);
+}
+
+static void
+runs_already(const char *key, const char *pid)
+{
+	char path[512], cli[PATH_MAX], *other = NULL;
+
+	log_errorx("already running, pid %s: it has %s %s", pid[0] != '\0' ? pid : "unknown", key,
+	    conf_str(sv.conf, key));
+	if (path_join(path, sizeof(path), conf_str(sv.conf, "run_dir"), "millrace.pid") == 0)
+		other = file_read(path, 64, NULL);
+	cli_path(cli);
+	if (other != NULL && pid[0] != '\0' && atoi(other) == atoi(pid))
+		log_errorx("see it: %s -c %s status; end it: %s -c %s stop", cli, sv.conf_path, cli, sv.conf_path);
+	else if (pid[0] != '\0')
+		log_errorx("it has another run_dir, so another configuration; kill %s ends it", pid);
+	free(other);
+}
+
 /* An flock'd descriptor, or -1 after a message. */
 static int
 lock_file(const char *key, const char *name)
@@ -148,15 +181,14 @@ lock_file(const char *key, const char *name)
 	if (path_join(path, sizeof(path), conf_str(sv.conf, key), name) == 0)
 		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd == -1) {
-		log_warn("cannot open %s", path);
+		log_error("cannot open %s", path);
 		return -1;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
 		if (pread(fd, pid, sizeof(pid) - 1, 0) == -1)
 			pid[0] = '\0';
 		pid[strcspn(pid, "\n")] = '\0';
-		log_warnx("already running, pid %s: it has %s %s", pid[0] != '\0' ? pid : "unknown",
-		    key, conf_str(sv.conf, key));
+		runs_already(key, pid);
 		close(fd);
 		return -1;
 	}
@@ -182,7 +214,7 @@ write_pid(int fd)
 	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 
 	if (ftruncate(fd, 0) == -1 || pwrite(fd, text, (size_t)n, 0) != n) {
-		log_warn("cannot write our pid");
+		log_error("cannot write our pid");
 		return -1;
 	}
 	return 0;
@@ -211,11 +243,43 @@ rights_unlock(void)
 	run_lock = data_lock = -1;
 }
 
-void
-rights_give(int fd)
+/*
+ * As the user that we shall be, whose directory it mostly is: what that user has put there
+ * (a link to somewhere) must not be opened with root's rights. Where only root may make files
+ * it is made by root, and given away if it is a plain file.
+ */
+static int
+open_log(const char *path)
 {
-	if (who.drop && fchown(fd, who.uid, who.gid) == -1)
-		log_warn("a file cannot be given to %s", who.name);
+	const int flags = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+	struct stat st;
+	int fd = -1, saved;
+
+	if (!who.drop)
+		return open(path, flags, 0640);
+	if (setegid(who.gid) == 0 && seteuid(who.uid) == 0)
+		fd = open(path, flags, 0640);
+	saved = errno;
+	if (seteuid(0) == -1 || setegid(0) == -1)
+		fatal("cannot be root again");
+	errno = saved;
+	if (fd != -1 || errno != EACCES)
+		return fd;
+	fd = open(path, flags | O_NOFOLLOW, 0640);
+	if (fd != -1 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+	    fchown(fd, who.uid, who.gid) == -1)
+		log_warn("%s cannot be given to %s", path, who.name);
+	return fd;
+}
+
+int
+rights_open_log(const char *path)
+{
+	int fd = open_log(path);
+
+	if (fd == -1 || dup2(fd, STDERR_FILENO) == -1)
+		return -1;
+	return close(fd);
 }
 
 int
@@ -227,12 +291,12 @@ rights_drop(void)
 		return 0;
 	if (initgroups(who.name, who.gid) == -1 || setresgid(who.gid, who.gid, who.gid) == -1 ||
 	    setresuid(who.uid, who.uid, who.uid) == -1) {
-		log_warn("cannot become %s", who.name);
+		log_error("cannot become %s", who.name);
 		return -1;
 	}
 	if (getresuid(&r, &e, &s) == -1 || r != who.uid || e != who.uid || s != who.uid ||
 	    setresuid(0, 0, 0) != -1) {
-		log_warnx("root's rights did not go away");
+		log_errorx("root's rights did not go away");
 		return -1;
 	}
 	return 0;
@@ -275,12 +339,12 @@ rights_inner_dirs(void)
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (path_join(path, sizeof(path), data_dir, names[i]) == -1 ||
 		    dir_ensure(path, 0750) == -1) {
-			log_warn("%s/%s must be a directory of %s (chown -R %s %s)", data_dir, names[i],
+			log_error("%s/%s must be a directory of %s (chown -R %s %s)", data_dir, names[i],
 			    who.name, who.drop ? who.name : "\"$USER\"", data_dir);
 			return -1;
 		}
 	if (host_id(data_dir) == -1) {
-		log_warn("cannot keep %s/host_id", data_dir);
+		log_error("cannot keep %s/host_id", data_dir);
 		return -1;
 	}
 	if (host[0] != '\0')

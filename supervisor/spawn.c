@@ -106,9 +106,9 @@ wait_for_daemon(int fd, pid_t pid)
 		n = read(fd, &verdict, 1);
 	while (n == -1 && errno == EINTR);
 	if (n == 1 && verdict != 0)
-		log_warnx("millraced (pid %d) runs, but not everything came up: see its log", (int)pid);
+		log_errorx("millraced (pid %d) runs, but not everything came up: see its log", (int)pid);
 	else if (n != 1)
-		log_warnx("millraced ended while starting: see its log");
+		log_errorx("millraced ended while starting: see its log");
 	_exit(n == 1 && verdict == 0 ? 0 : 1);
 }
 

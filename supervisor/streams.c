@@ -316,7 +316,7 @@ streams_stop_all(void)
 	for (s = stream_list; s != NULL; s = next) {
 		next = s->next;
 		if (s->ingest != NULL)
-			child_stop(s->ingest, "stop");
+			child_stop(s->ingest, "this server is stopping");
 		else if (s->finish == NULL)
 			finish_start(s);
 	}

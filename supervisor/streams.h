@@ -1,21 +1,17 @@
 /*
  * streams.h - what streams.c (life of a stream), streams_claim.c (who may be it),
- * streams_judge.c (duplicates, pure) and streams_report.c (viewers, board) share.
+ * streams_judge.c (duplicates, pure), streams_viewers.c and streams_report.c (board) share.
  * Everybody else sees streams through supervisor.h only.
  */
 #ifndef MILLRACE_STREAMS_H
 #define MILLRACE_STREAMS_H
 
+#include "sketch.h"
 #include "supervisor/auth.h"
 #include "supervisor/supervisor.h"
 
 struct claim;
-
-struct viewers {			/* what one http worker counts */
-	struct viewers *next;
-	const struct child *http;
-	uint32_t n;
-};
+struct viewers;
 
 struct stream {
 	struct stream *next;
@@ -60,11 +56,13 @@ struct judge_input {
 enum judge_verdict { JUDGE_TAKE_OVER, JUDGE_REFUSE, JUDGE_WAIT };
 enum judge_verdict judge_duplicate(const struct judge_input *in);
 
+/* --- streams_viewers.c --- */
+/* What one http worker sees; its earlier word is forgotten. sketch counts if n > 0. */
+void stream_set_viewers(struct stream *s, const struct child *http, uint32_t n, const struct sketch *sketch);
+uint32_t stream_viewers(const struct stream *s);	/* distinct, over all workers */
+void stream_free_viewers(struct stream *s);
+
 /* --- streams_report.c --- */
-void stream_set_viewers(struct stream *s, const struct child *http, uint32_t n);
 void stream_slot_take(struct stream *s);
 void stream_slot_give(struct stream *s);
-void stream_free_viewers(struct stream *s);
-/* One log line per address and second. */
-void stream_say_refused(const char *peer, const char *text);
 #endif

@@ -16,6 +16,7 @@
 #include "conf.h"
 #include "log.h"
 #include "stream_name.h"
+#include "supervisor/refusals.h"
 #include "supervisor/streams.h"
 #include "util.h"
 
@@ -59,10 +60,8 @@ static void
 refuse(struct child *c, uint32_t id, const char *name, const char *code, const char *text)
 {
 	json_t *body = json_pack("{s:s, s:s}", "code", code, "text", text);
-	char said[300];
 
-	snprintf(said, sizeof(said), "as stream %s: %s", name, text);
-	stream_say_refused(c->peer, said);
+	refusals_say(code, c->peer, name, text);
 	if (c->control == NULL)
 		json_decref(body);
 	else if (msg_send(c->control, MSG_REFUSE, id, body, NULL, 0) == -1)
@@ -353,7 +352,7 @@ streams_claim(struct child *c, struct msg *m)
 	const char *name = msg_str(m, "name"), *query = msg_str(m, "query");
 
 	if (name == NULL || query == NULL || !stream_name_ok(name, strlen(name)))
-		refuse(c, m->id, "?", "busy", "not a name a stream can have");
+		refuse(c, m->id, "", "pattern", "not a name a stream can have");
 	else if (has_claimed(c))
 		refuse(c, m->id, name, "busy", "this connection has claimed a stream already");
 	else if (sv.stopping)

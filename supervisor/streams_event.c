@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "supervisor/refusals.h"
 #include "supervisor/streams.h"
 #include "util.h"
 
@@ -51,10 +52,13 @@ on_viewers(struct child *c, struct msg *m)
 {
 	const char *name = msg_str(m, "name");
 	struct stream *s = name != NULL ? stream_find(name) : NULL;
+	struct sketch sketch;
 	int64_t n;
 
-	if (s != NULL && c->kind == KIND_HTTP && msg_int(m, "n", &n) == 0 && n >= 0 && n <= UINT32_MAX)
-		stream_set_viewers(s, c, (uint32_t)n);
+	if (s == NULL || c->kind != KIND_HTTP || msg_int(m, "n", &n) < 0 || n < 0 || n > UINT32_MAX)
+		return;
+	if (n == 0 || sketch_read(&sketch, msg_str_or(m, "sketch", "")) == 0)
+		stream_set_viewers(s, c, (uint32_t)n, &sketch);
 }
 
 static void
@@ -77,11 +81,14 @@ on_publisher_gone(struct child *c, struct msg *m)
 	c->client_gone = true;
 }
 
-/* Before it had a stream: a wrong URL, no RTMP, too slow. */
+/* A wrong URL, no RTMP, too slow; or media that cannot be served. */
 static void
 on_refused(struct child *c, struct msg *m)
 {
-	stream_say_refused(msg_str_or(m, "peer", "?"), msg_str_or(m, "text", ""));
+	bool said = json_is_true(json_object_get(m->body, "said"));
+
+	(said ? refusals_count : refusals_say)(msg_str_or(m, "code", "other"),
+	    msg_str_or(m, "peer", c->peer), msg_str_or(m, "name", ""), msg_str_or(m, "text", ""));
 }
 
 void

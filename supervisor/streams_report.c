@@ -1,21 +1,16 @@
 /*
- * streams_report.c - what is shown of streams: viewers, summed over the http workers that
- * count them, the slots of run/board, and who was refused. Decides nothing.
- * Called by streams.c, report.c (once a second) and child.c (a worker died).
+ * streams_report.c - what is shown of streams: the slots of run/board. Decides nothing.
+ * Called by streams.c and report.c (once a second).
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
 #include "supervisor/streams.h"
 #include "util.h"
 
 #define NO_SLOT BOARD_STREAMS	/* more streams than run/board can show */
-#define REFUSED_HOSTS 16	/* remembered, so that one that insists does not fill the log */
-#define REFUSED_SAY_MS 1000
 
 static bool slot_used[BOARD_STREAMS];
-static struct { char host[NET_TEXT]; int64_t said_ms; unsigned unsaid; } refused[REFUSED_HOSTS];
 
 void
 stream_slot_take(struct stream *s)
@@ -43,44 +38,6 @@ stream_slot_give(struct stream *s)
 }
 
 void
-stream_set_viewers(struct stream *s, const struct child *http, uint32_t n)
-{
-	struct viewers **p, *v;
-
-	for (p = &s->viewers; *p != NULL && (*p)->http != http; p = &(*p)->next)
-		;
-	v = *p;
-	if (n == 0) {
-		if (v != NULL) {
-			*p = v->next;
-			free(v);
-		}
-		return;
-	}
-	if (v == NULL) {
-		v = *p = xcalloc(1, sizeof(*v));
-		v->http = http;
-	}
-	v->n = n;
-}
-
-void
-stream_free_viewers(struct stream *s)
-{
-	while (s->viewers != NULL)
-		stream_set_viewers(s, s->viewers->http, 0);
-}
-
-void
-streams_forget_viewers(struct child *http)
-{
-	struct stream *s;
-
-	for (s = stream_list; s != NULL; s = s->next)
-		stream_set_viewers(s, http, 0);
-}
-
-void
 streams_output_report(struct stream *s, struct board_output *out, uint32_t *n)
 {
 	*n = 0;
@@ -92,11 +49,7 @@ static void
 report_stream(struct stream *s)
 {
 	struct board_stream *b = board_stream(sv.board, s->slot);
-	const struct viewers *v;
-	uint32_t viewers = 0;
 
-	for (v = s->viewers; v != NULL; v = v->next)
-		viewers += v->n;
 	board_begin(&b->seq);
 	b->state = s->state;
 	str_copy(b->name, s->name, sizeof(b->name));
@@ -105,7 +58,7 @@ report_stream(struct stream *s)
 	str_copy(b->protocol, s->protocol, sizeof(b->protocol));
 	b->since_wall_ms = s->since_wall_ms;
 	b->until_ms = s->state == BOARD_STREAM_RECONNECTING ? s->until_ms : 0;
-	b->viewers = viewers;
+	b->viewers = stream_viewers(s);
 	b->reconnects = s->reconnects;
 	b->ingest_pid = s->ingest != NULL ? (int32_t)s->ingest->pid : 0;
 	streams_output_report(s, b->outputs, &b->noutputs);
@@ -120,33 +73,4 @@ streams_report(void)
 	for (s = stream_list; s != NULL; s = s->next)
 		if (s->slot != NO_SLOT)
 			report_stream(s);
-}
-
-void
-stream_say_refused(const char *peer, const char *text)
-{
-	size_t len = (size_t)(strrchr(peer, ':') != NULL ? strrchr(peer, ':') - peer : 0);
-	int64_t now = now_ms();
-	char host[NET_TEXT];
-	int i, oldest = 0;
-
-	snprintf(host, sizeof(host), "%.*s", (int)len, peer);
-	for (i = 0; i < REFUSED_HOSTS && strcmp(refused[i].host, host) != 0; i++)
-		if (refused[i].said_ms < refused[oldest].said_ms)
-			oldest = i;
-	if (i == REFUSED_HOSTS) {
-		i = oldest;
-		str_copy(refused[i].host, host, sizeof(refused[i].host));
-		refused[i].said_ms = 0;
-		refused[i].unsaid = 0;
-	}
-	if (refused[i].said_ms != 0 && now - refused[i].said_ms < REFUSED_SAY_MS) {
-		refused[i].unsaid++;
-		return;
-	}
-	if (refused[i].unsaid > 0)
-		log_info("refused %s %u times more", host, refused[i].unsaid);
-	log_info("refused %s: %s", peer, text);
-	refused[i].said_ms = now;
-	refused[i].unsaid = 0;
 }

@@ -14,12 +14,13 @@
  *   spawn.c    the only posix_spawn; reap.c the only waitpid; backoff.c the only "when again"
  *   route.c    messages: table by type; relays CALL/REPLY by kind
  *   streams.c  this host's stream table: CLAIM, duplicate, reconnect timer, finish
+ *   refusals.c who was refused: counters, the log
  *   auth.c     keys and signatures (pure: bytes in, verdict out)
  *   output.c   ffmpeg children: SPAWN/OUTPUT_DOWN/EXITED; this ffmpeg's version
  *   task.c     ffmpeg children of jobs workers
  *   events.c   event ids and data_dir/spool
  *   control.c  run/control.sock: the CLI's verbs
- *   report.c   once a second: pages -> run/board, health
+ *   report.c   once a second: pages -> run/board; health.c what is wrong
  */
 #ifndef MILLRACE_SUPERVISOR_H
 #define MILLRACE_SUPERVISOR_H
@@ -101,17 +102,21 @@ extern struct supervisor sv;		/* one process, one supervisor */
 json_t *conf_load(const char *path, json_t *errors);
 /* The view of one kind: only its sections (ingest: no redis, no storage, no keys). New reference. */
 json_t *conf_view(const json_t *conf, const char *kind);
-/* {now:[...], new_streams:[...], restart:[...]}: keys that differ, with old and new value (secrets as ***). */
+/*
+ * {now:[...], new_streams:[...], restart:[...], failed:[]}: keys that differ, with old and new
+ * value (secrets as ***); "failed" is filled by who carries it out.
+ */
 json_t *conf_plan(const json_t *from, const json_t *to);
 
 /* --- listen.c --- */
 int listen_open_all(void);		/* 0, or -1 after a message that names holder and key */
 void listen_close_all(void);
 /*
- * Reload, `to` being in sv.conf already: opens added listeners, closes removed ones. What cannot be
- * opened is named in `restart`, and the list in `to` is put back to the old one: both go on as they were.
+ * Reload, `to` being in sv.conf already: opens added listeners, closes removed ones. If one cannot be
+ * opened, the list in `to` is put back to the old one, which goes on; plan's "failed" says why instead
+ * of "now", and so does a standing warning until a reload gets it.
  */
-void listen_reload(const json_t *from, json_t *to, json_t *restart);
+void listen_reload(const json_t *from, json_t *to, json_t *plan);
 
 /* --- listen_holder.c --- */
 /* "nginx (pid 77)", "a process of uid 33", or "" if nobody is found. */
@@ -123,7 +128,7 @@ bool listen_holder_line(const char *line, unsigned port, unsigned long *inode, u
 int rights_choose(void);	/* who we shall be: `user:`, the account millrace, or as we are */
 int rights_top_dirs(void);	/* run_dir and data_dir, handed over to that user */
 int rights_lock(void);		/* flock data_dir/lock, else "already running, pid N" */
-void rights_give(int fd);	/* a file opened as root, to that user */
+int rights_open_log(const char *path);	/* to stderr, as that user would; 0, or -1 + errno */
 int rights_drop(void);		/* for good; adds a note when staying root */
 int rights_inner_dirs(void);	/* hls/ rec/ recordings/ spool/ redis/, host_id */
 int rights_pid_files(void);	/* our pid (after daemonising) into data_dir/lock and run_dir/millrace.pid */
@@ -136,6 +141,7 @@ void accept_stop(void);
 void accept_done_handshake(struct child *c);
 void accept_gone(struct child *c);
 unsigned accept_connections(void);	/* now */
+void accept_flush(int64_t now);		/* refusals that are only counted so far are logged */
 
 /* --- spare.c --- */
 void spare_start(void);
@@ -235,6 +241,7 @@ char *auth_hash_key(const char *key);	/* "sha256:SALT:HEX", random salt; free() 
 
 /* --- output.c --- */
 void output_probe(void);		/* asks ffmpeg for its version */
+bool output_probe_failed(void);		/* there is none that can be run */
 void output_spawn(struct child *owner, struct msg *m);
 void output_down(struct child *owner, struct msg *m);
 void output_child_gone(struct child *ffmpeg, int status);
@@ -257,7 +264,14 @@ json_t *control_reload(bool dry_run);
 void report_start(void);
 void report_now(void);
 void report_note(const char *text);	/* a standing warning for status */
+void report_unnote(char **text);	/* it no longer stands; freed; NULL is no note */
+/* A child is not believed to end its strings. */
+void report_end_strings(struct board_page *page, enum child_kind kind);
 void report_stop(void);
+
+/* --- health.c --- */
+/* "" or the first thing that is wrong: what status, /healthz, /metrics and the API go by. */
+void health_diagnose(char *text, size_t size);
 
 /* --- stop.c --- */
 void stop_begin(const char *why);	/* SIGTERM, SIGINT, SHUTDOWN; again is harmless */

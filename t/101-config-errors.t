@@ -35,6 +35,16 @@ with Test(__doc__) as t:
     r = subprocess.run([f"{BUILD}/millraced", "-t", "-c", f"{m.dir}/none.yaml"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     t.like(r.stdout, r"none\.yaml", "a missing file is named")
     t.is_(r.returncode, 1, "exit code 1")
+    for program in ("millraced", "millrace"):
+        for flag, words in (("--help", "^usage: " + program), ("--version", rf"^{program} \d")):
+            r = subprocess.run([f"{BUILD}/{program}", flag], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            t.is_((r.returncode, r.stderr, bool(re.search(words, r.stdout))), (0, "", True), f"{program} {flag}")
+        r = subprocess.run([f"{BUILD}/{program}", "--nonsense"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        t.is_((r.returncode, r.stdout), (2, ""), f"{program} --nonsense is wrong usage")
+    r = m.cli("help", "rtmp")
+    t.is_((r.returncode, "rtmp is a section; its keys: listen, chunk_size" in r.stdout), (0, True), "help SECTION lists its keys")
+    r = m.cli("kick", "--help")
+    t.is_((r.returncode, r.stdout.startswith("usage: millrace kick NAME")), (0, True), "a verb's own --help")
     with socket.socket() as s:
         s.bind(("127.0.0.1", m.rtmp))
         s.listen()
@@ -42,3 +52,8 @@ with Test(__doc__) as t:
     t.is_(r.returncode, 1, "a taken port: exit code 1")
     t.like(r.stdout, rf"{m.rtmp}.*{os.getpid()}", "names the holder's pid")
     t.like(r.stdout, r"rtmp\.listen", "and the key to change")
+    t.like(r.stdout, r"level=error", "as an error")
+    r = m.cli("status")
+    t.like(r.stdout, rf"Start it: {BUILD}/millraced -c {m.conf_path}\n", "status of one that does not run says how to start it")
+    r = m.cli("stop")
+    t.like(r.stderr, rf"Start it: {BUILD}/millraced -c {m.conf_path}\n", "so do others")

@@ -15,6 +15,20 @@ def by_group(t):
         t.is_(r.returncode, wanted, f"nobody in group {gid}: exit code {wanted}")
         t.like(r.stdout, "no streams|0 streams" if wanted == 0 else "control.group", "and its words")
     m.stop()
+    os.chmod(m.conf_path, 0o600)
+    for verb, words in (("status", "not readable by you: use sudo, or -r RUN_DIR\n$"), ("sign-url", "not readable by you: use sudo\n$")):
+        r = subprocess.run(["setpriv", "--reuid", "nobody", "--clear-groups", cli, "-c", m.conf_path, verb, *["x"][:verb == "sign-url"]],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        t.is_(r.returncode, 2, f"{verb}: a config that may not be read: exit code 2")
+        t.like(r.stderr, words, "says so")
+    r = subprocess.run(["setpriv", "--reuid", "nobody", "--clear-groups", "test", "-x", f"{BUILD}/libexec/millrace-http"])
+    if r.returncode != 0:
+        return t.diag("nobody may not run this build")
+    m = t.server(start=False, user="nobody", **{"control.group": "daemon"})
+    os.chmod(m.dir, 0o755)
+    m.start()
+    t.like(m.cli("status").stdout, r'members of "daemon" cannot use millrace yet.* nobody.*\s+adduser nobody\s+daemon, then\s+restart', "an account outside of the group: what to do")
+    m.stop()
 
 
 with Test(__doc__) as t:

@@ -18,6 +18,23 @@ with Test(__doc__) as t:
     m.configure({"data_dir": m.data})
     r = m.cli("reload")
     t.is_(r.returncode, 0, "millrace reload")
+    taken, listen = socket.create_server(("127.0.0.1", 0)), m.conf["rtmp"]["listen"]
+    port = taken.getsockname()[1]
+    m.configure({"rtmp.listen": (listen if isinstance(listen, list) else [listen]) + [f"127.0.0.1:{port}"]})
+    r = m.cli("reload")
+    t.is_(r.returncode, 1, "a listener on a taken port: exit code 1")
+    t.like(r.stdout, rf"(?s)could not be changed.*{port}: taken by .*{os.getpid()}.*free it and `millrace reload`", "says what to do")
+    t.ok("changed now" not in r.stdout, "and not that it was changed")
+    wait_for("a warning", lambda: any(f":{port}" in w["text"] for w in m.status()["warnings"]), 5, 0.2)
+    t.ok(True, "status warns of it")
+    t.is_(m.cli("reload").returncode, 1, "and so does the next reload")
+    taken.close()
+    r = m.cli("reload")
+    t.like(r.stdout, r"changed now:\n  rtmp.listen: ", "free again: it is changed now")
+    t.is_(r.returncode, 0, "exit code 0")
+    socket.create_connection(("127.0.0.1", port), 5).close()
+    wait_for("no warning", lambda: not any(f":{port}" in w["text"] for w in m.status()["warnings"]), 5, 0.2)
+    t.ok(True, "and it takes connections, without a warning")
     with open(m.conf_path, "a") as f:
         f.write("nonsense: 1\n")
     m.proc.send_signal(signal.SIGHUP)

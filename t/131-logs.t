@@ -43,3 +43,24 @@ with Test(__doc__) as t:
         bad = [l for l in f.read().splitlines() if not re.match(r"time=\S+Z level=\w+ proc=\S+ pid=\d+ .*msg=", l)]
     t.none(bad, "its log is in data_dir, each line logfmt")
     t.is_(m.cli("stop").returncode, 0, "millrace stop ends it")
+    where = f"{m.dir}/l/other.log"
+    os.mkdir(f"{m.dir}/l")
+    r = subprocess.run(m.argv("-d", "-l", where), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20 * SLOW)
+    t.is_((r.returncode, r.stdout), (0, ""), "-d -l FILE")
+    t.is_(m.cli("stop").returncode, 0, "and its stop")
+    with open(where) as f:
+        t.like(f.read(), r"stopped after", "the log is there")
+    if os.geteuid() == 0:
+        # The folder is the account's: what lies there must not be opened with root's rights.
+        os.chmod(m.dir, 0o755)
+        shutil.chown(f"{m.dir}/l", "nobody")
+        secret = f"{m.dir}/secret"
+        with open(secret, "w") as f:
+            os.chmod(secret, 0o600)
+        os.symlink(secret, f"{m.dir}/l/link")
+        other = t.server(start=False, user="nobody")
+        os.chmod(other.dir, 0o755)
+        r = subprocess.run(other.argv("-d", "-l", f"{m.dir}/l/link"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20 * SLOW)
+        t.is_(r.returncode, 1, "a link of the account's to a file of root's is refused")
+        t.like(r.stdout, r"cannot log to", "with a reason")
+        t.is_((os.path.getsize(secret), os.stat(secret).st_uid), (0, 0), "and the file is as it was")

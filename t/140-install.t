@@ -25,6 +25,17 @@ with Test(__doc__) as t:
         t.like(f.read(), r"# mine", "a config that is there is left alone")
     r = subprocess.run([f"{base}/sbin/millraced", "-t", "-c", f"{base}/etc/millrace/millrace.yaml"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     t.is_(r.returncode, 0, "the installed example config is right") or t.diag(r.stdout)
+    r = subprocess.run([f"{base}/sbin/millraced", "-t", "-c", f"{base}/etc/millrace/millrace.yaml"], stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, env=dict(os.environ, MILLRACE_RTMP=":x", MILLRACE_HTTP=":80000"))
+    t.like(r.stdout, r'rtmp.listen: ":x".*http.listen: ":80000"', "it takes the ports from the environment (/etc/default)")
+    with open(f"{base}/etc/default/millrace") as f:
+        names = re.findall(r"^#(\w+)=", f.read(), re.M)
+    with open(f"{base}/etc/millrace/millrace.yaml") as f:
+        text = f.read()
+    t.is_([n for n in names or ["none"] if "${" + n + ":-" not in text], [], "every example of /etc/default has an effect")
+    with open(f"{base}/etc/init.d/millrace") as f, open(f"{base}/etc/logrotate.d/millrace") as g:
+        log = re.search(r"^LOG=(/var/log/millrace/)\S+\.log$", f.read(), re.M)
+        t.ok(log and log[1] + "*.log" in g.read(), "the init script's log is rotated")
     m = t.server(start=False)
     m.argv = lambda *args: [f"{base}/sbin/millraced", "-c", m.conf_path, *args]
     m.start()

@@ -88,6 +88,6 @@ with Test(__doc__) as t:
         t.ok(word in str(answer), f"connect is answered with {word}")
     c.close()
 
-    refused(m, "odd", [(9, b"\x91zzzz" + bytes(50))], r"stream=odd.*video unknown is not taken here: send H.264, HEVC, AV1 or VP9")
+    refused(m, "odd", [(9, b"\x91zzzz" + bytes(50))], r"stream=odd.*video zzzz is not taken here: send H.264, HEVC, AV1 or VP9")
     refused(m, "mix", [(9, b"\x90hvc1" + bytes(23)), (8, b"\x72" + bytes(80))], r"stream=mix.*audio g711a is not taken with video hevc: send AAC")
     t.ok(m.alive(), "millraced lives")

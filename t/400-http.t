@@ -56,8 +56,17 @@ with Test(__doc__) as t:
     t.like(metrics, r'(?m)^millrace_\w+\{[^}]*stream="alice"', "/metrics has the stream")
     bad = [l for l in metrics.splitlines() if l and not re.match(r'^(# (HELP|TYPE) \w+ .+|millrace_\w+(\{(\w+="[^"]*",?)*\})? [-+0-9.eEnaif]+)$', l)]
     t.none(bad, "every line of /metrics is well formed")
+    t.is_([l for l in metrics.splitlines() if re.search(r"\.\d*(9{6}|0{6})\d*$", l)], [], "no number shows its binary fraction")
+    t.is_(sorted(set(re.findall(r'worker="(\d+)"', metrics)))[0], "1", "http workers have the numbers of the log")
     api = json.loads(m.get("/api/v1/streams")[2])
     t.is_([s["name"] for s in api["streams"]], ["alice"], "/api/v1/streams")
+    st, h, body = m.get("/api/v1/nothing")
+    t.is_((st, h["content-type"], json.loads(body)), (404, "application/json", {"error": "no such call"}), "/api: a 404 is JSON")
+    for path, up in (("/nothing", "./"), ("/no/such", "./../"), ("/watch/", "./../"), ("/watch/bad%20name", "./../")):
+        st, h, body = m.get(path)
+        t.is_((st, h["content-type"], f'<base href="{up}">' in body.decode()), (404, "text/html; charset=utf-8", True),
+            f"{path}: 404 is a page that finds its style")
+    t.is_(m.get("/a" * 30)[1]["content-type"], "text/plain; charset=utf-8", "too deep for the page: plain words")
     page = m.get("/")[2].decode()
     t.like(page, r"(?i)<!doctype html", "/ is a page")
     for agent in ("one", "two", "two"):

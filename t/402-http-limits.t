@@ -87,9 +87,12 @@ with Test(__doc__) as t:
         c.sendall(b"PROXY TCP4 203.0.113.7 127.0.0.1 4711 80\r\nGET /stream/alice/live.m3u8 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         c.settimeout(5 * SLOW)
         t.like(c.recv(65536).decode(), r"^HTTP/1\.1 200", "a listener with proxy_protocol takes its line")
+    bearer = {"Authorization": "Bearer a-token-of-the-test"}
+    st, _, body = m.get("/api/v1/streams/nobody/kick", bearer, "POST")
+    t.is_((st, json.loads(body)), (404, {"error": "no stream of that name here"}), "kick of a stream that is not here")
     kick = lambda headers: m.get("/api/v1/streams/alice/kick", headers, "POST")[0]
     t.ok(kick({}) in (401, 403), "a call that changes state wants the token")
     t.ok(kick({"Authorization": "Bearer wrong"}) in (401, 403), "a wrong one is refused")
-    t.ok(kick({"Authorization": "Bearer a-token-of-the-test"}) in (200, 202, 204), "with it, it is done")
+    t.ok(kick(bearer) in (200, 202, 204), "with it, it is done")
     wait_for("kicked", lambda: t.publishers[0].finished.is_set() or t.publishers[0].error, 10)
     t.ok(True, "the publisher is gone")

@@ -53,6 +53,7 @@ with Test(__doc__, limit=100) as t:
         t.ok(10.5 < player.total() < 13, f"{name}: {player.total():.1f} s of 12 listed")
     with open(both, "rb") as f:
         video, audio = flv_frames(f.read())
+    t.none([l for l in m.log().splitlines() if "frame size not set" in l], "ffmpeg does not warn of each segment of audio alone")
     got, _ = players["lateaudio"].frames()
     t.none(compare([h for _, h in video], got, "video"), "late audio: every slice of the video exactly once")
     _, got = players["latevideo"].frames()

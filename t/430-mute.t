@@ -47,3 +47,5 @@ with Test(__doc__) as t:
     t.like(" ".join(keyless.conn.statuses), r"(?i)keyframe interval", "it is told what to set")
     t.ok(player.ended.wait(15 * SLOW), "its viewers see the end")
     t.none(player.stop().check(), "RFC 8216 to the end")
+    m.wait_log("ffmpeg of keyless .*ended")
+    t.none(re.findall(r"ffmpeg of keyless .*again in.*", m.log()), "its ffmpeg is not said to start again")

@@ -36,19 +36,19 @@ function bitrate(bps) {
 	return bps >= 1e6 ? `${(bps / 1e6).toFixed(1)} Mbit/s` : `${Math.round(bps / 1e3)} kbit/s`;
 }
 
-function since(iso) {
+function started(iso) {
 	const at = new Date(iso);
 	const minutes = Math.max(0, Math.floor((Date.now() - at) / 60000));
 
 	if (!iso || Number.isNaN(minutes))
 		return "";
 	if (minutes < 1)
-		return "since just now";
+		return "started just now";
 	if (minutes < 60)
-		return `for ${minutes} min`;
+		return `started ${minutes} min ago`;
 	if (minutes < 24 * 60)
-		return `for ${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-	return `since ${at.toLocaleString()}`;
+		return `started ${Math.floor(minutes / 60)} h ${minutes % 60} min ago`;
+	return `started ${at.toLocaleString()}`;
 }
 
 function media(s) {
@@ -62,7 +62,7 @@ function media(s) {
 function audience(s) {
 	const app = s.app ? `app ${s.app}` : "";
 
-	return [plural(s.viewers || 0, "viewer"), since(s.since), app].filter(Boolean).join(" \u00b7 ");
+	return [plural(s.viewers || 0, "viewer"), started(s.since), app].filter(Boolean).join(" \u00b7 ");
 }
 
 function newCard() {

@@ -2,7 +2,7 @@
  * watch.js - plays one stream and never gives up on it. The page is in one of two states:
  * waiting (asks for the playlist every second until it is that of a stream in progress) and
  * playing (looks every second whether the video moves; if it does not although the playlist does,
- * it starts anew; if the playlist ended or is gone, it waits again).
+ * it starts anew; if the playlist ended or is gone, it says so and waits again).
  * hls.js plays when the operator fetched it, else the browser itself.
  */
 "use strict";
@@ -12,6 +12,8 @@ const API_EVERY = 3;		/* ticks between two questions for the number of viewers *
 const STUCK_TICKS = 4;		/* the playlist went on this long and the video did not */
 const LATE_S = 10;		/* further behind the live edge than that: jump after a pause */
 const EDGE_S = 3;
+const ENDED = "The stream has ended. This page goes on by itself if it starts again.";
+const NOT_YET = "This stream is not live. It starts here by itself when its publisher does.";
 
 const name = decodeURIComponent(location.pathname.replace(/\/+$/, "").split("/").pop());
 const base = location.pathname.endsWith("/") ? "../../" : "../";
@@ -22,17 +24,31 @@ const video = $("video");
 
 let player = null;		/* the hls.js object, when that plays */
 let playing = false;
+let played = false;		/* this page has shown the stream: without a playlist it has ended */
+let silenced = false;		/* by us, as the browser wanted it */
 let failed = false;		/* the player gave up: begin anew at the next tick */
 let ticks = 0;
 let lastTime = 0;
 let stuck = 0;
 let stuckList = "";
 
+/* Nothing to hear while the cover says why. */
+function showUnmute() {
+	$("unmute").hidden = !(silenced && video.muted && playing && $("cover").hidden);
+}
+
 function say(text, over) {
 	if ($("status").textContent !== text)
 		$("status").textContent = text;
 	$("cover").hidden = text === "";
 	$("cover").classList.toggle("over", Boolean(over));
+	$("spinner").hidden = text === ENDED || !$("help").hidden;
+	showUnmute();
+}
+
+function shown() {
+	played = true;
+	say("");
 }
 
 function nativeHls() {
@@ -71,8 +87,7 @@ async function play() {
 	} catch (e) {
 		if (e.name !== "NotAllowedError" || video.muted)
 			return;
-		video.muted = true;
-		$("unmute").hidden = false;
+		video.muted = silenced = true;
 		video.play().catch(() => {});
 	}
 }
@@ -136,7 +151,7 @@ async function checkStuck() {
 }
 
 function waitingText(list) {
-	return list === "ended" ? "The stream has ended. Waiting for the publisher\u2026" : "Waiting for the publisher\u2026";
+	return list === "ended" || played ? ENDED : NOT_YET;
 }
 
 async function tickPlaying() {
@@ -144,7 +159,7 @@ async function tickPlaying() {
 		return checkStuck();
 	if (moved()) {
 		stuck = 0;
-		return say("");
+		return shown();
 	}
 	if (video.paused && video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA)
 		return say("");
@@ -194,7 +209,6 @@ function catchUp() {
 function begin() {
 	if (hlsJs() || nativeHls())
 		return tick();
-	$("spinner").hidden = true;
 	$("playlist").href = playlistUrl;
 	$("help").hidden = false;
 	say("This browser cannot play HLS by itself.");
@@ -217,12 +231,14 @@ video.addEventListener("play", catchUp);
 /* The first picture shows at once, not at the next tick. */
 video.addEventListener("timeupdate", () => {
 	if (playing && !video.paused && video.currentTime > lastTime && video.readyState > HTMLMediaElement.HAVE_CURRENT_DATA)
-		say("");
+		shown();
 });
-video.addEventListener("volumechange", () => { $("unmute").hidden = !video.muted || $("unmute").hidden; });
+video.addEventListener("volumechange", () => {
+	silenced = silenced && video.muted;
+	showUnmute();
+});
 $("unmute").addEventListener("click", () => {
 	video.muted = false;
 	play();
-	$("unmute").hidden = true;
 });
 loadHls();

@@ -209,6 +209,30 @@ healthy(void **state)
 }
 
 static void
+right_after_the_start(void **state)
+{
+	struct board_stream *b;
+	struct board_registry *r;
+	struct cli_snap s;
+	char *text;
+
+	make_stream(0, "johndoe", BOARD_STREAM_RECONNECTING, 0);
+	b = board_stream(board, 0);
+	b->noutputs = 0;
+	make_process(1, getpid(), "registry", "ready");
+	r = &board_proc(board, 1)->page.registry;
+	r->redis_since_ms = now_ms() - 200;
+	shows(1000, "healthy", "redis connecting", NULL);
+	str_copy(board_header(board)->health, "Redis is away; running streams go on", 100);
+	shows(1000, "redis AWAY", NULL);
+	assert_int_equal(cli_snap_read(&s, dir), 0);
+	text = status_text(&s);
+	assert_null(strstr(text, "\n\n\n"));
+	free(text);
+	cli_snap_free(&s);
+}
+
+static void
 advice_key_frames(void **state)
 {
 	struct board_media *m = make_stream(0, "johndoe", BOARD_STREAM_LIVE, 777);
@@ -246,8 +270,10 @@ advice_outputs(void **state)
 	shows(1000, "hls:backoff", "output hls is being restarted (3 times so far): killed by SIGKILL", NULL);
 	assert_int_equal(exit_code(), CLI_OK);
 	str_copy(b->outputs[0].state, "failed", sizeof(b->outputs[0].state));
-	shows(1000, "hls:failed", "output hls has failed: killed by SIGKILL", "output hls of johndoe has failed", NULL);
-	assert_int_equal(exit_code(), CLI_FAILING);
+	shows(1000, "hls:failed", "output hls has failed: killed by SIGKILL", NULL);
+	str_copy(board_header(board)->health, "output hls of johndoe has failed", 100);
+	assert_int_equal(exit_code(), CLI_FAILING);	/* the supervisor has the only say */
+	board_header(board)->health[0] = '\0';
 	make_stream(0, "johndoe", BOARD_STREAM_RECONNECTING, 0);
 	b->until_ms = now_ms() + 3500;
 	shows(1000, "waits 3.", "the publisher is gone; waiting 3.", NULL);
@@ -263,10 +289,14 @@ what_is_wrong(void **state)
 	board_proc(board, 1)->backoff_ms = 4000;
 	str_copy(h->health, "http is down", sizeof(h->health));
 	str_copy(h->notes, "running as root\nsecond note", sizeof(h->notes));
-	h->refused = 4;
+	h->refused = 5;
+	h->refusals[BOARD_REFUSED_LIMIT] = 4;
+	h->last_refused = (struct board_refused){ .wall_ms = wall_ms() - 3000, .reason = BOARD_REFUSED_KEY,
+	    .peer = "192.0.2.7:5000", .name = "bob", .text = "the key is wrong" };
 	h->log_dropped = 9;
 	shows(1000, "http is down", "http is down (killed by SIGSEGV); again in 4.0 s", "  running as root",
-	    "  second note", "4 RTMP connections were turned away", "9 log lines were lost", NULL);
+	    "  second note", "4 RTMP connections were turned away", "9 log lines were lost",
+	    "last refused: 3.0s ago 192.0.2.7:5000 as bob: the key is wrong", NULL);
 	assert_int_equal(exit_code(), CLI_FAILING);
 }
 
@@ -309,7 +339,8 @@ has_keys(const json_t *o, const char *keys)
 static void
 json_shape(void **state)
 {
-	const char *top = "health host version pid uptime_s processes streams hosts redis warnings listeners";
+	const char *top = "health host version pid uptime_s processes streams hosts redis warnings listeners"
+	    " refused refused_by_reason last_refused";
 	struct cli_snap s;
 	json_t *o, *st;
 
@@ -368,6 +399,62 @@ publish_urls(void **state)
 	json_decref(errors);
 }
 
+static void
+touch(const char *name)
+{
+	char file[200], *slash;
+
+	assert_int_equal(path_join(file, sizeof(file), dir, name), 0);
+	slash = strrchr(file, '/');
+	*slash = '\0';
+	mkdir(file, 0755);
+	*slash = '/';
+	assert_int_equal(file_replace(file, "", 0), 0);
+	assert_int_equal(chmod(file, 0755), 0);
+}
+
+/* As called by a program in dir/bin; below: what is wanted is below dir. */
+static void
+starts_with(const struct cli *c, bool below, const char *command)
+{
+	char bin[100], *want, *got;
+
+	assert_int_equal(path_join(bin, sizeof(bin), dir, "bin"), 0);
+	want = below ? xasprintf("%s/%s", dir, command) : xstrdup(command);
+	got = cli_start_command(c, bin);
+	assert_string_equal(got, want);
+	free(got);
+	free(want);
+}
+
+static void
+start_commands(void **state)
+{
+	static const char *const made[] = { "bin/millraced", "bin/x", "sbin/millraced", "scripts/run", "bin", "sbin", "scripts" };
+	struct cli other = { .conf_path = "/x/m.yaml" }, own = { .conf_path = "/y/m.yaml", .conf_own = true };
+	char file[200], *cwd = getcwd(NULL, 0);
+	size_t i;
+
+	starts_with(&other, false, "millraced -c /x/m.yaml");
+	touch("bin/x");
+	touch("sbin/millraced");		/* as installed */
+	starts_with(&other, true, "sbin/millraced -c /x/m.yaml");
+	touch("bin/millraced");			/* as built */
+	starts_with(&other, true, "bin/millraced -c /x/m.yaml");
+	starts_with(&own, true, "bin/millraced -c /y/m.yaml");
+	touch("scripts/run");
+	starts_with(&own, true, "scripts/run");
+	starts_with(&other, true, "bin/millraced -c /x/m.yaml");
+	assert_int_equal(chdir(dir), 0);
+	starts_with(&own, false, "scripts/run");
+	starts_with(&other, false, "bin/millraced -c /x/m.yaml");
+	assert_int_equal(chdir(cwd), 0);
+	free(cwd);
+	for (i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+		if (path_join(file, sizeof(file), dir, made[i]) == 0)
+			assert_int_equal(remove(file), 0);
+}
+
 #define board_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -375,8 +462,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(formats), cmocka_unit_test(tables_fit), cmocka_unit_test(publish_urls),
-		board_test(healthy), board_test(advice_key_frames), board_test(advice_outputs),
+		board_test(healthy), board_test(right_after_the_start), board_test(advice_key_frames), board_test(advice_outputs),
 		board_test(what_is_wrong), board_test(hung_dead_and_down), board_test(json_shape),
+		board_test(start_commands),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -177,16 +177,18 @@ plan_shows_changes_without_secrets(void **state)
 {
 	static const char text[] = "data_dir: /d\nauthorize: {secret: 'a secret of some length'}\n"
 	    "redis: {url: 'redis://u:hidden@h'}\nstreams: {hls: {segment: 2s}, ring: 8MiB}\n"
-	    "rtmp: {listen: [':1', {address: ':2', proxy_protocol: true}]}\nlog: {level: debug}\n";
+	    "rtmp: {listen: [':1', {address: ':2', proxy_protocol: true}]}\nlog: {level: debug}\n"
+	    "http: {public_url: 'https://a'}\n";
 	json_t *errors = json_array(), *from = conf_load_buffer("f", "", 0, errors);
 	json_t *to = conf_load_buffer("f", text, strlen(text), errors), *plan = conf_plan(from, to);
 	char *dump = json_dumps(plan, JSON_COMPACT);
 
 	assert_string_equal(dump, "{\"now\":[\"rtmp.listen: [:1935] -> [:1, :2 (proxy_protocol)]\","
+	    "\"http.public_url: \\\"\\\" -> https://a\","
 	    "\"authorize.secret: \\\"\\\" -> ***\",\"log.level: \\\"info\\\" -> \\\"debug\\\"\"],"
 	    "\"new_streams\":[\"streams.ring: 32MiB -> 8MiB\",\"streams.hls.segment: 1s -> 2s\"],"
 	    "\"restart\":[\"data_dir: \\\"/var/lib/millrace\\\" -> \\\"/d\\\"\","
-	    "\"redis.url: embedded -> redis://***@h\"]}");
+	    "\"redis.url: embedded -> redis://***@h\"],\"failed\":[]}");
 	free(dump);
 	json_decref(plan);
 	json_decref(from);
@@ -203,6 +205,8 @@ main(void)
 		cmocka_unit_test(plan_shows_changes_without_secrets),
 	};
 
+	unsetenv("MILLRACE_RTMP");	/* etc/millrace.yaml takes them */
+	unsetenv("MILLRACE_HTTP");
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,7 +95,19 @@ errors_have_lines(void **state)
 	    "f.yaml:3: unknown key \"streams.reconect_delay\"; did you mean streams.reconnect_delay?", NULL);
 	refused("segment: 2s\n", "f.yaml:1: unknown key \"segment\"; did you mean streams.hls.segment?", NULL);
 	refused("stream: {}\n", "did you mean streams?", NULL);
-	refused("nonsense: 1\n", "f.yaml:1: unknown key \"nonsense\"; millrace.yaml(5)", NULL);
+	refused("nonsense: 1\n", "f.yaml:1: unknown key \"nonsense\"; at the top there are run_dir, data_dir, user, "
+	    "host, redis, rtmp, http, ", NULL);
+	refused("foo: 1\n", "f.yaml:1: unknown key \"foo\"; at the top there are ", NULL);
+	refused("lo: 1\n", "did you mean log?", NULL);
+	refused("log: {nonsense: 1}\n", "f.yaml:1: unknown key \"log.nonsense\"; log has format, level, file", NULL);
+	refused("streams: {hls: {nonsense: 1}}\n", "; streams.hls has segment, window, keep, batch, stuck", NULL);
+	refused("nonsense: {a: 1}\n", "f.yaml:1: unknown key \"nonsense\"", NULL);
+	refused("streams:\n\tmax: 1\n", "f.yaml:2: a tab: indent with spaces", NULL);
+	refused("streams:\n  max: 1\n\tring: 8MiB\n", "f.yaml:3: a tab: indent with spaces", NULL);
+	refused("streams:\n  hls:\n  \tkeep: 1\n", "f.yaml:3: a tab: indent with spaces", NULL);
+	refused("\tstreams: 1", "f.yaml:1: a tab: indent with spaces", NULL);
+	refused("rtmp: {listen: ':80000'}\n", "f.yaml:1: rtmp.listen: \":80000\": port above 65535", NULL);
+	refused("rtmp: {listen: ':port'}\n", "f.yaml:1: rtmp.listen: \":port\" is no address", NULL);
 	refused("streams.ring: 8MiB\n", "f.yaml:1: unknown key", NULL);
 	refused("streams:\n  reconnect_delay: soon\nrtmp:\n  chunk_size: many\n",
 	    "f.yaml:2: streams.reconnect_delay: \"soon\" is not a duration", "f.yaml:4: rtmp.chunk_size: \"many\"",

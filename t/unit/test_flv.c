@@ -353,12 +353,30 @@ test_write(void **state)
 }
 
 static void
+said(enum flv_type type, uint32_t codec, const char *want)
+{
+	struct flv_info info = { .type = type, .codec = codec };
+	char buf[32];
+
+	flv_codec_say(&info, buf, sizeof(buf));
+	assert_string_equal(buf, want);
+}
+
+static void
 test_names(void **state)
 {
 	assert_string_equal(flv_codec_name(AVC), "h264");
 	assert_string_equal(flv_codec_name(HEVC), "hevc");
 	assert_string_equal(flv_codec_name(AAC), "aac");
 	assert_string_equal(flv_codec_name(FLV_FOURCC('n', 'o', 'n', 'e')), "unknown");
+	said(FLV_VIDEO, AVC, "h264");
+	said(FLV_VIDEO, 2, "Sorenson H.263 (flv1)");
+	said(FLV_VIDEO, 6, "Screen Video 2");
+	said(FLV_VIDEO, 0, "codec 0");
+	said(FLV_VIDEO, 15, "codec 15");
+	said(FLV_AUDIO, 6, "nellymoser");
+	said(FLV_AUDIO, 13, "codec 13");
+	said(FLV_VIDEO, FLV_FOURCC('n', 'o', '\n', 0xff), "no??");
 }
 
 int

@@ -59,7 +59,7 @@ test_whole(void **state)
 
 	assert_string_equal(line, "ffmpeg -hide_banner -nostdin -loglevel level+warning -nostats -y "
 	    "-fpsprobesize 0 -analyzeduration 500000 -protocol_whitelist pipe -f flv -i pipe:0 "
-	    "-map 0:v:0? -map 0:a:0? -c copy -max_interleave_delta 500000 -f segment "
+	    "-map 0:v:0? -map 0:a:0? -c:v copy -c:a copy -max_interleave_delta 500000 -f segment "
 	    "-segment_time 0.900 -break_non_keyframes 0 -segment_format mpegts "
 	    "-segment_format_options output_ts_offset=3600.021 -segment_start_number 42 "
 	    "-segment_list pipe:3 -segment_list_type csv "
@@ -78,7 +78,10 @@ test_variants(void **state)
 	has("video", json_false(), "0:v:0", false);
 	has("video", json_false(), "-segment_time 1.000", true);
 	has("audio", json_false(), "0:a:0", false);
-	has("transcode_audio", json_true(), "-c copy -c:a aac", true);
+	has("video", json_false(), "-map 0:a:0? -c:a copy -max", true);
+	has("video", json_false(), "-segment_format_options pcr_period=90:output_ts_offset=3600.021", true);
+	has("audio", json_false(), "-map 0:v:0? -c:v copy -max", true);
+	has("transcode_audio", json_true(), "-c:v copy -c:a aac -b:a", true);
 	has("format", json_string("fmp4"), "-segment_header_filename "
 	    "/d/hls/alice/s1732170000123_init.mp4", true);
 	has("format", json_string("fmp4"), "s1732170000123_%06d.m4s", true);

@@ -27,9 +27,9 @@ static void
 expect(const char *path, const char *name, const char *want_name, const char *want_app)
 {
 	struct publish_match m;
-	const char *why;
+	char why[160];
 
-	if (publish_url_match(patterns, path, name, &m, &why) < 0)
+	if (publish_url_match(patterns, path, name, &m, why, sizeof(why)) < 0)
 		fail_msg("%s + %s: %s", path, name, why);
 	assert_string_equal(m.name, want_name);
 	assert_string_equal(m.app, want_app);
@@ -39,11 +39,12 @@ static void
 refused(const char *path, const char *name, const char *want_why)
 {
 	struct publish_match m;
-	const char *why = NULL;
+	char why[160];
 
-	if (publish_url_match(patterns, path, name, &m, &why) == 0)
+	if (publish_url_match(patterns, path, name, &m, why, sizeof(why)) == 0)
 		fail_msg("%s + %s was let in as %s", path, name, m.name);
-	assert_non_null(strstr(why, want_why));
+	if (strstr(why, want_why) == NULL)
+		fail_msg("%s + %s: \"%s\" lacks \"%s\"", path, name, why, want_why);
 }
 
 static void
@@ -63,10 +64,10 @@ every_split_of_a_url_is_the_same_stream(void **state)
 static void
 the_name_must_be_the_publishing_name(void **state)
 {
-	refused("/live/test/johndoe", "janedoe", "not the stream key");
+	refused("/live/test/johndoe", "janedoe", "not the Stream Key");
 	json_array_clear(patterns);
 	json_array_append_new(patterns, json_string("/live/{username}/{key}"));
-	refused("/live/johndoe", "secret", "not the stream key");
+	refused("/live/johndoe", "secret", "not the Stream Key");
 }
 
 static void
@@ -80,7 +81,7 @@ what_is_no_name_is_refused(void **state)
 	refused("/live", "a%2fb", "may have");
 	memset(longest, 'x', 65);
 	longest[65] = '\0';
-	refused("/live", longest, "no pattern");
+	refused("/live", longest, "longer than 64: 65 characters");
 	longest[64] = '\0';
 	expect("/live", longest, longest, "live");
 }
@@ -99,19 +100,39 @@ other_urls_match_nothing(void **state)
 	refused("/", "johndoe", "no pattern");
 	refused("/other", "johndoe", "no pattern");
 	refused("/live/a/b/c", "d", "no pattern");
+	refused("/live/a", "b/c", "no pattern");	/* as ffmpeg splits rtmp://h/live/a/b/c */
+	refused("/live/..", "../etc/passwd", "no pattern");
 	refused("/Live", "johndoe", "no pattern");
 	refused("", "", "no pattern");
 }
 
 static void
-the_hint_names_the_host_that_was_asked(void **state)
+hint(const char *tc_url, const char *name, const char *want)
 {
-	char buf[256];
+	char buf[400];
 
-	publish_url_hint(patterns, "rtmp://box.example:1936/foo?key=x", buf, sizeof(buf));
-	assert_string_equal(buf, "Server rtmp://box.example:1936/live/{app}, Stream Key {username}");
-	publish_url_hint(patterns, "nonsense", buf, sizeof(buf));
-	assert_string_equal(buf, "Server rtmp://HOST/live/{app}, Stream Key {username}");
+	publish_url_hint(patterns, tc_url, name, buf, sizeof(buf));
+	assert_string_equal(buf, want);
+}
+
+static void
+the_hint_can_be_typed_in(void **state)
+{
+	hint("rtmp://box.example:1936/lve?key=x", "johndoe",
+	    "; this would match: Server rtmp://box.example:1936/live, Stream Key johndoe");
+	hint("rtmp://h/live/a", "b/c", "; this would match: Server rtmp://h/live, Stream Key c");
+	hint("nonsense", "x", "; this would match: Server rtmp://HOST/live, Stream Key x");
+	hint("rtmp://h/live", "", "");
+	hint("rtmp://h/live", "a b", "");
+	json_array_clear(patterns);
+	hint("rtmp://h/live", "x", "");
+	json_array_append_new(patterns, json_string("/live/{app}/{username}"));
+	hint("rtmp://h/live", "x", "; this would match: Server rtmp://h/live/APP, Stream Key x");
+	expect("/live/APP", "x", "x", "APP");
+	json_array_clear(patterns);
+	json_array_append_new(patterns, json_string("/{username}/in"));
+	hint("rtmp://h/live", "x", "; this would match: Server rtmp://h/x/in, Stream Key x");
+	expect("/x/in", "x", "x", "in");
 }
 
 static void
@@ -137,7 +158,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_is_no_name_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_app_is_as_harmless_as_a_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_urls_match_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_hint_names_the_host_that_was_asked, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_hint_can_be_typed_in, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_player_is_told_its_playlist, setup, teardown),
 	};
 

@@ -62,17 +62,24 @@ log_lines(void **state)
 	enum log_level level;
 
 	assert_string_equal(redis_log_line("77:M 21 Nov 2026 07:00:00.123 * Ready to accept connections",
-	    &level), "Ready to accept connections");
-	assert_int_equal(level, LOG_LEVEL_INFO);
-	assert_string_equal(redis_log_line("77:C 21 Nov 2026 07:00:00.123 # Out of room", &level),
+	    false, &level), "Ready to accept connections");
+	assert_int_equal(level, LOG_LEVEL_DEBUG);
+	assert_string_equal(redis_log_line("77:C 21 Nov 2026 07:00:00.123 # Out of room", true, &level),
 	    "Out of room");
 	assert_int_equal(level, LOG_LEVEL_WARN);
-	assert_string_equal(redis_log_line("77:M 21 Nov 2026 07:00:00.123 - Accepted", &level), "Accepted");
+	redis_log_line("77:C 21 Nov 2026 07:00:00.123 # oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo", false, &level);
 	assert_int_equal(level, LOG_LEVEL_DEBUG);
-	assert_string_equal(redis_log_line("*** FATAL CONFIG FILE ERROR ***", &level),
+	redis_log_line("77:M 21 Nov 2026 07:00:00.123 # Bad file format reading the append only file", false, &level);
+	assert_int_equal(level, LOG_LEVEL_WARN);
+	assert_true(redis_log_is_overcommit(redis_log_line("77:M 21 Nov 2026 07:00:00.123 # WARNING Memory overcommit"
+	    " must be enabled! Without it, a background save or replication may fail", true, &level)));
+	assert_int_equal(level, LOG_LEVEL_DEBUG);
+	assert_string_equal(redis_log_line("77:M 21 Nov 2026 07:00:00.123 - Accepted", true, &level), "Accepted");
+	assert_int_equal(level, LOG_LEVEL_DEBUG);
+	assert_string_equal(redis_log_line("*** FATAL CONFIG FILE ERROR ***", false, &level),
 	    "*** FATAL CONFIG FILE ERROR ***");
-	assert_int_equal(level, LOG_LEVEL_INFO);
-	assert_string_equal(redis_log_line("", &level), "");
+	assert_int_equal(level, LOG_LEVEL_WARN);
+	assert_string_equal(redis_log_line("", false, &level), "");
 }
 
 static void

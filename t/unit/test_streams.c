@@ -542,28 +542,53 @@ test_lease_after_death(void **state)
 	json_decref(yes);
 }
 
+/* An http worker saw the players first to last. */
+static void
+say_viewers(struct process *p, uint64_t first, uint64_t last)
+{
+	struct sketch s = { { 0 } };
+	char text[SKETCH_TEXT];
+
+	for (uint64_t i = first; i <= last; i++)
+		sketch_add(&s, i);
+	sketch_write(&s, text);
+	message(p, streams_event, json_pack("{s:s, s:s, s:i, s:s}", "event", "viewers", "name", "alice",
+	    "n", (int)(last - first + 1), "sketch", text));
+}
+
+static uint32_t
+viewers_shown(void)
+{
+	struct board_stream b;
+
+	streams_report();
+	assert_int_equal(board_read_stream(sv.board, stream_find("alice")->slot, &b), 0);
+	return b.viewers;
+}
+
 static void
 test_viewers(void **state)
 {
-	struct process *p = claim("alice", "1.2.3.4:5", ""), *http[2];
-	struct board_stream b;
-	int i;
+	struct process *p = claim("alice", "1.2.3.4:5", ""), *http[2] = { process_new(KIND_HTTP, ""),
+	    process_new(KIND_HTTP, "") };
 
 	assert_int_equal(heard(p), MSG_GRANT);
-	for (i = 0; i < 2; i++) {
-		http[i] = process_new(KIND_HTTP, "");
-		message(http[i], streams_event, json_pack("{s:s, s:s, s:i}", "event", "viewers", "name",
-		    "alice", "n", 3 + i));
-	}
-	message(p, streams_event, json_pack("{s:s, s:s, s:i}", "event", "viewers", "name", "alice",
-	    "n", 100));
-	streams_report();
-	assert_int_equal(board_read_stream(sv.board, stream_find("alice")->slot, &b), 0);
-	assert_int_equal(b.viewers, 7);
+	say_viewers(http[0], 1, 3);		/* players 1 to 3 */
+	say_viewers(http[1], 2, 6);
+	assert_int_equal(viewers_shown(), 6);
+	say_viewers(p, 100, 200);		/* an ingest is not asked */
+	message(http[0], streams_event, json_pack("{s:s, s:s, s:i}", "event", "viewers", "name", "alice", "n", 9));
+	message(http[0], streams_event, json_pack("{s:s, s:s, s:i, s:s}", "event", "viewers", "name", "alice",
+	    "n", 9, "sketch", "AAAA"));
+	assert_int_equal(viewers_shown(), 6);
+	say_viewers(http[1], 1, 3);		/* the same three in both */
+	assert_int_equal(viewers_shown(), 3);
+	say_viewers(http[1], 4, 5);
+	assert_int_equal(viewers_shown(), 5);
 	streams_forget_viewers(&http[0]->c);
-	streams_report();
-	assert_int_equal(board_read_stream(sv.board, stream_find("alice")->slot, &b), 0);
-	assert_int_equal(b.viewers, 4);
+	assert_int_equal(viewers_shown(), 2);
+	message(http[1], streams_event, json_pack("{s:s, s:s, s:i}", "event", "viewers", "name", "alice", "n", 0));
+	assert_int_equal(viewers_shown(), 0);
 }
 
 static void

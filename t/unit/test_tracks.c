@@ -49,6 +49,24 @@ begin(void)
 }
 
 static void
+a_profile_that_browsers_cannot_play_is_told(void **state)
+{
+	char text[160];
+
+	tracks_warning(&t, text, sizeof(text));
+	assert_string_equal(text, "");
+	take(FLV_VIDEO, "\x17\0\0\0\0\1\x64\0\x28\xff\xe1", 11, 1);
+	KEY(1);
+	tracks_warning(&t, text, sizeof(text));
+	assert_string_equal(text, "");
+	take(FLV_VIDEO, "\x17\0\0\0\0\1\xf4\0\x28\xff\xe1", 11, 600);
+	KEY(600);
+	tracks_warning(&t, text, sizeof(text));
+	assert_non_null(strstr(text, "H.264 profile High 4:4:4: set Profile to high (or main)"));
+	assert_true(strlen(text) < sizeof(((struct board_media *)0)->warning) - 1);
+}
+
+static void
 with_both_headers_it_may_start_at_once(void **state)
 {
 	assert_int_equal(VIDEO_HEADER(1), TRACKS_HEADER);
@@ -222,6 +240,7 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		T(a_profile_that_browsers_cannot_play_is_told),
 		T(with_both_headers_it_may_start_at_once),
 		T(one_track_alone_waits_for_the_other_unless_it_was_told),
 		T(video_starts_with_a_header_and_a_key_frame),

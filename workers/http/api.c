@@ -29,6 +29,23 @@ text(const char *s)
 	return msg_text(s, strlen(s));
 }
 
+/* What its encoder should change, or else which output does not work. */
+static json_t *
+warning(const struct view_stream *v)
+{
+	const struct board_output *o = v->s.outputs;
+	json_t *out = NULL;
+	char *s;
+
+	for (; v->m.warning[0] == '\0' && o < v->s.outputs + v->s.noutputs && out == NULL; o++)
+		if (o->failures > 1 || strcmp(o->state, "failed") == 0) {
+			s = xasprintf("output %s does not work: %s", o->kind, o->reason);
+			out = text(s);
+			free(s);
+		}
+	return out != NULL ? out : text(v->m.warning);
+}
+
 static json_t *
 stream_json(const struct view_stream *v)
 {
@@ -48,7 +65,7 @@ stream_json(const struct view_stream *v)
 	json_object_set_new(o, "audio", json_string(board_codec_name(v->m.audio_codec)));
 	json_object_set_new(o, "width", json_integer(v->m.width));
 	json_object_set_new(o, "height", json_integer(v->m.height));
-	json_object_set_new(o, "warning", text(v->m.warning));
+	json_object_set_new(o, "warning", warning(v));
 	return o;
 }
 
@@ -152,8 +169,10 @@ kick_cb(struct svc *s, int rc, json_t *body, void *ctx)
 		return;
 	if (rc == 0)
 		answer_json(c, 200, json_pack("{s:b}", "kicked", 1));
+	else if (rc == ENOENT)
+		answer_json(c, 404, json_pack("{s:s}", "error", "no stream of that name here"));
 	else
-		answer_json(c, rc == ENOENT ? 404 : 503, json_pack("{s:s}", "error", strerror(rc)));
+		answer_json(c, 503, json_pack("{s:s+}", "error", "the supervisor did not do it: ", strerror(rc)));
 }
 
 void

@@ -50,7 +50,7 @@ dispatch_request(struct conn *c)
 	c->closing = !c->req.keep_alive;
 	find_client(c);
 	if (route_find(http_routes, request_path(&c->req), &m) < 0) {
-		answer_text(c, 404, "Not found.\n");
+		page_missing(c);
 		return;
 	}
 	c->flags = m.route->flags;

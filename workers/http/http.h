@@ -151,6 +151,7 @@ void metrics_get(struct conn *c, const struct route_match *m);
 void page_home(struct conn *c, const struct route_match *m);
 void page_watch(struct conn *c, const struct route_match *m);
 void page_asset(struct conn *c, const struct route_match *m);
+void page_missing(struct conn *c);	/* 404: what is no route */
 int page_start(void);			/* reads web/ once */
 void page_free(void);
 #endif

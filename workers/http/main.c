@@ -103,12 +103,23 @@ accept_cb(evutil_socket_t listen_fd, short what, void *ctx)
 	}
 }
 
+/* At full seconds, so that all workers see a viewer's cookie grow old at the same time. */
+static void
+next_second(int64_t now)
+{
+	int64_t ms = 1000 - now % 1000 + (now % 1000 > 500 ? 1000 : 0);
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	event_add(second, &tv);
+}
+
 static void
 second_cb(evutil_socket_t fd, short what, void *ctx)
 {
 	struct board_page *p = http.svc->page;
 	int64_t now = now_ms();
 
+	next_second(now);
 	http_date(wall_ms() / 1000, http.date);
 	conn_sweep(now);
 	viewers_tick(now);
@@ -145,7 +156,6 @@ stop(struct svc *s, const char *reason, int64_t grace_ms)
 static int
 start(struct svc *s, int argc, char **argv)
 {
-	struct timeval tv = { 1, 0 };
 	json_t *list = conf_get(s->conf, "http.listen");
 
 	http.svc = s;
@@ -161,10 +171,10 @@ start(struct svc *s, int argc, char **argv)
 		    accept_cb, &listeners[i]);
 		event_add(listeners[i].ev, NULL);
 	}
-	second = event_new(s->base, -1, EV_PERSIST, second_cb, NULL);
+	second = evtimer_new(s->base, second_cb, NULL);
 	unpause = evtimer_new(s->base, unpause_cb, NULL);
 	stop_timer = evtimer_new(s->base, stop_cb, NULL);
-	event_add(second, &tv);
+	next_second(now_ms());
 	svc_ready(s);
 	return 0;
 }

@@ -20,7 +20,7 @@ static void
 single(struct evbuffer *b, const char *name, const char *type, const char *help, double value)
 {
 	family(b, name, type, help);
-	evbuffer_add_printf(b, "millrace_%s %.17g\n", name, value);
+	evbuffer_add_printf(b, "millrace_%s %.15g\n", name, value);
 }
 
 /* --- per stream: a table of columns --- */
@@ -81,7 +81,7 @@ streams(struct evbuffer *b, const struct view *v, int64_t now)
 	for (unsigned f = 0; f < sizeof(stream_figures) / sizeof(stream_figures[0]); f++) {
 		family(b, stream_figures[f].name, stream_figures[f].type, stream_figures[f].help);
 		for (unsigned i = 0; i < v->n; i++)
-			evbuffer_add_printf(b, "millrace_%s{stream=\"%s\"} %.17g\n", stream_figures[f].name,
+			evbuffer_add_printf(b, "millrace_%s{stream=\"%s\"} %.15g\n", stream_figures[f].name,
 			    v->streams[i].s.name, stream_figures[f].value(&v->streams[i], now));
 	}
 }
@@ -119,7 +119,7 @@ outputs(struct evbuffer *b, const struct view *v)
 		family(b, figures[f].name, figures[f].type, figures[f].help);
 		for (unsigned i = 0; i < v->n; i++)
 			for (unsigned k = 0; k < v->streams[i].s.noutputs && k < BOARD_OUTPUTS; k++)
-				evbuffer_add_printf(b, "millrace_%s{stream=\"%s\",output=\"%s\"} %.17g\n",
+				evbuffer_add_printf(b, "millrace_%s{stream=\"%s\",output=\"%s\"} %.15g\n",
 				    figures[f].name, v->streams[i].s.name, v->streams[i].s.outputs[k].kind,
 				    output_value(&v->streams[i], k, (enum output_figure)f));
 	}
@@ -149,6 +149,7 @@ processes(struct evbuffer *b, const struct view *v)
 		evbuffer_add_printf(b, "millrace_process_restarts_total{kind=\"%s\"} %u\n", kinds[k], restarts[k]);
 }
 
+/* A worker's number is its name, in the log and on the board. */
 #define AT(field) offsetof(struct board_http, field)
 
 static void
@@ -164,18 +165,16 @@ workers(struct evbuffer *b, const struct view *v)
 		{ "http_redirects_total", "counter", "Viewers sent to another host.", AT(redirects) },
 		{ "http_timeouts_total", "counter", "Slow clients closed.", AT(timeouts) },
 	};
-	unsigned worker;
 	uint64_t value;
 
 	for (unsigned f = 0; f < sizeof(figures) / sizeof(figures[0]); f++) {
 		family(b, figures[f].name, figures[f].type, figures[f].help);
-		worker = 0;
 		for (unsigned i = 0; i < v->nprocs; i++) {
 			if (strcmp(v->procs[i].kind, "http") != 0)
 				continue;
 			memcpy(&value, (const char *)&v->procs[i].page.http + figures[f].at, sizeof(value));
-			evbuffer_add_printf(b, "millrace_%s{worker=\"%u\"} %llu\n", figures[f].name, worker++,
-			    (unsigned long long)value);
+			evbuffer_add_printf(b, "millrace_%s{worker=\"%lu\"} %llu\n", figures[f].name,
+			    strtoul(v->procs[i].page.stream, NULL, 10), (unsigned long long)value);
 		}
 	}
 }
@@ -198,6 +197,15 @@ registry(struct evbuffer *b, const struct view *v)
 	}
 }
 
+static void
+refusals(struct evbuffer *b, const struct view *v)
+{
+	family(b, "rtmp_refused_total", "counter", "Publishers refused, by reason.");
+	for (unsigned i = 0; i < BOARD_REFUSALS; i++)
+		evbuffer_add_printf(b, "millrace_rtmp_refused_total{reason=\"%s\"} %llu\n", board_refusal_name(i),
+		    (unsigned long long)v->h.refusals[i]);
+}
+
 static struct evbuffer *
 render(const struct view *v)
 {
@@ -209,7 +217,7 @@ render(const struct view *v)
 	    (double)(wall_ms() - v->h.started_wall_ms) / 1e3);
 	single(b, "healthy", "gauge", "1 if nothing is wrong.", v->h.health[0] == '\0');
 	single(b, "rtmp_connections_total", "counter", "RTMP connections accepted.", (double)v->h.accepted);
-	single(b, "rtmp_refused_total", "counter", "RTMP connections over a limit.", (double)v->h.refused);
+	refusals(b, v);
 	single(b, "rtmp_connections", "gauge", "RTMP connections open.", v->h.connections);
 	single(b, "log_dropped_lines_total", "counter", "Log lines nobody took.", (double)v->h.log_dropped);
 	processes(b, v);

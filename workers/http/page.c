@@ -16,6 +16,8 @@
 
 #define PAGES_MAX 32
 #define PAGE_MAX_BYTES (2 * 1024 * 1024)
+#define BASE "<base href=\"./"	/* in 404.html */
+#define MISSING_DEEP 16			/* components of a path that still gets that page */
 #define POLICY "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n" \
 	"Content-Security-Policy: default-src 'self'; connect-src *; media-src * blob:; worker-src 'self' blob:; " \
 	"img-src 'self' data:; frame-ancestors *\r\n"
@@ -94,25 +96,72 @@ page_start(void)
 	return load_all("/usr/share/millrace/web");
 }
 
+static const struct page *
+find(const char *name)
+{
+	for (unsigned i = 0; i < npages; i++)
+		if (strcmp(pages[i].name, name) == 0)
+			return &pages[i];
+	return NULL;
+}
+
 static void
 serve(struct conn *c, const char *name)
 {
 	const char *match = request_field(&c->req, FIELD_IF_NONE_MATCH);
+	const struct page *p = find(name);
 	char extra[700];
 
-	for (unsigned i = 0; i < npages; i++) {
-		const struct page *p = &pages[i];
-
-		if (strcmp(p->name, name) != 0)
-			continue;
-		snprintf(extra, sizeof(extra), "ETag: %s\r\n%s", p->etag, POLICY);
-		if (match != NULL && strstr(match, p->etag) != NULL)
-			answer_bytes(c, 304, NULL, extra, NULL, 0, false);
-		else
-			answer_bytes(c, 200, p->type, extra, p->text, p->len, false);
+	if (p == NULL) {
+		answer_text(c, 404, "Not found.\n");
 		return;
 	}
-	answer_text(c, 404, "Not found.\n");
+	snprintf(extra, sizeof(extra), "ETag: %s\r\n%s", p->etag, POLICY);
+	if (match != NULL && strstr(match, p->etag) != NULL)
+		answer_bytes(c, 304, NULL, extra, NULL, 0, false);
+	else
+		answer_bytes(c, 200, p->type, extra, p->text, p->len, false);
+}
+
+/*
+ * 404.html is the answer to paths of any depth, maybe behind a proxy's prefix: so its links
+ * are relative to a base that climbs as high as the path is deep.
+ */
+static void
+serve_missing(struct conn *c, const char *path)
+{
+	const struct page *p = find("404.html");
+	const char *base = p != NULL ? strstr(p->text, BASE) : NULL;
+	size_t start, n;
+	unsigned up = 0;
+	char *out;
+
+	for (const char *s = strchr(path, '/'); s != NULL && (s = strchr(s + 1, '/')) != NULL;)
+		up++;
+	if (base == NULL || up > MISSING_DEEP) {
+		answer_text(c, 404, "Not found.\n");
+		return;
+	}
+	start = (size_t)(base - p->text) + strlen(BASE);
+	out = xmalloc(p->len + 3 * MISSING_DEEP);
+	memcpy(out, p->text, start);
+	for (n = start; up > 0; up--, n += 3)
+		memcpy(out + n, "../", 3);
+	memcpy(out + n, p->text + start, p->len - start);
+	answer_bytes(c, 404, p->type, POLICY, out, n + p->len - start, true);
+}
+
+void
+page_missing(struct conn *c)
+{
+	const char *path = request_path(&c->req);
+
+	if (strncmp(path, "/api/", 5) == 0)
+		answer_json(c, 404, json_pack("{s:s}", "error", "no such call"));
+	else if (strncmp(path, "/stream/", 8) == 0 || strncmp(path, "/hls/", 5) == 0)
+		answer_text(c, 404, "Not found.\n");
+	else
+		serve_missing(c, path);
 }
 
 void
@@ -127,7 +176,7 @@ page_watch(struct conn *c, const struct route_match *m)
 	if (stream_name_ok(m->arg[0], strlen(m->arg[0])))
 		serve(c, "watch.html");
 	else
-		answer_text(c, 404, "Not a stream's name.\n");
+		page_missing(c);
 }
 
 void

@@ -2,7 +2,13 @@
  * viewers.c - distinct players per stream (contract in http.h): who asked for a playlist
  * within viewer_targets target durations. A player is its cookie; one that keeps none is
  * its address and agent. Bounded: past http.max_viewers the one unseen for longest makes room.
+ *
+ * Each connection of a player may go to another worker, so the supervisor gets a sketch beside
+ * the number: every worker of a host sets the same bit for the same player. A player's first
+ * request brings no cookie, and the worker that gave it one may not see it again; so a cookie
+ * tells when it was issued, and counts as its address until that first request is forgotten.
  */
+#include <nettle/sha2.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,11 +17,16 @@
 #include <sys/random.h>
 
 #include "http.h"
+#include "conf.h"
 #include "log.h"
 #include "siphash.h"
+#include "sketch.h"
 #include "util.h"
 
 #define COOKIE "mr_viewer="
+#define COOKIE_RANDOM_BITS 24		/* below the time of issue in ms */
+#define COOKIE_TIME_MASK ((UINT64_C(1) << (64 - COOKIE_RANDOM_BITS)) - 1)
+#define YOUNG_SLACK_MS 2000		/* every worker looks once a second */
 #define TELL_AGAIN_MS 5000		/* to a supervisor that may have a new stream of the name */
 
 struct counted {
@@ -23,12 +34,15 @@ struct counted {
 	char name[BOARD_NAME];
 	unsigned n, told;
 	int64_t stay_ms, told_ms;
+	struct sketch sketch, told_sketch;
 };
 
 struct viewer {
 	TAILQ_ENTRY(viewer) link;	/* the one unseen for longest comes first */
 	struct counted *stream;
-	uint64_t id, issued;		/* hash or cookie; issued: the cookie it was given, until it brings it */
+	uint64_t id;			/* its cookie, or address */
+	uint64_t address;		/* hash of address and agent */
+	uint64_t issued;		/* the cookie it was given and has not brought yet */
 	int64_t seen_ms;
 };
 
@@ -39,12 +53,44 @@ static size_t nviewers;
 static uint8_t hash_key[16];
 static bool keyed;
 
+/* The same in every worker of this host, unknown to players. */
+static void
+make_key(void)
+{
+	const char *host_id = conf_str(http.svc->conf, "host_id");
+	struct sha256_ctx ctx;
+
+	sha256_init(&ctx);
+	sha256_update(&ctx, strlen(host_id), (const uint8_t *)host_id);
+	sha256_digest(&ctx, sizeof(hash_key), hash_key);
+	keyed = true;
+}
+
 static uint64_t
 hash(const void *p, size_t n)
 {
-	if (!keyed && getrandom(hash_key, sizeof(hash_key), 0) == sizeof(hash_key))
-		keyed = true;
+	if (!keyed)
+		make_key();
 	return siphash(hash_key, p, n);
+}
+
+static uint64_t
+new_cookie(void)
+{
+	uint64_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return 0;
+	return (uint64_t)now_ms() << COOKIE_RANDOM_BITS | random >> (64 - COOKIE_RANDOM_BITS);
+}
+
+/* Its first request, without the cookie, may still count, perhaps in another worker. */
+static bool
+young(uint64_t cookie, int64_t stay_ms, int64_t now)
+{
+	uint64_t age = ((uint64_t)now - (cookie >> COOKIE_RANDOM_BITS)) & COOKIE_TIME_MASK;
+
+	return age < (uint64_t)stay_ms + YOUNG_SLACK_MS;
 }
 
 static uint64_t
@@ -125,7 +171,19 @@ count_stream(const char *name)
 	return s;
 }
 
-/* One that brings the cookie it was given is the one that had none. */
+/* How long a player may be silent: its targets, as long as the stream's own segments are. */
+static int64_t
+stay_ms(const char *name)
+{
+	const struct view_stream *v = view_find(name);
+	int64_t target = http.limits.segment_ms;
+
+	if (v != NULL && v->m.gop_ms > target)
+		target = v->m.gop_ms;
+	return http.limits.viewer_targets * (target > 1000 ? target : 1000);
+}
+
+/* One that brings the cookie it was given, here or by another worker, is the one that had none. */
 static struct viewer *
 with_cookie(struct counted *stream, uint64_t cookie, uint64_t address)
 {
@@ -134,7 +192,7 @@ with_cookie(struct counted *stream, uint64_t cookie, uint64_t address)
 	if (v != NULL)
 		return v;
 	old = find(stream, address);
-	if (old != NULL && old->issued == cookie)
+	if (old != NULL && (old->issued == cookie || young(cookie, stay_ms(stream->name), now_ms())))
 		forget(old);
 	return add(stream, cookie);
 }
@@ -150,27 +208,26 @@ viewers_seen(const char *name, const struct conn *c, char *set_cookie, size_t si
 	if (v == NULL)
 		v = add(stream, address);
 	v->seen_ms = now_ms();
+	v->address = address;
 	TAILQ_REMOVE(&viewers, v, link);
 	TAILQ_INSERT_TAIL(&viewers, v, link);
 	if (cookie != 0)
 		return;
-	if (v->issued == 0 && getrandom(&v->issued, sizeof(v->issued), 0) != sizeof(v->issued))
-		v->issued = 0;
+	if (v->issued == 0)
+		v->issued = new_cookie();
 	if (v->issued != 0)
 		snprintf(set_cookie, size, "Set-Cookie: " COOKIE "%016llx; Path=/; HttpOnly; SameSite=Lax\r\n",
 		    (unsigned long long)v->issued);
 }
 
-/* How long a player may be silent: its targets, as long as the stream's own segments are. */
-static int64_t
-stay_ms(const char *name)
+/* What it is counted by: in all workers the same, so by their common second. */
+static uint64_t
+player(const struct viewer *v, int64_t now)
 {
-	const struct view_stream *v = view_find(name);
-	int64_t target = http.limits.segment_ms;
+	int64_t second = (now + 500) / 1000 * 1000;
+	uint64_t id = v->id != v->address && young(v->id, v->stream->stay_ms, second) ? v->address : v->id;
 
-	if (v != NULL && v->m.gop_ms > target)
-		target = v->m.gop_ms;
-	return http.limits.viewer_targets * (target > 1000 ? target : 1000);
+	return hash(&id, sizeof(id));
 }
 
 static void
@@ -182,21 +239,32 @@ count(int64_t now)
 		next = TAILQ_NEXT(v, link);
 		if (now - v->seen_ms > v->stream->stay_ms)
 			forget(v);
-		else
+		else {
 			v->stream->n++;
+			sketch_add(&v->stream->sketch, player(v, now));
+		}
 	}
 }
 
 static void
 tell(struct counted *s, int64_t now)
 {
-	if (s->n == s->told && now - s->told_ms < TELL_AGAIN_MS)
+	char text[SKETCH_TEXT];
+	json_t *body;
+
+	if (s->n == s->told && memcmp(&s->sketch, &s->told_sketch, sizeof(s->sketch)) == 0 &&
+	    now - s->told_ms < TELL_AGAIN_MS)
 		return;
-	if (svc_send(http.svc, MSG_EVENT, 0, json_pack("{s:s, s:s, s:i}", "event", "viewers", "name", s->name,
-	    "n", (int)s->n)) == 0) {
-		s->told = s->n;
-		s->told_ms = now;
+	body = json_pack("{s:s, s:s, s:i}", "event", "viewers", "name", s->name, "n", (int)s->n);
+	if (s->n > 0) {
+		sketch_write(&s->sketch, text);
+		json_object_set_new(body, "sketch", json_string(text));
 	}
+	if (svc_send(http.svc, MSG_EVENT, 0, body) < 0)
+		return;
+	s->told = s->n;
+	s->told_ms = now;
+	s->told_sketch = s->sketch;
 }
 
 static void
@@ -213,6 +281,7 @@ viewers_tick(int64_t now)
 
 	TAILQ_FOREACH(s, &streams, link) {
 		s->n = 0;
+		memset(&s->sketch, 0, sizeof(s->sketch));
 		s->stay_ms = stay_ms(s->name);
 	}
 	count(now);

@@ -1,0 +1,135 @@
+/*
+ * health.c - "" or the first thing that is wrong, in words: one notion of health for status and
+ * its exit code, /healthz, /metrics and the API, which all take it from the board's header.
+ *
+ * What concerns all comes first: processes, Redis, the disk, ffmpeg; then each stream: an
+ * output that does not work, a publisher whose media make no segment. A single death that is
+ * being mended is none. Called by report.c, once a second.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "conf.h"
+#include "supervisor/streams.h"
+#include "util.h"
+
+#define DISK_CHECK_MS 10000	/* statvfs may wait for a slow file system: seldom */
+#define READY_MS 3000
+#define FAILURES_IN_A_ROW 2
+
+struct diagnosis {
+	char *text;
+	size_t size;
+};
+
+static int64_t disk_checked_ms, disk_free = -1;
+
+static void
+diagnose_child(struct child *c, void *ctx)
+{
+	struct diagnosis *d = ctx;
+
+	if (d->text[0] != '\0' || !c->wanted || sv.stopping)
+		return;
+	if (c->state == CHILD_BACKOFF)
+		snprintf(d->text, d->size, "%s is down (%s); again in %.1f s",
+		    child_kind_name(c->kind), c->last_death, (double)child_backoff_ms(c) / 1000);
+	else if (c->state == CHILD_STARTING && now_ms() - c->started_ms > READY_MS)
+		snprintf(d->text, d->size, "%s is not ready after %.0f s", child_kind_name(c->kind),
+		    (double)(now_ms() - c->started_ms) / 1000);
+}
+
+static void
+diagnose_redis(struct diagnosis *d)
+{
+	struct child *c = child_first(KIND_REGISTRY);
+	struct board_page page;
+
+	if (d->text[0] != '\0' || c == NULL || c->page == NULL ||
+	    now_ms() - c->ready_ms < READY_MS || board_read_page(c->page, &page) == -1 ||
+	    page.registry.redis_up != 0)
+		return;
+	report_end_strings(&page, KIND_REGISTRY);
+	snprintf(d->text, d->size, "Redis is away%s%s; running streams go on",
+	    page.registry.redis_error[0] != '\0' ? ": " : "", page.registry.redis_error);
+}
+
+static void
+diagnose_disk(struct diagnosis *d)
+{
+	const char *dir = conf_str(sv.conf, "data_dir");
+	int64_t now = now_ms();
+
+	if (disk_checked_ms == 0 || now - disk_checked_ms >= DISK_CHECK_MS) {
+		disk_checked_ms = now;
+		disk_free = disk_free_bytes(dir);
+	}
+	if (d->text[0] == '\0' && disk_free >= 0 && disk_free < conf_int(sv.conf, "disk.reserve"))
+		snprintf(d->text, d->size, "%s has %lld MiB left, less than disk.reserve", dir,
+		    (long long)(disk_free >> 20));
+}
+
+static void
+diagnose_outputs(const struct stream *s, struct diagnosis *d)
+{
+	struct board_output outputs[BOARD_OUTPUTS], *o;
+	uint32_t n;
+
+	output_report(s->ingest, outputs, &n, BOARD_OUTPUTS);
+	for (o = outputs; o < outputs + n && d->text[0] == '\0'; o++)
+		if (strcmp(o->state, "failed") == 0)
+			snprintf(d->text, d->size, "output %s of %s has failed: %s", o->kind, s->name, o->reason);
+		else if (o->failures >= FAILURES_IN_A_ROW)
+			snprintf(d->text, d->size, "output %s of %s does not work: %s", o->kind, s->name,
+			    o->reason);
+}
+
+/* From the age on at which its ingest warns, too, and players have shown what they had. */
+static void
+diagnose_media(const struct stream *s, struct diagnosis *d)
+{
+	int64_t limit = conf_int(sv.conf, "streams.key_frame_age") * 2 / 3, age;
+	struct board_page page;
+
+	if (d->text[0] != '\0' || s->ingest->page == NULL || board_read_page(s->ingest->page, &page) == -1 ||
+	    page.media.last_media_ms == 0)
+		return;
+	age = now_ms() - page.media.last_media_ms;
+	if (age > limit) {
+		snprintf(d->text, d->size, "%s: its publisher sends no media for %lld s", s->name,
+		    (long long)age / 1000);
+		return;
+	}
+	if (limit < page.media.gop_ms + page.media.gop_ms / 2)
+		limit = page.media.gop_ms + page.media.gop_ms / 2;
+	age = now_ms() - (page.media.last_key_ms != 0 ? page.media.last_key_ms : s->granted_ms);
+	if (page.media.video_codec != BOARD_CODEC_NONE && age > limit)
+		snprintf(d->text, d->size, "%s: no key frame for %lld s, so its playlist stands still",
+		    s->name, (long long)age / 1000);
+}
+
+static void
+diagnose_streams(struct diagnosis *d)
+{
+	const struct stream *s;
+
+	for (s = stream_list; s != NULL && d->text[0] == '\0'; s = s->next)
+		if (s->ingest != NULL && s->state == BOARD_STREAM_LIVE) {
+			diagnose_outputs(s, d);
+			diagnose_media(s, d);
+		}
+}
+
+void
+health_diagnose(char *text, size_t size)
+{
+	struct diagnosis d = { text, size };
+
+	text[0] = '\0';
+	child_each(diagnose_child, &d);
+	diagnose_redis(&d);
+	diagnose_disk(&d);
+	if (text[0] == '\0' && output_probe_failed())
+		snprintf(text, size, "ffmpeg cannot be run, so no stream can be watched");
+	diagnose_streams(&d);
+}
