@@ -27,6 +27,7 @@
 #include "util.h"
 #include "workers/common/fs.h"
 #include "workers/jobs/raw.h"
+#include "workers/jobs/upload_kind.h"
 #include "workers/common/slow.h"
 
 #define PATH_BYTES 1024
@@ -36,7 +37,8 @@
 enum step { REMUX, CHECK_HEAD, CHECK_TAIL, SYNC };
 
 struct finalise {
-	struct job *job;
+	struct job *job;		/* not once it is forgotten, and a thread still has us */
+	struct svc *svc;
 	enum step step;
 	struct raw raw;
 	int lock;			/* the raw file, locked */
@@ -52,7 +54,7 @@ struct finalise {
 static const char *
 path_of(const struct finalise *f, const char *relative, char buf[PATH_BYTES])
 {
-	snprintf(buf, PATH_BYTES, "%s/%s", conf_str(f->job->svc->conf, "data_dir"), relative);
+	snprintf(buf, PATH_BYTES, "%s/%s", conf_str(f->svc->conf, "data_dir"), relative);
 	return buf;
 }
 
@@ -67,7 +69,8 @@ finalise_free(struct finalise *f)
 		unlink(path_of(f, f->tmp, path));
 	if (f->lock >= 0)
 		close(f->lock);
-	f->job->state = NULL;
+	if (f->job->state == f)		/* else the next job of this worker has begun */
+		f->job->state = NULL;
 	free(f);
 }
 
@@ -179,6 +182,7 @@ over(struct finalise *f)
 	    (long long)st.st_size);
 	result = json_pack("{s:s, s:I, s:I}", "file", f->mp4, "bytes", (json_int_t)st.st_size, "duration_ms",
 	    (json_int_t)f->mp4_ms);
+	upload_recording(job->svc, job->queue, job->ledger, f->mp4);
 	f->tmp[0] = '\0';
 	finalise_free(f);
 	job_done(job, result);
@@ -309,6 +313,7 @@ finalise_start(struct job *job)
 	}
 	f = job->state = xcalloc(1, sizeof(*f));
 	f->job = job;
+	f->svc = job->svc;
 	f->lock = -1;
 	f->err = (struct lines){ .fd = -1, .line = err_line, .ctx = f };
 	f->progress = (struct lines){ .fd = -1, .line = progress_line, .ctx = f };

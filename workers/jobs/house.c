@@ -12,12 +12,14 @@
 #include "util.h"
 #include "workers/jobs/finalise.h"
 #include "workers/jobs/jobs.h"
+#include "workers/jobs/upload_kind.h"
 
 #define HOUSE_MS 1000
 
 static struct event *tick;
 static bool tending;
 static int64_t scanned_ms;
+static bool redis_is_new;		/* it may have forgotten everything */
 
 static void
 tended_cb(int rc, const char *error, void *ctx)
@@ -48,6 +50,8 @@ scan(void)
 {
 	scanned_ms = now_ms();
 	finalise_scan(jw.svc, jw.queue);
+	upload_scan(jw.svc, jw.queue, jw.ledger, redis_is_new);
+	redis_is_new = false;
 }
 
 static void
@@ -66,6 +70,7 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 void
 house_up(void)
 {
+	redis_is_new = true;
 	if (tick && !jw.stopping)
 		scan();
 }

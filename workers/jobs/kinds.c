@@ -8,9 +8,10 @@
 
 #include "workers/jobs/finalise.h"
 #include "workers/jobs/job.h"
+#include "workers/jobs/upload_kind.h"
 
 static const struct job_kind *const kinds[] = {
-	&finalise_kind,
+	&finalise_kind, &upload_kind,
 	NULL
 };
 

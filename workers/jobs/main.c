@@ -13,6 +13,7 @@
 #include "util.h"
 #include "workers/jobs/finalise.h"
 #include "workers/jobs/jobs.h"
+#include "workers/jobs/upload_kind.h"
 
 struct jobs jw;
 
@@ -36,6 +37,7 @@ static void
 config(struct svc *s)
 {
 	link_config();
+	upload_kind_config();
 	run_wake();
 }
 
@@ -70,6 +72,7 @@ cleanup(struct svc *s)
 	house_free();
 	link_stop();
 	run_free();
+	upload_kind_free();
 }
 
 int

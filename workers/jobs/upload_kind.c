@@ -1,0 +1,238 @@
+/*
+ * upload_kind.c - a file goes to S3 (job kind "upload" {path, object, kind, stream, layout, sha256}).
+ *
+ * The engine is upload.c; here it gets its configuration, the ledger learns how far it is, and
+ * the end is made durable: data_dir/uploads/FILEID.done before the job is over. One connection
+ * per process, made at the first upload.
+ */
+#include "workers/jobs/upload_kind.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+#include "log.h"
+#include "util.h"
+#include "workers/common/fs.h"
+#include "workers/jobs/upload.h"
+#include "workers/jobs/upload_mark.h"
+
+#define PATH_BYTES 600
+#define LEDGER_MS 1000		/* progress goes to the ledger at most so often */
+
+struct sending {
+	struct job *job;
+	struct upload *upload;
+	char id[LEDGER_ID], path[1024], object[S3_OBJECT_MAX + 1], sha256[S3_SHA256_HEX];
+	int64_t told_ms;
+};
+
+static struct s3 *s3;		/* one process, one connection pool */
+static bool stale;		/* its configuration is not the newest */
+
+static const char *
+arg(const struct job *job, const char *key)
+{
+	const char *s = json_string_value(json_object_get(job->q->args, key));
+
+	return s != NULL ? s : "";
+}
+
+static void
+put(const struct sending *u, json_t *fields)
+{
+	ledger_put(u->job->ledger, u->id, fields, NULL, NULL);
+	json_decref(fields);
+}
+
+static void
+sending_free(struct sending *u)
+{
+	if (u->job->state == u)
+		u->job->state = NULL;
+	free(u);
+}
+
+static struct s3 *
+connection(struct job *job, const char **why)
+{
+	const json_t *c = job->svc->conf;
+	struct s3_conf conf = {
+		.endpoint = conf_str(c, "storage.s3.endpoint"), .region = conf_str(c, "storage.s3.region"),
+		.bucket = conf_str(c, "storage.s3.bucket"), .access_key = conf_str(c, "storage.s3.access_key"),
+		.secret_key = conf_str(c, "storage.s3.secret_key"),
+		.session_token = conf_str(c, "storage.s3.session_token"), .ca_file = conf_str(c, "storage.s3.ca_file"),
+		.path_style = json_is_true(conf_get(c, "storage.s3.path_style")),
+		.connect_timeout_ms = conf_int(c, "storage.s3.connect_timeout"),
+		.timeout_ms = conf_int(c, "storage.s3.timeout"),
+		/* of the host: each of its workers that upload has its share */
+		.bandwidth = conf_int(c, "storage.s3.bandwidth") / conf_int(c, "jobs.uploads"),
+	};
+
+	if (!upload_wanted(job->svc)) {
+		*why = "storage.s3.endpoint and storage.s3.bucket are not set";
+		return NULL;
+	}
+	if (stale)
+		upload_kind_free();	/* no job uses it: this is the only one */
+	stale = false;
+	if (s3 == NULL)
+		s3 = s3_new(job->svc->base, &conf, why);
+	return s3;
+}
+
+/* --- how it goes --- */
+
+static void
+progress_cb(const struct upload_progress *p, void *ctx)
+{
+	struct sending *u = ctx;
+	int permille = p->size > 0 ? (int)(p->sent_bytes * 1000 / p->size) : 0;
+	int64_t now = now_ms();
+
+	job_progress(u->job, permille);
+	if (p->part > 0)
+		log_info("%s: part %d of %d is in the bucket", u->path, p->part, p->parts);
+	if (now - u->told_ms < LEDGER_MS)
+		return;
+	u->told_ms = now;
+	put(u, json_pack("{s:s, s:i}", "state", "uploading", "progress", permille));
+}
+
+static void
+done(struct sending *u, const struct upload_result *r)
+{
+	const char *bucket = s3_bucket(s3);
+	struct job *job = u->job;
+	json_t *mark = json_pack("{s:s, s:I, s:I, s:s, s:s, s:s}", "path", u->path, "size", (json_int_t)r->size,
+	    "mtime_ns", (json_int_t)r->mtime_ns, "bucket", bucket, "object", u->object, "etag", r->etag), *fields;
+
+	if (upload_mark_write(conf_str(job->svc->conf, "data_dir"), u->id, mark) == -1) {
+		log_warn("%s is in the bucket, but that can't be noted", u->path);
+		json_decref(mark);
+		sending_free(u);
+		job_later(job, "it is in the bucket, but that can't be noted in data_dir/uploads");
+		return;
+	}
+	fields = json_copy(mark);
+	json_object_set_new(fields, "state", json_string("verified"));
+	json_object_set_new(fields, "progress", json_integer(1000));
+	json_object_set_new(fields, "error", json_null());
+	put(u, fields);
+	if (u->sha256[0] != '\0')
+		ledger_hash_put(job->ledger, u->sha256, u->id, NULL, NULL);
+	log_info("%s is verified in the bucket: %s/%s, %lld bytes in %d parts, %d of them from before", u->path, bucket,
+	    u->object, (long long)r->size, r->parts, r->resumed_parts);
+	sending_free(u);
+	job_done(job, mark);
+}
+
+static void
+done_cb(const struct upload_result *r, void *ctx)
+{
+	struct sending *u = ctx;
+	struct job *job = u->job;
+
+	u->upload = NULL;
+	if (r->end == UPLOAD_DONE) {
+		done(u, r);
+		return;
+	}
+	put(u, json_pack("{s:s, s:s}", "state", r->end == UPLOAD_LATER ? "queued" : "failed", "error", r->error));
+	sending_free(u);
+	if (r->end == UPLOAD_LATER)
+		job_later(job, r->error);
+	else if (r->end == UPLOAD_PARK)
+		job_park(job, r->error);
+	else
+		job_failed(job, r->error, false);
+}
+
+/* --- start and stop --- */
+
+static int
+checkpoint_dir(const struct job *job, char *dir, size_t size)
+{
+	snprintf(dir, size, "%s/uploads", conf_str(job->svc->conf, "data_dir"));
+	return fs_make_dirs(dir, 0750);
+}
+
+static void
+begin(struct sending *u, const char *dir)
+{
+	const json_t *c = u->job->svc->conf;
+	const struct upload_params p = {
+		.path = u->path, .file_id = u->id, .object = u->object, .dir = dir, .sha256 = u->sha256,
+		.content_type = strcmp(arg(u->job, "kind"), "recording") == 0 ? "video/mp4" : "",
+		.layout = strcmp(arg(u->job, "layout"), "chunks") == 0 ? UPLOAD_CHUNKS : UPLOAD_OBJECT,
+		.part_size = conf_int(c, "storage.s3.part_size"), .max_parts = (int)conf_int(c, "storage.s3.max_parts"),
+		.concurrency = (int)conf_int(c, "storage.s3.concurrency"),
+		.attempts = (int)conf_int(c, "storage.s3.attempts"), .restarts = (int)conf_int(c, "storage.s3.attempts"),
+		.retry_min_ms = conf_int(c, "jobs.retry_min"), .retry_max_ms = conf_int(c, "jobs.retry_max"),
+	};
+
+	log_info("uploading %s to %s/%s", u->path, s3_bucket(s3), u->object);
+	put(u, json_pack("{s:s, s:s, s:s, s:s, s:s}", "path", u->path, "kind", arg(u->job, "kind"), "state",
+	    "uploading", "bucket", s3_bucket(s3), "object", u->object));
+	u->upload = upload_start(u->job->svc->base, s3, &p, progress_cb, done_cb, u);
+}
+
+static void
+upload_job_start(struct job *job)
+{
+	const char *path = arg(job, "path"), *object = arg(job, "object"), *sha256 = arg(job, "sha256"), *why = "";
+	char dir[PATH_BYTES];
+	struct sending *u;
+
+	if (path[0] != '/' || strlen(path) >= sizeof(u->path) || object[0] == '\0' ||
+	    strlen(object) > S3_OBJECT_MAX || strlen(sha256) >= S3_SHA256_HEX) {
+		job_failed(job, "the job names no file and object", false);
+		return;
+	}
+	if (connection(job, &why) == NULL) {
+		job_park(job, why);
+		return;
+	}
+	if (checkpoint_dir(job, dir, sizeof(dir)) == -1) {
+		log_warn("%s", dir);
+		job_later(job, "data_dir/uploads can't be made");
+		return;
+	}
+	u = job->state = xcalloc(1, sizeof(*u));
+	u->job = job;
+	str_copy(u->path, path, sizeof(u->path));
+	str_copy(u->object, object, sizeof(u->object));
+	str_copy(u->sha256, sha256, sizeof(u->sha256));
+	ledger_id(job->ledger, path, u->id);
+	begin(u, dir);
+}
+
+static void
+upload_job_stop(struct job *job, enum job_stop why)
+{
+	struct sending *u = job->state;
+
+	if (why == JOB_STOP_CANCELLED) {
+		put(u, json_pack("{s:s, s:s}", "state", "local", "error", "the upload was cancelled"));
+		upload_cancel(&u->upload);
+	} else
+		upload_stop(&u->upload);
+	sending_free(u);
+}
+
+void
+upload_kind_config(void)
+{
+	stale = true;
+}
+
+void
+upload_kind_free(void)
+{
+	upload_orphans_stop();
+	s3_free(&s3);
+}
+
+const struct job_kind upload_kind = {
+	.name = "upload", .upload = true, .start = upload_job_start, .stop = upload_job_stop,
+};

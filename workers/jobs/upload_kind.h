@@ -1,0 +1,20 @@
+/* upload_kind.h - the kind of job that brings a file to S3, and what finds files that are not there yet. */
+#ifndef MILLRACE_UPLOAD_KIND_H
+#define MILLRACE_UPLOAD_KIND_H
+
+#include "workers/jobs/job.h"
+
+extern const struct job_kind upload_kind;
+
+/* Is there a bucket to bring files to? */
+bool upload_wanted(const struct svc *svc);
+/*
+ * Queues the upload of a finished recording, of data_dir/FILE; does nothing without a bucket, with
+ * streams.record.upload off, or if it is there already.
+ */
+void upload_recording(struct svc *svc, struct queue *q, struct ledger *l, const char *file);
+/* All of them below data_dir/recordings. again: the ledger may have forgotten what is there. */
+void upload_scan(struct svc *svc, struct queue *q, struct ledger *l, bool again);
+void upload_kind_config(void);	/* it has changed: the next job connects anew */
+void upload_kind_free(void);
+#endif
