@@ -170,6 +170,30 @@ def changes(t, s3, put, proxy):
     t.is_(s3.open_uploads(BUCKET), [], "and its old upload is gone")
 
 
+def addresses(t, s3):
+    """TLS with a CA of our own, the bucket in the host's name. *.localhost is this machine to libcurl."""
+    cert, key = f"{t.dir}/cert", f"{t.dir}/key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=s3.localhost",
+        "-addext", f"subjectAltName=DNS:s3.localhost,DNS:{BUCKET}.s3.localhost", "-keyout", key, "-out", cert],
+        check=True, stderr=subprocess.DEVNULL)
+    proxy = Proxy(t, s3.port)
+    proxy.tls(cert, key)
+    put = Put(t, proxy.endpoint)
+    path = put.file(PART + 5)
+    for title, object_, options in (("path style over TLS", "tls", ["-C", cert]), ("virtual host", "a//ü+", ["-C", cert, "-H"])):
+        r = put.run(path, object_, *options)
+        t.ok(r["end"] == "done" and s3.sha256(BUCKET, object_) == digest(path), title, r)
+    r = put.run(path, "unknown-ca")
+    t.ok(r["end"] == "park" and "certificate" in r["error"], f"a CA nobody knows: {r['error']}", r)
+
+
+def bandwidth(t, s3, put):
+    path, t0 = put.file(3 * PART), time.monotonic()
+    r = put.run(path, "paced", "-w", str(5 * MIB), "-t", "1000")
+    took = time.monotonic() - t0
+    t.ok(r["end"] == "done" and 2.7 < took < 6 * SLOW, f"15 MiB at 5 MiB/s in two streams take {took:.1f} s", r)
+
+
 with Test("upload: real S3, kills and faults", limit=300) as t:
     s3 = Swift(t)
     s3.client.create_bucket(Bucket=BUCKET)
@@ -180,4 +204,6 @@ with Test("upload: real S3, kills and faults", limit=300) as t:
     kills(t, s3, put, proxy)
     faults(t, s3, put, proxy)
     refusals(t, s3, put)
+    addresses(t, s3)
+    bandwidth(t, s3, direct)
     changes(t, s3, put, proxy)

@@ -7,7 +7,7 @@
 
 Debian packages: swift-proxy swift-account swift-container swift-object memcached python3-boto3.
 """
-import hashlib, os, re, shutil, socket, socketserver, subprocess, sys, tempfile, threading, time
+import hashlib, os, re, shutil, socket, socketserver, ssl, subprocess, sys, tempfile, threading, time
 
 from millrace import SLOW, free_port, wait_for
 
@@ -219,6 +219,13 @@ class Proxy:
         self.port = self.server.server_address[1]
         self.endpoint = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def tls(self, cert, key):
+        """Before the first request: https from now on."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.endpoint = f"https://s3.localhost:{self.port}"
 
     def fault_for(self, method, target):
         with self.lock:
