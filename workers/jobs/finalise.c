@@ -67,7 +67,8 @@ finalise_free(struct finalise *f)
 		unlink(path_of(f, f->tmp, path));
 	if (f->lock >= 0)
 		close(f->lock);
-	f->job->state = NULL;
+	if (f->job->state == f)		/* else the next job of this worker has begun */
+		f->job->state = NULL;
 	free(f);
 }
 
