@@ -99,6 +99,22 @@ def kills(t, s3, put, proxy):
     t.ok(resent <= 10 * FLIGHT * PART, f"sent more than once: {resent / MIB:.1f} MiB, at most {10 * FLIGHT * PART / MIB:.0f}")
 
 
+def kills_between(t, s3, put, proxy):
+    """The server has done it, we never heard of it."""
+    for title, method, target in (("create", "POST", r"\?uploads"), ("a part", "PUT", "partNumber=2"),
+            ("complete", "POST", r"\?uploadId=")):
+        path, key = put.file(2 * PART + 3), f"killed in {title}"
+        proxy.faults, proxy.held = [Fault("hold", method, target)], 0
+        p = put.start(path, key)
+        wait_for("the server has done it", lambda: proxy.held, 20)
+        p.kill()
+        p.communicate()
+        r = put.run(path, key)
+        t.ok(r["end"] == "done" and s3.sha256(BUCKET, key) == digest(path), f"killed before the answer to {title}", r)
+        t.is_((s3.open_uploads(BUCKET), os.listdir(put.dir)), ([], []), f"{title}: nothing is left")
+    t.is_(r["sent"], 0, "what was complete is not sent again")
+
+
 def faults(t, s3, put, proxy):
     part, whole = r"partNumber=2", r"\?uploadId="
     cases = [
@@ -202,6 +218,7 @@ with Test("upload: real S3, kills and faults", limit=300) as t:
     sizes_and_keys(t, s3, direct)
     chunks(t, s3, direct)
     kills(t, s3, put, proxy)
+    kills_between(t, s3, put, proxy)
     faults(t, s3, put, proxy)
     refusals(t, s3, put)
     addresses(t, s3)

@@ -187,7 +187,8 @@ class Fault:
     """What happens to the next `times` requests that match: method, regular expression of the target.
 
     kind: "status" (answer `status` with S3 error `code`; 200 makes the 200 with an <Error>; the body is read
-    first), "reset" (RST after `after` bytes of the body), "lost" (the server does it, the answer is lost), "hang"
+    first), "reset" (RST after `after` bytes of the body), "lost" (the server does it, the answer is lost), "hold" (the
+    same, but the client waits), "hang"
     (reads, never answers), "slow" (`rate` bytes a second).
     """
 
@@ -201,7 +202,7 @@ class Proxy:
 
     def __init__(self, test, port):
         self.upstream, self.faults, self.hit = port, [], []
-        self.put_bytes, self.lock = 0, threading.Lock()
+        self.put_bytes, self.held, self.lock = 0, 0, threading.Lock()
         outer = self
 
         class Handler(socketserver.BaseRequestHandler):
@@ -269,7 +270,7 @@ class Proxy:
         if headers.get("expect", "").lower() == "100-continue":
             client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             raw = re.sub(rb"(?i)expect: 100-continue\r\n", b"", raw)
-        passes = fault is None or fault.kind in ("slow", "lost")
+        passes = fault is None or fault.kind in ("slow", "lost", "hold")
         if passes:
             up.sendall(raw)
         if not self.body(client, cf, up if passes else None, left, fault, method):
@@ -331,6 +332,11 @@ class Proxy:
                 body = uf.read(int(headers.get("content-length", 0)))
         if fault and fault.kind == "lost":
             self.reset(client)
+            return False
+        if fault and fault.kind == "hold":
+            self.held += 1
+            client.settimeout(60)
+            client.recv(1)
             return False
         client.sendall(raw + body)
         return True
