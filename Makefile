@@ -105,6 +105,8 @@ $(B)/t/%: t/unit/%.c $(UNIT_LIBS)
 # Load generators of `make bench` and the tests; s3put is the upload engine by itself.
 $(B)/t/bench/s3put: $(call archive_lib,workers/jobs)
 $(B)/t/bench/s3put: LIBS := $(call archive_lib,workers/jobs) $(LIB) $(LIBS) -lcurl -lexpat
+$(B)/t/bench/queue: $(call archive_lib,workers/common)
+$(B)/t/bench/queue: LIBS := $(call archive_lib,workers/common) $(LIB) $(LIBS) -lhiredis
 $(B)/t/bench/%: t/bench/%.c $(LIB)
 	@mkdir -p $(@D); echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(LIB) $(LIBS)

@@ -99,6 +99,22 @@ def kills(t, s3, put, proxy):
     t.ok(resent <= 10 * FLIGHT * PART, f"sent more than once: {resent / MIB:.1f} MiB, at most {10 * FLIGHT * PART / MIB:.0f}")
 
 
+def kills_between(t, s3, put, proxy):
+    """The server has done it, we never heard of it."""
+    for title, method, target in (("create", "POST", r"\?uploads"), ("a part", "PUT", "partNumber=2"),
+            ("complete", "POST", r"\?uploadId=")):
+        path, key = put.file(2 * PART + 3), f"killed in {title}"
+        proxy.faults, proxy.held = [Fault("hold", method, target)], 0
+        p = put.start(path, key)
+        wait_for("the server has done it", lambda: proxy.held, 20)
+        p.kill()
+        p.communicate()
+        r = put.run(path, key)
+        t.ok(r["end"] == "done" and s3.sha256(BUCKET, key) == digest(path), f"killed before the answer to {title}", r)
+        t.is_((s3.open_uploads(BUCKET), os.listdir(put.dir)), ([], []), f"{title}: nothing is left")
+    t.is_(r["sent"], 0, "what was complete is not sent again")
+
+
 def faults(t, s3, put, proxy):
     part, whole = r"partNumber=2", r"\?uploadId="
     cases = [
@@ -170,6 +186,30 @@ def changes(t, s3, put, proxy):
     t.is_(s3.open_uploads(BUCKET), [], "and its old upload is gone")
 
 
+def addresses(t, s3):
+    """TLS with a CA of our own, the bucket in the host's name. *.localhost is this machine to libcurl."""
+    cert, key = f"{t.dir}/cert", f"{t.dir}/key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=s3.localhost",
+        "-addext", f"subjectAltName=DNS:s3.localhost,DNS:{BUCKET}.s3.localhost", "-keyout", key, "-out", cert],
+        check=True, stderr=subprocess.DEVNULL)
+    proxy = Proxy(t, s3.port)
+    proxy.tls(cert, key)
+    put = Put(t, proxy.endpoint)
+    path = put.file(PART + 5)
+    for title, object_, options in (("path style over TLS", "tls", ["-C", cert]), ("virtual host", "a//ü+", ["-C", cert, "-H"])):
+        r = put.run(path, object_, *options)
+        t.ok(r["end"] == "done" and s3.sha256(BUCKET, object_) == digest(path), title, r)
+    r = put.run(path, "unknown-ca")
+    t.ok(r["end"] == "park" and "certificate" in r["error"], f"a CA nobody knows: {r['error']}", r)
+
+
+def bandwidth(t, s3, put):
+    path, t0 = put.file(3 * PART), time.monotonic()
+    r = put.run(path, "paced", "-w", str(5 * MIB), "-t", "1000")
+    took = time.monotonic() - t0
+    t.ok(r["end"] == "done" and 2.7 < took < 6 * SLOW, f"15 MiB at 5 MiB/s in two streams take {took:.1f} s", r)
+
+
 with Test("upload: real S3, kills and faults", limit=300) as t:
     s3 = Swift(t)
     s3.client.create_bucket(Bucket=BUCKET)
@@ -178,6 +218,9 @@ with Test("upload: real S3, kills and faults", limit=300) as t:
     sizes_and_keys(t, s3, direct)
     chunks(t, s3, direct)
     kills(t, s3, put, proxy)
+    kills_between(t, s3, put, proxy)
     faults(t, s3, put, proxy)
     refusals(t, s3, put)
+    addresses(t, s3)
+    bandwidth(t, s3, direct)
     changes(t, s3, put, proxy)

@@ -7,7 +7,7 @@
 
 Debian packages: swift-proxy swift-account swift-container swift-object memcached python3-boto3.
 """
-import hashlib, os, re, shutil, socket, socketserver, subprocess, sys, tempfile, threading, time
+import hashlib, os, re, shutil, socket, socketserver, ssl, subprocess, sys, tempfile, threading, time
 
 from millrace import SLOW, free_port, wait_for
 
@@ -187,7 +187,8 @@ class Fault:
     """What happens to the next `times` requests that match: method, regular expression of the target.
 
     kind: "status" (answer `status` with S3 error `code`; 200 makes the 200 with an <Error>; the body is read
-    first), "reset" (RST after `after` bytes of the body), "lost" (the server does it, the answer is lost), "hang"
+    first), "reset" (RST after `after` bytes of the body), "lost" (the server does it, the answer is lost), "hold" (the
+    same, but the client waits), "hang"
     (reads, never answers), "slow" (`rate` bytes a second).
     """
 
@@ -200,8 +201,9 @@ class Proxy:
     """HTTP/1.1 requests with Content-Length, passed on or not; counts bytes of PUT bodies."""
 
     def __init__(self, test, port):
-        self.upstream, self.faults, self.hit = port, [], []
-        self.put_bytes, self.lock = 0, threading.Lock()
+        self.upstream, self.faults, self.hit, self.seen = port, [], [], []
+        self.down = False       # each connection is reset
+        self.put_bytes, self.held, self.lock = 0, 0, threading.Lock()
         outer = self
 
         class Handler(socketserver.BaseRequestHandler):
@@ -219,6 +221,13 @@ class Proxy:
         self.port = self.server.server_address[1]
         self.endpoint = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def tls(self, cert, key):
+        """Before the first request: https from now on."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.endpoint = f"https://s3.localhost:{self.port}"
 
     def fault_for(self, method, target):
         with self.lock:
@@ -250,6 +259,10 @@ class Proxy:
     def serve(self, client):
         with client.makefile("rb", MIB) as cf:
             while (request := self.head(cf)) is not None:
+                self.seen.append(request[1][:2])
+                if self.down:
+                    self.reset(client)
+                    return
                 # A connection each: Swift ends a 404 for HEAD with a chunk that has no business there.
                 with socket.create_connection(("127.0.0.1", self.upstream)) as up, up.makefile("rb", MIB) as uf:
                     if not self.exchange(client, cf, up, uf, request):
@@ -262,7 +275,7 @@ class Proxy:
         if headers.get("expect", "").lower() == "100-continue":
             client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             raw = re.sub(rb"(?i)expect: 100-continue\r\n", b"", raw)
-        passes = fault is None or fault.kind in ("slow", "lost")
+        passes = fault is None or fault.kind in ("slow", "lost", "hold")
         if passes:
             up.sendall(raw)
         if not self.body(client, cf, up if passes else None, left, fault, method):
@@ -324,6 +337,11 @@ class Proxy:
                 body = uf.read(int(headers.get("content-length", 0)))
         if fault and fault.kind == "lost":
             self.reset(client)
+            return False
+        if fault and fault.kind == "hold":
+            self.held += 1
+            client.settimeout(60)
+            client.recv(1)
             return False
         client.sendall(raw + body)
         return True

@@ -26,31 +26,31 @@
 	"  local entry = redis.call('XADD', Q(j[1], j[2], j[3]), '*', 'job', id)\n" \
 	"  redis.call('HSET', J(id), 'state', 'queued', 'queued', now(), 'entry', entry)\n" \
 	"end\n" \
-	"local function pull(id)\n" \
-	"  local j = redis.call('HMGET', J(id), 'host', 'kind', 'prio', 'entry')\n" \
+	"local function pull(id, j)\n" \
+	"  j = j or redis.call('HMGET', J(id), 'host', 'kind', 'prio', 'entry')\n" \
 	"  if j[4] and j[4] ~= '' then\n" \
 	"    local q = Q(j[1], j[2], j[3])\n" \
 	"    redis.call('XACK', q, 'w', j[4])\n" \
 	"    redis.call('XDEL', q, j[4])\n" \
-	"    redis.call('HSET', J(id), 'entry', '')\n" \
 	"  end\n" \
-	"  redis.call('ZREM', P .. 'jobs:running', id)\n" \
-	"  redis.call('ZREM', P .. 'jobs:delayed', id)\n" \
+	"  if redis.call('ZREM', P .. 'jobs:running', id) == 0 then\n" \
+	"    redis.call('ZREM', P .. 'jobs:delayed', id)\n" \
+	"  end\n" \
 	"end\n" \
-	"local function rest(id, state, set)\n" \
-	"  redis.call('ZREM', P .. 'jobs:live', id)\n" \
-	"  redis.call('ZREM', P .. 'jobs:dead', id)\n" \
+	"local function rest(id, state, set, ...)\n" \
+	"  if redis.call('ZREM', P .. 'jobs:live', id) == 0 then\n" \
+	"    redis.call('ZREM', P .. 'jobs:dead', id)\n" \
+	"  end\n" \
 	"  redis.call('ZADD', P .. set, seq(), id)\n" \
-	"  redis.call('HSET', J(id), 'state', state, 'ended', now())\n" \
+	"  redis.call('HSET', J(id), 'state', state, 'ended', now(), ...)\n" \
 	"end\n"
 
 /* Whose a job is: 1 the asker's, 0 another's, -1 cancelled, nil: Redis does not know it. */
 #define MINE \
-	"local function mine(id, epoch, key)\n" \
-	"  local j = redis.call('HMGET', J(id), 'state', 'epoch')\n" \
-	"  if j[1] == 'running' and j[2] == epoch then return 1 end\n" \
-	"  if j[1] == 'cancelled' and j[2] == epoch then return -1 end\n" \
-	"  if j[1] then return 0 end\n" \
+	"local function mine(state, owner, epoch, key)\n" \
+	"  if state == 'running' and owner == epoch then return 1 end\n" \
+	"  if state == 'cancelled' and owner == epoch then return -1 end\n" \
+	"  if state then return 0 end\n" \
 	"  local other = redis.call('HGET', KEYS[1], key)\n" \
 	"  if other and redis.call('EXISTS', J(other)) == 1 then return 0 end\n" \
 	"  return nil\n" \
@@ -70,12 +70,13 @@ struct redis_script queue_script_add = { .text = HEAD
 	"if id and redis.call('EXISTS', J(id)) == 1 then return {id, 1} end\n"
 	"local t, n = now(), seq()\n"
 	"id = string.format('%x-%x', t, n)\n"
-	"redis.call('HSET', J(id), 'kind', ARGV[2], 'key', ARGV[3], 'host', ARGV[4], 'prio', ARGV[5],\n"
+	"local entry = redis.call('XADD', Q(ARGV[4], ARGV[2], ARGV[5]), '*', 'job', id)\n"
+	"redis.call('HSET', J(id), 'state', 'queued', 'queued', t, 'entry', entry,\n"
+	"  'kind', ARGV[2], 'key', ARGV[3], 'host', ARGV[4], 'prio', ARGV[5],\n"
 	"  'args', ARGV[6], 'file', ARGV[7], 'stream', ARGV[8], 'added', t, 'attempts', 0, 'waits', 0,\n"
 	"  'crashes', 0, 'epoch', 0, 'progress', 0, 'best', 0, 'error', '')\n"
 	"redis.call('HSET', KEYS[1], ARGV[3], id)\n"
 	"redis.call('ZADD', P .. 'jobs:live', n, id)\n"
-	"push(id)\n"
 	"return {id, 0}\n" };
 
 /* An entry whose job is elsewhere by now (cancelled, retried) is thrown away. */
@@ -95,11 +96,12 @@ struct redis_script queue_script_take = { .text = HEAD
 	"    if not e then return nil end\n"
 	"    local id = e[2][2]\n"
 	"    local j = redis.call('HMGET', J(id), 'state', 'entry', 'kind', 'host', 'attempts', 'crashes',\n"
-	"      'prio', 'key', 'args')\n"
+	"      'prio', 'key', 'args', 'epoch')\n"
 	"    if j[1] == 'queued' and j[2] == e[1] then\n"
 	"      local t = now()\n"
-	"      local epoch = redis.call('HINCRBY', J(id), 'epoch', 1)\n"
-	"      redis.call('HSET', J(id), 'state', 'running', 'worker', ARGV[3], 'taken', t, 'progress', 0)\n"
+	"      local epoch = j[10] + 1\n"
+	"      redis.call('HSET', J(id), 'state', 'running', 'epoch', epoch, 'worker', ARGV[3], 'taken', t,\n"
+	"        'progress', 0)\n"
 	"      redis.call('ZADD', P .. 'jobs:running', t + ARGV[4], id)\n"
 	"      return {id, j[3], j[4], epoch, j[5], j[6], j[7], j[8], j[9]}\n"
 	"    end\n"
@@ -118,7 +120,8 @@ struct redis_script queue_script_take = { .text = HEAD
 /* More progress than ever: its worker's deaths before that are forgotten. */
 struct redis_script queue_script_renew = { .text = HEAD MINE
 	"local id, t = ARGV[2], now()\n"
-	"local whose = mine(id, ARGV[3], ARGV[8])\n"
+	"local j = redis.call('HMGET', J(id), 'state', 'epoch', 'best')\n"
+	"local whose = mine(j[1], j[2], ARGV[3], ARGV[8])\n"
 	"if whose and whose < 1 then return whose end\n"
 	"if not whose then\n"
 	"  redis.call('HSET', J(id), 'kind', ARGV[7], 'key', ARGV[8], 'host', ARGV[9], 'prio', ARGV[10],\n"
@@ -129,7 +132,7 @@ struct redis_script queue_script_renew = { .text = HEAD MINE
 	"  redis.call('ZADD', P .. 'jobs:live', seq(), id)\n"
 	"end\n"
 	"redis.call('HSET', J(id), 'progress', ARGV[5])\n"
-	"if tonumber(ARGV[5]) > tonumber(redis.call('HGET', J(id), 'best')) then\n"
+	"if tonumber(ARGV[5]) > tonumber(j[3] or 0) then\n"
 	"  redis.call('HSET', J(id), 'best', ARGV[5], 'crashes', 0)\n"
 	"end\n"
 	"redis.call('ZADD', P .. 'jobs:running', t + ARGV[4], id)\n"
@@ -139,18 +142,17 @@ struct redis_script queue_script_renew = { .text = HEAD MINE
  * having taken the job since: what is done is done. */
 struct redis_script queue_script_end = { .text = HEAD MINE DELAY
 	"local id, key, verb, text = ARGV[2], ARGV[4], ARGV[5], ARGV[6]\n"
-	"local j = redis.call('HMGET', J(id), 'state', 'epoch')\n"
-	"if j[2] == ARGV[3] and j[1] ~= 'running' and j[1] ~= 'cancelled' then\n"
-	"  if verb ~= 'done' or (j[1] ~= 'queued' and j[1] ~= 'delayed') then return 1 end\n"
+	"local j = redis.call('HMGET', J(id), 'host', 'kind', 'prio', 'entry', 'state', 'epoch')\n"
+	"if j[6] == ARGV[3] and j[5] ~= 'running' and j[5] ~= 'cancelled' then\n"
+	"  if verb ~= 'done' or (j[5] ~= 'queued' and j[5] ~= 'delayed') then return 1 end\n"
 	"else\n"
-	"  local whose = mine(id, ARGV[3], key)\n"
+	"  local whose = mine(j[5], j[6], ARGV[3], key)\n"
 	"  if whose ~= 1 then return whose or 1 end\n"
 	"end\n"
 	"local least, most, random = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])\n"
-	"pull(id)\n"
+	"pull(id, j)\n"
 	"if verb == 'done' then\n"
-	"  rest(id, 'done', 'jobs:done')\n"
-	"  redis.call('HSET', J(id), 'result', text, 'progress', 1000, 'error', '')\n"
+	"  rest(id, 'done', 'jobs:done', 'result', text, 'progress', 1000, 'error', '')\n"
 	"  redis.call('HDEL', KEYS[1], key)\n"
 	"  local over = redis.call('ZCARD', P .. 'jobs:done') - ARGV[11]\n"
 	"  if over > 0 then\n"
@@ -164,13 +166,11 @@ struct redis_script queue_script_end = { .text = HEAD MINE DELAY
 	"elseif verb == 'later' then\n"
 	"  delay(id, redis.call('HINCRBY', J(id), 'waits', 1), least, most, random, text)\n"
 	"elseif verb == 'park' then\n"
-	"  rest(id, 'parked', 'jobs:dead')\n"
-	"  redis.call('HSET', J(id), 'error', text)\n"
+	"  rest(id, 'parked', 'jobs:dead', 'error', text)\n"
 	"else\n"
 	"  local n = redis.call('HINCRBY', J(id), 'attempts', 1)\n"
 	"  if verb == 'dead' or n >= tonumber(ARGV[7]) then\n"
-	"    rest(id, 'dead', 'jobs:dead')\n"
-	"    redis.call('HSET', J(id), 'error', text)\n"
+	"    rest(id, 'dead', 'jobs:dead', 'error', text)\n"
 	"  else\n"
 	"    delay(id, n, least, most, random, text)\n"
 	"  end\n"
@@ -186,8 +186,7 @@ struct redis_script queue_script_tend = { .text = HEAD DELAY
 	"  local n = redis.call('HINCRBY', J(id), 'crashes', 1)\n"
 	"  pull(id)\n"
 	"  if n >= tonumber(ARGV[5]) then\n"
-	"    rest(id, 'dead', 'jobs:dead')\n"
-	"    redis.call('HSET', J(id), 'error', 'its worker died or hung ' .. n .. ' times in a row')\n"
+	"    rest(id, 'dead', 'jobs:dead', 'error', 'its worker died or hung ' .. n .. ' times in a row')\n"
 	"  elseif n == 1 then\n"
 	"    push(id)\n"
 	"  else\n"

@@ -1,7 +1,8 @@
 /*
- * house.c - what only the first worker of a host does: each second it tends the queue and
+ * house.c - what the first worker of a host does besides: each second it tends the queue and
  * shows its figures on the board; each jobs.scan, and when Redis is back, it looks on the disk
- * for work that no job is known of.
+ * for work that no job is known of. The others tend the queue, too, but seldom: should the
+ * first one hang, the jobs of the dead are still found.
  *
  * Nothing in here may take long: this worker runs jobs, too. Called by main.c and link.c.
  */
@@ -15,6 +16,7 @@
 #include "workers/jobs/upload_kind.h"
 
 #define HOUSE_MS 1000
+#define OTHERS_MS 4000	/* less than what queue_tend.c takes for a Redis that was away */
 
 static struct event *tick;
 static bool tending;
@@ -29,7 +31,7 @@ tended_cb(int rc, const char *error, void *ctx)
 	static bool said;
 
 	tending = false;
-	if (rc == 0) {
+	if (rc == 0 && jw.worker == 0) {
 		board_begin(&p->seq);
 		p->jobs.queue_ms = now_ms();
 		p->jobs.queued = s->queued;
@@ -38,8 +40,10 @@ tended_cb(int rc, const char *error, void *ctx)
 		p->jobs.dead = s->dead;
 		p->jobs.oldest_ms = s->oldest_ms;
 		board_end(&p->seq);
+	}
+	if (rc == 0)
 		said = false;
-	} else if (rc == EIO && !said) {
+	else if (rc == EIO && !said) {
 		said = true;
 		log_warnx("Redis refuses to have the queue tended: %s; tried again each second", error);
 	}
@@ -63,7 +67,7 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 		tending = true;
 		queue_tend(jw.queue, tended_cb, NULL);
 	}
-	if (now_ms() - scanned_ms >= conf_int(jw.svc->conf, "jobs.scan"))
+	if (jw.worker == 0 && now_ms() - scanned_ms >= conf_int(jw.svc->conf, "jobs.scan"))
 		scan();
 }
 
@@ -71,14 +75,15 @@ void
 house_up(void)
 {
 	redis_is_new = true;
-	if (tick && !jw.stopping)
+	if (tick && jw.worker == 0 && !jw.stopping)
 		scan();
 }
 
 void
 house_start(void)
 {
-	static const struct timeval tv = { HOUSE_MS / 1000, HOUSE_MS % 1000 * 1000 };
+	int ms = jw.worker == 0 ? HOUSE_MS : OTHERS_MS;
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 
 	tick = event_new(jw.svc->base, -1, EV_PERSIST, tick_cb, NULL);
 	if (!tick || event_add(tick, &tv) < 0)

@@ -6,7 +6,7 @@
  *   link.c     Redis up and away
  *   run.c      the one job at a time: taken, leased, its end told
  *   show.c     board and log
- *   house.c    the first worker's duties: the queue, what the disk knows
+ *   house.c    the first worker's duties: tends the queue, looks on the disk for work
  *   calls.c    verbs of CALL
  *   kinds.c    the table of kinds
  */

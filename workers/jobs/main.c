@@ -27,8 +27,7 @@ start(struct svc *s, int argc, char **argv)
 	board_end(&s->page->seq);
 	link_start();
 	run_start();
-	if (jw.worker == 0)
-		house_start();
+	house_start();
 	svc_ready(s);
 	return 0;
 }

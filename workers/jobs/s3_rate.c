@@ -17,26 +17,20 @@ void
 s3_rate_set(struct s3_rate *r, int64_t per_sec, int64_t now_us)
 {
 	r->per_sec = per_sec;
-	r->tokens = 0;
+	r->credit = 0;
 	r->filled_us = now_us;
 }
 
 static void
 fill(struct s3_rate *r, int64_t now_us)
 {
-	int64_t full_us = burst(r) * SEC_US / r->per_sec, passed = now_us - r->filled_us, more;
+	int64_t full = burst(r) * SEC_US, passed = now_us - r->filled_us;
 
-	if (passed >= full_us) {
-		r->tokens = burst(r);
-		r->filled_us = now_us;
-		return;
-	}
-	more = passed * r->per_sec / SEC_US;
-	if (more <= 0)
-		return;
-	r->tokens = r->tokens + more > burst(r) ? burst(r) : r->tokens + more;
-	/* What the division dropped is not lost. */
-	r->filled_us += more * SEC_US / r->per_sec;
+	r->filled_us = now_us;
+	if (passed > full / r->per_sec)
+		r->credit = full;
+	else if (passed > 0)
+		r->credit = r->credit + passed * r->per_sec > full ? full : r->credit + passed * r->per_sec;
 }
 
 size_t
@@ -47,8 +41,9 @@ s3_rate_take(struct s3_rate *r, size_t want, int64_t now_us)
 	if (r->per_sec <= 0)
 		return want;
 	fill(r, now_us);
-	n = r->tokens < (int64_t)want ? (size_t)r->tokens : want;
-	r->tokens -= (int64_t)n;
+	n = (size_t)(r->credit / SEC_US);
+	n = n < want ? n : want;
+	r->credit -= (int64_t)n * SEC_US;
 	return n;
 }
 

@@ -7,7 +7,7 @@
 
 struct s3_rate {
 	int64_t per_sec;	/* 0 = no limit */
-	int64_t tokens;		/* bytes that may go now */
+	int64_t credit;		/* bytes that may go now, times a million: nothing is lost by rounding */
 	int64_t filled_us;
 };
 

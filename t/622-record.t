@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""621-record: a stream is recorded, split and made into MP4s with every frame in them; kill -9 of what takes part loses next to nothing."""
+"""622-record: a stream is recorded, split and made into MP4s with every frame in them; kill -9 of what takes part loses next to nothing."""
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
