@@ -50,7 +50,7 @@ archive_lib = $(B)/obj/$(subst /,_,$(1)).a
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 PROGRAMS = $(B)/millraced $(B)/millrace $(addprefix $(B)/libexec/,millrace-exec millrace-ingest \
-	millrace-finish millrace-http millrace-registry millrace-jobs)
+	millrace-finish millrace-http millrace-registry millrace-jobs millrace-watch)
 UNIT_SRC = $(wildcard t/unit/test_*.c)
 UNIT = $(patsubst t/unit/%.c,$(B)/t/%,$(UNIT_SRC))
 BENCH = $(patsubst t/bench/%.c,$(B)/t/bench/%,$(wildcard t/bench/*.c))
@@ -74,12 +74,9 @@ $(B)/libexec/millrace-registry: LIBS += -lhiredis
 $(B)/libexec/millrace-jobs: $(call obj,workers/jobs/main.c) $(call archive_lib,workers/jobs) \
 	$(call archive_lib,workers/common) $(LIB)
 $(B)/libexec/millrace-jobs: LIBS += -lhiredis -lcurl -lexpat
-ifneq ($(wildcard workers/watch/main.c),)
-PROGRAMS += $(B)/libexec/millrace-watch
 $(B)/libexec/millrace-watch: $(call obj,workers/watch/main.c) $(call archive_lib,workers/watch) \
 	$(call archive_lib,workers/common) $(LIB)
 $(B)/libexec/millrace-watch: LIBS += -lhiredis
-endif
 
 $(PROGRAMS):
 	@mkdir -p $(@D); echo "  LD $@"

@@ -82,6 +82,14 @@ struct board_jobs {
 	int64_t oldest_ms;		/* how long the oldest of the queued ones waits */
 };
 
+/* What the watch worker knows. */
+struct board_watch {
+	int32_t folders, missing;	/* watched; of those not there now */
+	uint64_t files, pending;	/* known; of those not done with */
+	uint64_t queued, skipped, hashed_bytes;
+	char missing_dir[160];
+};
+
 /* The child's own page (PROTO_FD_BOARD). */
 struct board_page {
 	uint16_t version, size;
@@ -96,6 +104,7 @@ struct board_page {
 		struct board_http http;
 		struct board_registry registry;
 		struct board_jobs jobs;
+		struct board_watch watch;
 	};
 };
 

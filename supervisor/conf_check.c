@@ -14,6 +14,8 @@
 #define HASH_HEX 64
 #define SALT_MAX 64
 #define RECORD_PATH_MAX 128
+#define EXTENSION_MAX 16
+#define EXTENSION_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 #define RUN_DIR_MAX 90		/* run_dir/control.sock must fit sun_path */
 #define INGEST_SPARE (64 << 20)	/* programs, libraries, stacks */
 
@@ -44,6 +46,18 @@ conf_check_net(const char *path, const char *text, unsigned line, struct conf_er
 	    net_in_cidr((const struct sockaddr *)&any.ss, text) != -1)
 		return 0;
 	conf_error(e, line, "%s: \"%s\" is no network: want 10.0.0.0/8, 127.0.0.1 or ::1", path, text);
+	return -1;
+}
+
+int
+conf_check_extension(const char *path, const char *text, unsigned line, struct conf_errors *e)
+{
+	size_t n = strlen(text);
+
+	if (n > 0 && n <= EXTENSION_MAX && text[0] != '.' && strspn(text, EXTENSION_CHARS) == n)
+		return 0;
+	conf_error(e, line, "%s: \"%s\" is no extension: want mp4 or tar.gz, letters and digits without a dot "
+	    "before them, at most %d", path, text, EXTENSION_MAX);
 	return -1;
 }
 

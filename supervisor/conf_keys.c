@@ -224,6 +224,15 @@ const struct conf_key conf_keys[] = {
 	{ "streams.record.upload", CONF_BOOL, "true", CONF_LIVE, SEE_JOBS, 0, 0, NULL,
 	    "Recordings go to storage.s3, if there is a bucket.", false },
 
+	{ "watch", CONF_WATCH, "[]", CONF_LIVE, SEE_WATCH, 0, 0, NULL,
+	    "Folders whose files are uploaded, each {dir: /PATH, extensions: [mp4, mkv], recursive: false, "
+	    "to: s3://BUCKET/PREFIX/, layout: object|chunks, poll: 0s}.", false },
+	{ "watch_quiet", CONF_DURATION, "2s", CONF_LIVE, SEE_WATCH, 100, SEC(3600), NULL,
+	    "A file in a watched folder that has not changed for this long, and that nobody writes, is "
+	    "complete.", false },
+	{ "watch_rescan", CONF_DURATION, "60s", CONF_LIVE, SEE_WATCH, SEC(1), SEC(86400), NULL,
+	    "How often watched folders are looked through for what the system did not tell.", false },
+
 	{ "limits.connections", CONF_INT, "1000", CONF_LIVE, 0, 1, 10000, NULL,
 	    "RTMP connections in all; one process each.", false },
 	{ "limits.per_address", CONF_INT, "250", CONF_LIVE, 0, 1, 10000, NULL,
@@ -239,6 +248,11 @@ const struct conf_key conf_keys[] = {
 	    "Address space of an ffmpeg.", false },
 	{ "limits.files", CONF_INT, "1024", CONF_NEW_STREAMS, 0, 64, 1000000, NULL,
 	    "Descriptors of a child; an HTTP worker gets two per connection.", false },
+
+	{ "limits.watch_files", CONF_INT, "100000", CONF_LIVE, SEE_WATCH, 16, 10000000, NULL,
+	    "Files of watched folders that are known; what is beyond is not looked at.", false },
+	{ "limits.watch_depth", CONF_INT, "16", CONF_LIVE, SEE_WATCH, 1, 64, NULL,
+	    "Folders inside each other that a recursive watch goes into.", false },
 
 	{ "disk.reserve", CONF_SIZE, "512MiB", CONF_LIVE, MEDIA, 0, GIB(10240), NULL,
 	    "Less space than this in data_dir is a fault in status; below it recordings "

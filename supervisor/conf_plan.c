@@ -21,6 +21,8 @@ show_list(const json_t *list)
 
 	json_array_foreach(list, i, entry) {
 		address = json_is_object(entry) ? json_object_get(entry, "address") : entry;
+		if (address == NULL)
+			address = json_object_get(entry, "dir");
 		longer = xasprintf("%s%s%s%s", all, i > 0 ? ", " : "", json_string_value(address),
 		    json_is_true(json_object_get(entry, "proxy_protocol")) ? " (proxy_protocol)" : "");
 		free(all);

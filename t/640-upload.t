@@ -146,12 +146,16 @@ def faults(t, s3, put, proxy):
     t.is_(s3.open_uploads(BUCKET), [], "no fault leaves an upload open")
 
 
-def refusals(t, s3, put):
+def refusals(t, s3, put, proxy):
     path = put.file(100)
     r = put.run(path, "k", secret="wrong")
     t.ok(r["end"] == "park" and re.search(r"bucket uploads: .*SignatureDoesNotMatch.*check storage.s3.access_key", r["error"]), f"wrong secret: {r['error']}", r)
     r = put.run(path, "k", bucket="nosuchbucket")
     t.ok(r["end"] == "park" and "NoSuchBucket" in r["error"], f"wrong bucket: {r['error']}", r)
+    proxy.faults = [Fault("status", "PUT", status=403, code="RequestTimeTooSkewed")]
+    r = Put(t, proxy.endpoint).run(path, "k")
+    t.ok(r["end"] == "park" and re.search(r"this clock is 1[12]\d\d s ahead of the server's \(set this machine's clock\)",
+        r["error"]), f"a clock that is wrong: {r['error']}", r)
     r = put.run(f"{t.dir}/nothing", "k")
     t.ok(r["end"] == "failed" and "No such file" in r["error"], f"no file: {r['error']}", r)
     dead = Put(t, f"http://127.0.0.1:{free_port()}")
@@ -220,7 +224,7 @@ with Test("upload: real S3, kills and faults", limit=300) as t:
     kills(t, s3, put, proxy)
     kills_between(t, s3, put, proxy)
     faults(t, s3, put, proxy)
-    refusals(t, s3, put)
+    refusals(t, s3, direct, proxy)
     addresses(t, s3)
     bandwidth(t, s3, direct)
     changes(t, s3, put, proxy)

@@ -7,7 +7,7 @@
 
 Debian packages: swift-proxy swift-account swift-container swift-object memcached python3-boto3.
 """
-import hashlib, os, re, shutil, socket, socketserver, ssl, subprocess, sys, tempfile, threading, time
+import email.utils, hashlib, os, re, shutil, socket, socketserver, ssl, subprocess, tempfile, threading, time
 
 from millrace import SLOW, free_port, wait_for
 
@@ -186,10 +186,10 @@ class Swift:
 class Fault:
     """What happens to the next `times` requests that match: method, regular expression of the target.
 
-    kind: "status" (answer `status` with S3 error `code`; 200 makes the 200 with an <Error>; the body is read
-    first), "reset" (RST after `after` bytes of the body), "lost" (the server does it, the answer is lost), "hold" (the
-    same, but the client waits), "hang"
-    (reads, never answers), "slow" (`rate` bytes a second).
+    kind: "status" (answers `status` with S3 error `code` and a Date of 20 minutes ago, after it has read the body;
+    200 makes the 200 with an <Error>), "reset" (RST after `after` bytes of the body), "lost" (the server does it, the
+    answer is lost), "hold" (the same, but the client waits), "hang" (reads, never answers), "slow" (`rate` bytes a
+    second).
     """
 
     def __init__(self, kind, method="PUT", target=".", times=1, status=503, code="SlowDown", after=MIB, rate=MIB):
@@ -312,7 +312,9 @@ class Proxy:
             client.recv(1)
             return False
         body = f"<?xml version='1.0'?><Error><Code>{fault.code}</Code><Message>as asked</Message></Error>".encode()
-        client.sendall(f"HTTP/1.1 {fault.status} Fault\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        date = email.utils.formatdate(time.time() - 1200, usegmt=True)
+        client.sendall(f"HTTP/1.1 {fault.status} Fault\r\nDate: {date}\r\nContent-Length: {len(body)}\r\n\r\n".encode() +
+            body)
         return True
 
     @staticmethod

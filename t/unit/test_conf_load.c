@@ -221,6 +221,51 @@ cut_everywhere(void **state)
 }
 
 static void
+watched_folders(void **state)
+{
+	static const char text[] = "watch:\n"
+	    "  - { dir: /srv/in/, extensions: 'MP4, mkv', recursive: yes, to: s3://media/a/b, layout: chunks, poll: 5s }\n"
+	    "  - dir: /srv/other\n";
+	json_t *conf = load(text);
+	char *dump = json_dumps(conf_get(conf, "watch"), JSON_COMPACT | JSON_SORT_KEYS);
+
+	assert_string_equal(dump, "[{\"bucket\":\"media\",\"dir\":\"/srv/in\",\"extensions\":[\"mp4\",\"mkv\"],"
+	    "\"layout\":\"chunks\",\"poll\":5000,\"prefix\":\"a/b/\",\"recursive\":true},"
+	    "{\"bucket\":\"\",\"dir\":\"/srv/other\",\"extensions\":[\"mp4\",\"mkv\"],"
+	    "\"layout\":\"object\",\"poll\":0,\"prefix\":\"\",\"recursive\":false}]");
+	free(dump);
+	json_decref(conf);
+	setenv("MR_TEST_EXT", "mov,avi", 1);
+	conf = load("watch: [{dir: /x, extensions: '${MR_TEST_EXT:-mp4}'}]\nwatch_quiet: 250ms\n");
+	dump = json_dumps(json_object_get(json_array_get(conf_get(conf, "watch"), 0), "extensions"), JSON_COMPACT);
+	assert_string_equal(dump, "[\"mov\",\"avi\"]");
+	assert_int_equal(conf_int(conf, "watch_quiet"), 250);
+	free(dump);
+	json_decref(conf);
+}
+
+static void
+wrong_folders(void **state)
+{
+	refused("watch:\n- dir: /a\n  dirs: /b\n", "f.yaml:3: watch: \"dirs\" is not known here: want dir, ext", NULL);
+	refused("watch:\n- to: 's3:x/'\n", "f.yaml:2: watch: a folder without dir", NULL);
+	refused("watch: /srv/in\n", "f.yaml:1: watch: a folder without dir", NULL);
+	refused("watch:\n- dir: in\n", "f.yaml:2: watch.dir: \"in\" is not an absolute path", NULL);
+	refused("watch:\n- dir: /a/../b\n", "f.yaml:2: watch.dir: \"/a/../b\": want the folder's plain path", NULL);
+	refused("watch:\n- dir: /\n", "f.yaml:2: watch.dir: \"/\": want", NULL);
+	refused("watch:\n- dir: /a\n  extensions:\n  - mp4\n  - .mkv\n", "f.yaml:5: watch.extensions: \".mkv\" is no",
+	    NULL);
+	refused("watch:\n- dir: /a\n  extensions: 'm/4'\n", "f.yaml:3: watch.extensions: \"m/4\" is no", NULL);
+	refused("watch:\n- dir: /a\n  to: s3:/x\n- {dir: /b, to: /x}\n- {dir: /c, to: 's3://b'}\n",
+	    "f.yaml:4: watch.to: \"/x\": want s3://", "f.yaml:5: watch.to: \"s3://b\": want", NULL);
+	refused("watch:\n- {dir: /a, layout: parts, poll: x}\n", "watch.layout: \"parts\" is not one of object|chunks",
+	    "watch.poll: \"x\" is not a duration", NULL);
+	refused("watch:\n- dir: /a\n  recursive: true\n- dir: /a/b\n", "f.yaml:4: watch: \"/a\" and \"/a/b\": one is",
+	    NULL);
+	refused("watch:\n- dir: /a\n- dir: /a/\n", "f.yaml:3: watch: \"/a\" is given twice", NULL);
+}
+
+static void
 bounded(void **state)
 {
 	char deep[200], *many;
@@ -262,6 +307,7 @@ main(void)
 		cmocka_unit_test(values), cmocka_unit_test(errors_have_lines), cmocka_unit_test(wrong_values),
 		cmocka_unit_test(patterns_and_keys), cmocka_unit_test(relations),
 		cmocka_unit_test(environment), cmocka_unit_test(cut_everywhere), cmocka_unit_test(bounded),
+		cmocka_unit_test(watched_folders), cmocka_unit_test(wrong_folders),
 		cmocka_unit_test(missing_file),
 	};
 

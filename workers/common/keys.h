@@ -36,6 +36,8 @@
  *   files         hash    FILEID -> JSON ledger entry (ledger.h); numbers as strings. FILEID = first
  *                         32 hex digits of SHA-256 of HOST_ID, NUL, absolute path
  *   hash:SHA256   string  FILEID that was done with this content
+ *   claim:SHA256  string  FILEID:MS: the file with this content that is to be uploaded, and since when
+ *                         (ms, Redis' clock); TTL 7 days
  *   upload:FILEID hash    a multipart upload under way: upload_id, object, size, mtime_ns, part_size,
  *                         part N -> "etag size sha256"
  *
@@ -58,6 +60,7 @@
 #define KEY_JOBS_KEYS "jobs:keys"
 #define KEY_FILES "files"
 #define KEY_HASH "hash:"
+#define KEY_CLAIM "claim:"
 #define KEY_UPLOAD "upload:"
 
 #define KEY_TTL_MS 15000	/* of leases and heartbeats */

@@ -44,6 +44,13 @@ is_ours(const struct upload *u, const struct s3_result *r)
 	return strcmp(r->token, u->token) == 0;
 }
 
+/* What we were told at the end of sending is what lies there; some servers tell nothing then. */
+static bool
+same_etag(const struct upload *u, const struct s3_result *r)
+{
+	return u->etag[0] == '\0' || r->etag[0] == '\0' || strcmp(u->etag, r->etag) == 0;
+}
+
 static void
 verified(struct upload *u, const struct s3_result *r)
 {
@@ -63,7 +70,7 @@ verify_cb(const struct s3_result *r, void *ctx)
 	struct upload *u = t->u;
 
 	t->call = NULL;
-	if (r->verdict == S3_OK && is_ours(u, r))
+	if (r->verdict == S3_OK && is_ours(u, r) && same_etag(u, r))
 		verified(u, r);
 	else if (r->verdict == S3_OK || r->verdict == S3_GONE)
 		upload_restart(u, "what is in the bucket is not what was sent");
@@ -93,6 +100,7 @@ complete_cb(const struct s3_result *r, void *ctx)
 	struct upload_try *t = ctx;
 
 	t->call = NULL;
+	str_copy(t->u->etag, r->etag, sizeof t->u->etag);
 	if (r->verdict == S3_OK || (r->verdict == S3_GONE && strcmp(r->code, "InvalidPart") != 0))
 		upload_verify(t->u);
 	else
@@ -135,6 +143,7 @@ whole_cb(const struct s3_result *r, void *ctx)
 	struct upload_try *t = ctx;
 
 	t->call = NULL;
+	str_copy(t->u->etag, r->etag, sizeof t->u->etag);
 	if (r->verdict == S3_OK)
 		upload_verify(t->u);
 	else
@@ -358,5 +367,6 @@ upload_begin(struct upload *u)
 	}
 	snprintf(u->token, sizeof u->token, "%.32s-%llx-%llx", u->file_id, (unsigned long long)u->file.size,
 	    (unsigned long long)u->file.mtime_ns);
+	u->etag[0] = '\0';
 	upload_step(u, look_go);
 }
