@@ -154,12 +154,33 @@ state_cell(struct cli_table *t, const json_t *o, int64_t wall)
 		cli_table_cell(t, "%s", state);
 }
 
+/* Recordings without their data_dir. */
+static const char *
+short_path(const char *path)
+{
+	const char *p = strstr(path, "/recordings/");
+
+	return p != NULL ? p + 1 : path;
+}
+
+/* Whole, below the table: what is wrong is what one came for. */
+static void
+print_errors(const json_t *list, const char *name)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach(list, i, o)
+		if (str(o, "error")[0] != '\0')
+			printf("%s: %s\n", short_path(str(o, name)), str(o, "error"));
+}
+
 static void
 print_jobs(const json_t *jobs)
 {
 	static const struct cli_column columns[] = { { "JOB", false, 0 }, { "KIND", false, 0 }, { "STATE", false, 0 },
 		{ "TRIES", true, 0 }, { "AGE", true, 0 }, { "HOST", false, 8 }, { "FILE", false, 16 },
-		{ "ERROR", false, 20 }, { NULL, false, 0 } };
+		{ NULL, false, 0 } };
 	struct cli_table *t = cli_table_new(columns);
 	int64_t wall = wall_ms(), tries;
 	char age[CLI_FORMAT];
@@ -174,18 +195,17 @@ print_jobs(const json_t *jobs)
 		cli_table_cell(t, tries > 0 ? "%lld" : "", (long long)tries);
 		cli_table_cell(t, "%s", cli_age(wall - num(j, "added"), age));
 		cli_table_cell(t, "%s", str(j, "host_name"));
-		cli_table_cell(t, "%s", str(j, "file")[0] != '\0' ? str(j, "file") : str(j, "key"));
-		cli_table_cell(t, "%s", str(j, "error"));
+		cli_table_cell(t, "%s", short_path(str(j, "file")[0] != '\0' ? str(j, "file") : str(j, "key")));
 	}
 	cli_table_print(t, stdout, CLI_WIDTH);
+	print_errors(jobs, "id");
 }
 
 static void
 print_files(const json_t *files)
 {
 	static const struct cli_column columns[] = { { "FILE", false, 24 }, { "HOST", false, 8 }, { "SIZE", true, 0 },
-		{ "STATE", false, 0 }, { "SINCE", true, 0 }, { "OBJECT", false, 16 }, { "ERROR", false, 16 },
-		{ NULL, false, 0 } };
+		{ "STATE", false, 0 }, { "SINCE", true, 0 }, { "OBJECT", false, 16 }, { NULL, false, 0 } };
 	struct cli_table *t = cli_table_new(columns);
 	int64_t wall = wall_ms();
 	char text[CLI_FORMAT];
@@ -193,15 +213,15 @@ print_files(const json_t *files)
 	size_t i;
 
 	json_array_foreach(files, i, f) {
-		cli_table_cell(t, "%s", str(f, "path"));
+		cli_table_cell(t, "%s", short_path(str(f, "path")));
 		cli_table_cell(t, "%s", str(f, "host"));
 		cli_table_cell(t, "%s", cli_bytes(num(f, "size"), text));
 		state_cell(t, f, wall);
 		cli_table_cell(t, "%s", cli_age(wall - num(f, "since"), text));
 		cli_table_cell(t, "%s", str(f, "object"));
-		cli_table_cell(t, "%s", str(f, "error"));
 	}
 	cli_table_print(t, stdout, CLI_WIDTH);
+	print_errors(files, "path");
 }
 
 static int

@@ -20,7 +20,7 @@
 
 #define START_BYTES 20		/* "20261121T135800.123Z" */
 #define FRONT_BYTES 65536
-#define FIRST_TAGS 200
+#define FIRST_TAGS 1000
 
 int
 raw_parse_path(const char *path, struct raw *out)
@@ -143,11 +143,15 @@ raw_read(int fd, struct raw *r)
 	r->empty = true;
 	r->duration_ms = -1;
 	n = fstat(fd, &st) == -1 ? -1 : pread(fd, front, FRONT_BYTES, 0);
-	if (n > 0 && r->matroska) {
-		r->empty = !contains(front, (size_t)n, "\x1f\x43\xb6\x75");	/* a cluster */
+	if (n > 0 && memcmp(front, r->matroska ? "\x1a\x45\xdf\xa3" : "FLV\1", n < 4 ? (size_t)n : 4) != 0) {
+		errno = EBADMSG;
+		n = -1;
+	} else if (n > 0 && r->matroska) {
+		r->empty = n < FRONT_BYTES && !contains(front, (size_t)n, "\x1f\x43\xb6\x75");	/* a cluster */
 		r->hvc1 = contains(front, (size_t)n, "V_MPEGH/ISO/HEVC");
 	} else if (n > (ssize_t)FLV_HEADER_BYTES) {
 		look_at_first_tags(r, front, (size_t)n);
+		r->empty = r->empty && n < FRONT_BYTES;
 		r->duration_ms = end_ms(fd, st.st_size);
 		if (r->duration_ms < 0)
 			r->duration_ms = last_whole_ms(fd, st.st_size);
