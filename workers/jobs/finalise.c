@@ -282,8 +282,8 @@ open_raw(struct finalise *f)
 		return 0;
 	}
 	if (f->lock < 0 || raw_read(f->lock, &f->raw) == -1) {
-		fail(f, errno == EBADMSG ? DEAD : AGAIN, errno == EBADMSG ? "it is neither FLV nor Matroska; it is kept" :
-		    strerror(errno));
+		fail(f, errno == EBADMSG ? DEAD : AGAIN, errno == EBADMSG ?
+		    "it is neither FLV nor Matroska; it is kept" : strerror(errno));
 		return 0;
 	}
 	if (flock(f->lock, LOCK_EX | LOCK_NB) == -1) {

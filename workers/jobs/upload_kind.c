@@ -167,7 +167,8 @@ begin(struct sending *u, const char *dir)
 		.layout = strcmp(arg(u->job, "layout"), "chunks") == 0 ? UPLOAD_CHUNKS : UPLOAD_OBJECT,
 		.part_size = conf_int(c, "storage.s3.part_size"), .max_parts = (int)conf_int(c, "storage.s3.max_parts"),
 		.concurrency = (int)conf_int(c, "storage.s3.concurrency"),
-		.attempts = (int)conf_int(c, "storage.s3.attempts"), .restarts = (int)conf_int(c, "storage.s3.attempts"),
+		.attempts = (int)conf_int(c, "storage.s3.attempts"),
+		.restarts = (int)conf_int(c, "storage.s3.attempts"),
 		.retry_min_ms = conf_int(c, "jobs.retry_min"), .retry_max_ms = conf_int(c, "jobs.retry_max"),
 	};
 
