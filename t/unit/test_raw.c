@@ -1,0 +1,174 @@
+/* raw.c: names of raw recordings, what is in them, and what their MP4s are called. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/flv.h"
+#include "workers/jobs/raw.h"
+
+static int fd;
+static struct raw raw;
+
+static int
+setup(void **state)
+{
+	char path[] = "/tmp/test_raw.XXXXXX";
+
+	fd = mkstemp(path);
+	unlink(path);
+	memset(&raw, 0, sizeof(raw));
+	return fd < 0;
+}
+
+static int
+teardown(void **state)
+{
+	return close(fd);
+}
+
+static void
+put(const void *p, size_t n)
+{
+	assert_int_equal(write(fd, p, n), n);
+}
+
+static void
+header(void)
+{
+	uint8_t h[FLV_HEADER_BYTES];
+
+	flv_write_header(h, true, true);
+	put(h, sizeof(h));
+}
+
+static void
+tag(enum flv_type type, uint32_t ms, const char *body, size_t len)
+{
+	uint8_t head[FLV_TAG_HEAD_BYTES], tail[FLV_TAG_TAIL_BYTES];
+
+	flv_write_tag_head(head, type, ms, (uint32_t)len);
+	flv_write_tag_tail(tail, (uint32_t)len);
+	put(head, sizeof(head));
+	put(body, len);
+	put(tail, sizeof(tail));
+}
+
+#define VIDEO_HEADER tag(FLV_VIDEO, 0, "\x17\0\0\0\0avcC", 9)
+#define KEY(ms) tag(FLV_VIDEO, ms, "\x17\1\0\0\0x", 6)
+#define AAC(ms) tag(FLV_AUDIO, ms, "\xaf\1xx", 4)
+
+static void
+names_are_taken_apart(void **state)
+{
+	assert_int_equal(raw_parse_path("rec/alice/20261121T135800.123Z.flv", &raw), 0);
+	assert_string_equal(raw.stream, "alice");
+	assert_string_equal(raw.start, "20261121T135800.123Z");
+	assert_false(raw.matroska);
+	assert_int_equal(raw_parse_path("rec/alice/20261121T135800.123Z.mkv", &raw), 0);
+	assert_true(raw.matroska);
+}
+
+static void
+other_names_are_none(void **state)
+{
+	static const char *const bad[] = { "rec/alice/20261121T135800.123Z.mp4", "rec/alice/x.flv", "rec/alice",
+		"rec/../20261121T135800.123Z.flv", "rec/a/b/20261121T135800.123Z.flv", "hls/alice/20261121T135800.123Z.flv",
+		"rec/alice/20261121T135800.123Z.flv.flv", "rec//20261121T135800.123Z.flv", "" };
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(raw_parse_path(bad[i], &raw), -1);
+}
+
+static void
+the_last_tag_has_the_duration(void **state)
+{
+	header();
+	VIDEO_HEADER;
+	KEY(0);
+	AAC(40);
+	KEY(16777217 + 1000);		/* more than 24 bits */
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_int_equal(raw.duration_ms, 16777217 + 1000);
+	assert_false(raw.empty || raw.transcode_audio || raw.hvc1);
+}
+
+static void
+half_a_tag_at_the_end_does_not_count(void **state)
+{
+	static const char junk[] = "\x09\0\0\x50\0\xff\xff\0\0\0\0\x27\1half of it";
+
+	header();
+	VIDEO_HEADER;
+	KEY(0);
+	AAC(4000);
+	for (size_t n = 1; n <= sizeof(junk); n++) {
+		put(&junk[n - 1], 1);
+		assert_int_equal(raw_read(fd, &raw), 0);
+		assert_int_equal(raw.duration_ms, 4000);
+	}
+}
+
+static void
+headers_alone_are_empty(void **state)
+{
+	header();
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_true(raw.empty);
+	VIDEO_HEADER;
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_true(raw.empty);
+	KEY(0);
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_false(raw.empty);
+}
+
+static void
+what_is_no_recording_is_an_error(void **state)
+{
+	put("this is not a video at all", 26);
+	errno = 0;
+	assert_int_equal(raw_read(fd, &raw), -1);
+	assert_int_equal(errno, EBADMSG);
+}
+
+static void
+audio_that_an_mp4_cannot_hold_is_transcoded(void **state)
+{
+	header();
+	tag(FLV_AUDIO, 0, "\x72xxxx", 5);	/* G.711 */
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_true(raw.transcode_audio);
+}
+
+static void
+mp4s_are_called_by_the_pattern(void **state)
+{
+	char path[64];
+
+	raw_parse_path("rec/alice/20261121T135800.123Z.flv", &raw);
+	assert_int_equal(raw_mp4_path(&raw, "recordings/{stream}/{date}/{start}.mp4", path, sizeof(path)), 0);
+	assert_string_equal(path, "recordings/alice/2026-11-21/20261121T135800.123Z.mp4");
+	assert_int_equal(raw_mp4_path(&raw, "recordings/{stream}/{stream}/{stream}/{start}{start}.mp4", path,
+	    sizeof(path)), -1);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		T(names_are_taken_apart), T(other_names_are_none), T(the_last_tag_has_the_duration),
+		T(half_a_tag_at_the_end_does_not_count), T(headers_alone_are_empty), T(what_is_no_recording_is_an_error),
+		T(audio_that_an_mp4_cannot_hold_is_transcoded), T(mp4s_are_called_by_the_pattern),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
