@@ -9,7 +9,7 @@
  *   cli_verbs.c   kick reload loglevel stop           cli_json.c    snapshot -> --json
  *   cli_sign.c    sign-url key hash-key               cli_text.c    snapshot -> tables
  *   cli_table.c   columns that fit                    cli_format.c  ages, sizes, rates
- *   cli_jobs.c    jobs files
+ *   cli_jobs.c    jobs files                       cli_work.c    recordings, queue -> words
  */
 #ifndef MILLRACE_CLI_H
 #define MILLRACE_CLI_H
@@ -110,6 +110,15 @@ struct cli_table *cli_table_new(const struct cli_column *columns);
 void cli_table_cell(struct cli_table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Columns without any text are left out. Prints nothing without rows; frees t. */
 void cli_table_print(struct cli_table *t, FILE *out, int width);
+
+/* --- cli_work.c --- */
+const char *cli_record_state(const struct board_media *m);	/* "" if it is not recorded; m may be NULL */
+json_t *cli_json_record(const struct board_media *m);
+void cli_text_record(const struct board_stream *b, const struct board_media *m, struct cli_table *t);
+const struct board_jobs *cli_snap_jobs(const struct cli_snap *s);	/* with the queue's figures, or NULL */
+json_t *cli_json_jobs(const struct cli_snap *s);		/* null: they are not known */
+json_t *cli_json_job(const struct cli_snap *s, const struct board_proc *p);	/* null: it does nothing */
+void cli_text_jobs(const struct cli_snap *s, FILE *out);
 
 /* --- cli_status.c, cli_verbs.c, cli_jobs.c, cli_sign.c: verbs; argv[0] is the verb. Exit codes. --- */
 int cli_status(struct cli *c, int argc, char **argv);

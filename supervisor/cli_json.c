@@ -62,7 +62,7 @@ audio(const struct board_media *m)
 }
 
 static json_t *
-outputs(const struct board_stream *b)
+outputs(const struct board_stream *b, const struct board_media *m)
 {
 	json_t *list = json_array();
 	uint32_t i;
@@ -72,6 +72,8 @@ outputs(const struct board_stream *b)
 		    text(b->outputs[i].kind), "state", text(b->outputs[i].state), "pid",
 		    b->outputs[i].pid > 0 ? b->outputs[i].pid : 0, "restarts", (int)b->outputs[i].restarts,
 		    "reason", text(b->outputs[i].reason)));
+	if (cli_record_state(m)[0] != '\0')
+		json_array_append_new(list, cli_json_record(m));
 	return list;
 }
 
@@ -95,7 +97,7 @@ stream(const struct cli_snap *s, const struct board_stream *b)
 	    "name", text(b->name), "app", text(b->app), "peer", text(b->peer), "protocol",
 	    text(b->protocol), "since", date(b->since_wall_ms), "bitrate_bps",
 	    (json_int_t)(m != NULL ? m->bitrate_bps : 0), "viewers", (json_int_t)b->viewers,
-	    "video", video(s, m), "audio", audio(m), "outputs", outputs(b), "state", cli_stream_state(b),
+	    "video", video(s, m), "audio", audio(m), "outputs", outputs(b, m), "state", cli_stream_state(b),
 	    "reconnects", (int)b->reconnects);
 
 	json_object_set_new(o, "age_ms", json_integer(b->since_wall_ms > 0 ?
@@ -150,6 +152,8 @@ processes(const struct cli_snap *s)
 		json_object_set_new(o, "retry_ms", json_integer(p->backoff_ms));
 		json_object_set_new(o, "reason", text(p->reason));
 		json_object_set_new(o, "last_words", text(p->page.last_words));
+		if (strcmp(p->kind, "jobs") == 0)
+			json_object_set_new(o, "job", cli_json_job(s, p));
 		json_array_append_new(list, o);
 	}
 	return list;
@@ -229,6 +233,7 @@ cli_json_status(const struct cli_snap *s)
 	json_object_set_new(o, "log_dropped", json_integer((json_int_t)s->h.log_dropped));
 	json_object_set_new(o, "ffmpeg", text(s->h.ffmpeg));
 	json_object_set_new(o, "redis", redis(s));
+	json_object_set_new(o, "jobs", cli_json_jobs(s));
 	json_object_set_new(o, "hosts", hosts(s));
 	json_object_set_new(o, "registry_answers", json_boolean(!s->registry_silent));
 	json_object_set_new(o, "warnings", cli_advice(s));

@@ -99,9 +99,9 @@ audio_cell(struct cli_table *t, const struct board_media *m)
 		cli_table_cell(t, "%s", board_codec_name(m->audio_codec));
 }
 
-/* "hls", or "hls:backoff" when it is not up. */
+/* "hls", or "hls:backoff" when it is not up; "record", "record:PAUSED". */
 static void
-outputs_cell(struct cli_table *t, const struct board_stream *b)
+outputs_cell(struct cli_table *t, const struct board_stream *b, const struct board_media *m)
 {
 	char all[160] = "";
 	size_t used = 0;
@@ -111,7 +111,9 @@ outputs_cell(struct cli_table *t, const struct board_stream *b)
 		used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s%s%s", i > 0 ? "," : "",
 		    b->outputs[i].kind, strcmp(b->outputs[i].state, "up") == 0 ? "" : ":",
 		    strcmp(b->outputs[i].state, "up") == 0 ? "" : b->outputs[i].state);
-	cli_table_cell(t, "%s", all);
+	cli_table_cell(t, "%s%s%s%s", all, all[0] != '\0' && cli_record_state(m)[0] != '\0' ? "," : "",
+	    cli_record_state(m)[0] != '\0' ? "record" : "",
+	    m != NULL && m->recording == BOARD_RECORDING_PAUSED ? ":PAUSED" : "");
 }
 
 static void
@@ -132,7 +134,7 @@ cli_text_streams(const struct cli_snap *s, FILE *out)
 	static const struct cli_column columns[] = {
 		{ "STREAM", false, 10 }, { "APP", false, 4 }, { "PEER", false, 9 }, { "SINCE", true, 0 },
 		{ "RATE", true, 0 }, { "FPS", true, 0 }, { "GOP", true, 0 }, { "VIDEO", false, 4 },
-		{ "AUDIO", false, 4 }, { "VIEW", true, 0 }, { "OUTPUTS", false, 3 }, { "STATE", false, 0 },
+		{ "AUDIO", false, 4 }, { "VIEW", true, 0 }, { "OUTPUTS", false, 17 }, { "STATE", false, 0 },
 		{ NULL, false, 0 },
 	};
 	struct cli_table *t = cli_table_new(columns);
@@ -151,7 +153,7 @@ cli_text_streams(const struct cli_snap *s, FILE *out)
 		video_cells(t, m);
 		audio_cell(t, m);
 		cli_table_cell(t, "%u", b->viewers);
-		outputs_cell(t, b);
+		outputs_cell(t, b, m);
 		state_cell(t, s, b);
 	}
 	if (s->nstreams == 0)
@@ -180,10 +182,11 @@ print_outputs(const struct cli_snap *s, FILE *out)
 {
 	static const struct cli_column columns[] = {
 		{ "OUTPUT", false, 10 }, { "STATE", false, 0 }, { "PID", true, 0 }, { "RESTARTS", true, 0 },
-		{ "MEMORY", true, 0 }, { "CPU", true, 0 }, { "REASON", false, 20 }, { NULL, false, 0 },
+		{ "MEMORY", true, 0 }, { "CPU", true, 0 }, { "DETAILS", false, 20 }, { NULL, false, 0 },
 	};
 	struct cli_table *t = cli_table_new(columns);
 	const struct board_output *o;
+	const struct board_media *m;
 	bool any = false;
 	unsigned i, j;
 
@@ -198,6 +201,13 @@ print_outputs(const struct cli_snap *s, FILE *out)
 			usage_cells(t, o->pid, 0);
 			cli_table_cell(t, "%s", o->reason);
 		}
+	for (i = 0; i < s->nstreams; i++) {
+		m = cli_snap_media(s, &s->streams[i]);
+		if (cli_record_state(m)[0] == '\0')
+			continue;
+		any = true;
+		cli_text_record(&s->streams[i], m, t);
+	}
 	if (any)
 		fputc('\n', out);
 	cli_table_print(t, out, CLI_WIDTH);
@@ -336,6 +346,7 @@ cli_text_status(const struct cli_snap *s, FILE *out)
 	cli_text_streams(s, out);
 	print_outputs(s, out);
 	print_processes(s, out);
+	cli_text_jobs(s, out);
 	print_hosts(s, out);
 	print_warnings(s, out);
 }

@@ -3,7 +3,8 @@
  * its exit code, /healthz, /metrics and the API, which all take it from the board's header.
  *
  * What concerns all comes first: processes, Redis, the disk, ffmpeg; then each stream: an
- * output that does not work, a publisher whose media make no segment. A single death that is
+ * output that does not work, a publisher whose media make no segment, a recording without room;
+ * then jobs that were given up. A single death that is
  * being mended is none. Called by report.c, once a second.
  */
 #include <stdio.h>
@@ -108,6 +109,30 @@ diagnose_media(const struct stream *s, struct diagnosis *d)
 		    s->name, (long long)age / 1000);
 }
 
+/* The disk may have room above disk.reserve again: the recording begins anew by itself. */
+static void
+diagnose_recording(const struct stream *s, struct diagnosis *d)
+{
+	struct board_page page;
+
+	if (d->text[0] == '\0' && s->ingest->page != NULL && board_read_page(s->ingest->page, &page) == 0 &&
+	    page.media.recording == BOARD_RECORDING_PAUSED)
+		snprintf(d->text, d->size, "the recording of %s is PAUSED: no space in data_dir", s->name);
+}
+
+/* Of all hosts on this Redis: whoever looks at one of them must learn of it. */
+static void
+diagnose_jobs(struct diagnosis *d)
+{
+	struct child *c = child_worker(KIND_JOBS, 0);
+	struct board_page page;
+
+	if (d->text[0] == '\0' && c != NULL && c->page != NULL && board_read_page(c->page, &page) == 0 &&
+	    page.jobs.queue_ms != 0 && page.jobs.dead > 0)
+		snprintf(d->text, d->size, "%lld job%s given up: `millrace jobs --failed` says why",
+		    (long long)page.jobs.dead, page.jobs.dead == 1 ? " is" : "s are");
+}
+
 static void
 diagnose_streams(struct diagnosis *d)
 {
@@ -117,6 +142,7 @@ diagnose_streams(struct diagnosis *d)
 		if (s->ingest != NULL && s->state == BOARD_STREAM_LIVE) {
 			diagnose_outputs(s, d);
 			diagnose_media(s, d);
+			diagnose_recording(s, d);
 		}
 }
 
@@ -132,4 +158,5 @@ health_diagnose(char *text, size_t size)
 	if (text[0] == '\0' && output_probe_failed())
 		snprintf(text, size, "ffmpeg cannot be run, so no stream can be watched");
 	diagnose_streams(&d);
+	diagnose_jobs(&d);
 }

@@ -280,6 +280,46 @@ advice_outputs(void **state)
 }
 
 static void
+recordings_and_jobs(void **state)
+{
+	struct board_media *m = make_stream(0, "johndoe", BOARD_STREAM_LIVE, 777);
+	struct board_jobs *j;
+	struct cli_snap s;
+	json_t *o, *rec;
+
+	m->recording = BOARD_RECORDING;
+	m->recorded_files = 3;
+	m->recorded_bytes = 120 << 20;
+	shows(1000, "hls,record ", "johndoe record recording", "3 files 120M\n", NULL);
+	m->recording = BOARD_RECORDING_PAUSED;
+	m->recorded_lost = 250;
+	shows(1000, "hls,record:PAUSED", "johndoe record PAUSED", "no space; 3 files 120M, 250 frames lost", NULL);
+	make_process(1, getpid(), "jobs", "ready");
+	make_process(2, getpid(), "jobs", "ready");
+	j = &board_proc(board, 1)->page.jobs;
+	j->queue_ms = now_ms();
+	assert_int_equal(cli_snap_read(&s, dir), 0);
+	o = cli_json_status(&s);
+	assert_int_equal(json_integer_value(conf_get(o, "jobs.dead")), 0);
+	rec = json_array_get(json_object_get(json_array_get(json_object_get(o, "streams"), 0), "outputs"), 1);
+	assert_string_equal(json_string_value(json_object_get(rec, "kind")), "record");
+	assert_string_equal(json_string_value(json_object_get(rec, "state")), "paused");
+	assert_int_equal(json_integer_value(json_object_get(rec, "lost_frames")), 250);
+	json_decref(o);
+	cli_snap_free(&s);
+	j->queued = 4;
+	j->running = j->dead = 1;
+	j->oldest_ms = 12000;
+	j = &board_proc(board, 2)->page.jobs;
+	str_copy(j->id, "1-1", sizeof(j->id));
+	str_copy(j->kind, "upload", sizeof(j->kind));
+	str_copy(j->file, "recordings/johndoe/x.mp4", sizeof(j->file));
+	j->progress = 437;
+	shows(1000, "jobs 4 queued, 1 running, 1 GIVEN UP: millrace jobs --failed; the oldest waits 12s",
+	    "upload recordings/johndoe/x.mp4  43%", NULL);
+}
+
+static void
 what_is_wrong(void **state)
 {
 	struct board_header *h = board_header(board);
@@ -463,7 +503,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(formats), cmocka_unit_test(tables_fit), cmocka_unit_test(publish_urls),
 		board_test(healthy), board_test(right_after_the_start), board_test(advice_key_frames), board_test(advice_outputs),
-		board_test(what_is_wrong), board_test(hung_dead_and_down), board_test(json_shape),
+		board_test(recordings_and_jobs), board_test(what_is_wrong), board_test(hung_dead_and_down), board_test(json_shape),
 		board_test(start_commands),
 	};
 

@@ -485,6 +485,12 @@ cancelled(void **state)
 	assert_int_equal(done(a, job), ECANCELED);
 	assert_int_equal(json_array_size(list("cancelled")), 2);
 	assert_int_equal(json_array_size(list(NULL)), 0);
+	tend(a);
+	assert_int_equal(queue_stats(a)->dead, 0);	/* nobody needs to look after them */
+	queue_retry(a, id, plain_cb, NULL);
+	assert_int_equal(answered(), 0);
+	assert_int_equal(json_array_size(list("cancelled")), 1);
+	assert_int_equal(done(a, must_take(a, "runs")), 0);
 }
 
 /* A lease that runs out: another host has the job, and the first owner is told at every step. */

@@ -27,7 +27,8 @@
  *   jobs:live     zset    JOBIDs queued, running or delayed, in the order they were added
  *   jobs:running  zset    JOBID by the end of its lease (ms)
  *   jobs:delayed  zset    JOBID by due time (ms)
- *   jobs:dead     zset    JOBIDs dead, parked or cancelled, in this order; they keep their key
+ *   jobs:dead     zset    JOBIDs dead or parked, in this order; they keep their key
+ *   jobs:cancelled zset   JOBIDs that the user does not want; they keep their key
  *   jobs:done     zset    JOBIDs done, in this order; trimmed to jobs.keep
  *   jobs:keys     hash    job key -> JOBID, until that is done: a second add finds the first
  *   jobs:seq      string  counter behind ids and orders

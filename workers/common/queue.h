@@ -86,7 +86,7 @@ void queue_back(struct queue *q, const struct queue_job *job, queue_cb cb, void 
  * so do those whose lease has run out, or whose worker was a process of this host that is gone.
  */
 void queue_tend(struct queue *q, queue_cb cb, void *ctx);
-/* What the last queue_tend() saw, of all hosts. dead: with parked and cancelled ones. */
+/* What the last queue_tend() saw, of all hosts. dead: with parked ones. */
 struct queue_stats {
 	int64_t queued, running, delayed, dead, done;
 	int64_t oldest_ms;		/* how long the oldest of the queued ones waits */
