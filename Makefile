@@ -163,6 +163,7 @@ install: all
 	$(I) 644 etc/millrace.bash-completion $(D)$(PREFIX)/share/bash-completion/completions/millrace
 	$(I) 644 etc/millrace.yaml $(D)$(PREFIX)/share/doc/millrace/millrace.yaml
 	$(I) 644 README.md $(D)$(PREFIX)/share/doc/millrace/README.md
+	$(I) 644 etc/prometheus-rules.yml $(D)$(PREFIX)/share/doc/millrace/prometheus-rules.yml
 	$(I) 644 LICENSE $(D)$(PREFIX)/share/doc/millrace/copyright
 	[ -e $(D)$(SYSCONFDIR)/millrace/millrace.yaml ] || \
 		$(I) 640 etc/millrace.yaml $(D)$(SYSCONFDIR)/millrace/millrace.yaml

@@ -254,7 +254,7 @@ const struct conf_key conf_keys[] = {
 	{ "limits.watch_depth", CONF_INT, "16", CONF_LIVE, SEE_WATCH, 1, 64, NULL,
 	    "Folders inside each other that a recursive watch goes into.", false },
 
-	{ "disk.reserve", CONF_SIZE, "512MiB", CONF_LIVE, MEDIA, 0, GIB(10240), NULL,
+	{ "disk.reserve", CONF_SIZE, "512MiB", CONF_LIVE, MEDIA | SEE_HTTP | SEE_JOBS, 0, GIB(10240), NULL,
 	    "Less space than this in data_dir is a fault in status; below it recordings "
 	    "pause first.", false },
 	{ "control.group", CONF_TEXT, "\"\"", CONF_RESTART, 0, 0, 0, NULL,

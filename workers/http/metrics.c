@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf.h"
 #include "http.h"
 #include "util.h"
 
@@ -38,6 +39,7 @@ key_age(const struct view_stream *v, int64_t now)
 }
 
 #define KEEP_MS 1000
+#define DISK_MS 10000
 
 #define STREAM_FIGURE(fn, expr) \
 	static double fn(const struct view_stream *v, int64_t now) { return (double)(expr); }
@@ -54,6 +56,11 @@ STREAM_FIGURE(discontinuities, v->m.discontinuities)
 STREAM_FIGURE(delay, v->m.segment_delay_ms / 1e3)
 STREAM_FIGURE(jumps, v->m.timestamp_jumps)
 STREAM_FIGURE(ring, v->m.ring_bytes)
+STREAM_FIGURE(recording, v->m.recording == BOARD_RECORDING)
+STREAM_FIGURE(recording_paused, v->m.recording == BOARD_RECORDING_PAUSED)
+STREAM_FIGURE(recorded, v->m.recorded_bytes)
+STREAM_FIGURE(recorded_files, v->m.recorded_files)
+STREAM_FIGURE(recording_lost, v->m.recorded_lost)
 
 static const struct {
 	const char *name, *type, *help;
@@ -73,6 +80,11 @@ static const struct {
 	{ "stream_segment_delay_seconds", "gauge", "Receive of the cutting key frame to segment listed.", delay },
 	{ "stream_timestamp_jumps_total", "counter", "Timestamps that were rebased.", jumps },
 	{ "stream_ring_bytes", "gauge", "Media kept in memory.", ring },
+	{ "stream_recording", "gauge", "1 while it is recorded.", recording },
+	{ "stream_recording_paused", "gauge", "1 while the disk has no room for its recording.", recording_paused },
+	{ "stream_recorded_bytes_total", "counter", "Bytes recorded.", recorded },
+	{ "stream_recorded_files_total", "counter", "Files of the recording that are complete.", recorded_files },
+	{ "stream_recording_lost_frames_total", "counter", "Frames for which the disk had no room.", recording_lost },
 };
 
 static void
@@ -188,6 +200,7 @@ registry(struct evbuffer *b, const struct view *v)
 		if (strcmp(v->procs[i].kind, "registry") != 0)
 			continue;
 		single(b, "redis_up", "gauge", "1 while Redis answers.", r->redis_up);
+		single(b, "hosts", "gauge", "Hosts alive on this Redis, this one counted.", r->hosts);
 		single(b, "redis_reconnects_total", "counter", "Connections to Redis made anew.",
 		    (double)r->reconnects);
 		single(b, "redis_delay_seconds", "gauge", "Last round trip.", (double)r->redis_delay_ms / 1e3);
@@ -195,6 +208,63 @@ registry(struct evbuffer *b, const struct view *v)
 		single(b, "events_waiting", "gauge", "Events in the spool.", (double)r->events_waiting);
 		return;
 	}
+}
+
+/* --- jobs; the queue is one for all hosts of a Redis --- */
+
+static void
+queue(struct evbuffer *b, const struct view *v)
+{
+	for (unsigned i = 0; i < v->nprocs; i++) {
+		const struct board_jobs *j = &v->procs[i].page.jobs;
+
+		if (strcmp(v->procs[i].kind, "jobs") != 0 || j->queue_ms == 0)
+			continue;
+		family(b, "jobs", "gauge", "Jobs of all hosts by state; dead: given up or parked.");
+		evbuffer_add_printf(b, "millrace_jobs{state=\"queued\"} %lld\nmillrace_jobs{state=\"running\"} %lld\n"
+		    "millrace_jobs{state=\"delayed\"} %lld\nmillrace_jobs{state=\"dead\"} %lld\n", (long long)j->queued,
+		    (long long)j->running, (long long)j->delayed, (long long)j->dead);
+		single(b, "jobs_oldest_seconds", "gauge", "How long the oldest queued job waits.",
+		    (double)j->oldest_ms / 1e3);
+		single(b, "jobs_figures_age_seconds", "gauge", "Since Redis was last asked for the two above.",
+		    (double)(now_ms() - j->queue_ms) / 1e3);
+		return;
+	}
+}
+
+#define END_AT(field) offsetof(struct board_jobs, field)
+
+static void
+job_ends(struct evbuffer *b, const struct view *v)
+{
+	static const struct { const char *end; size_t at; } ends[] = {
+		{ "done", END_AT(done) }, { "failed", END_AT(failed) }, { "later", END_AT(later) },
+		{ "parked", END_AT(parked) }, { "taken_over", END_AT(taken_over) },
+	};
+	uint64_t value;
+
+	family(b, "job_ends_total", "counter", "Jobs that a worker let go of, by how.");
+	for (unsigned i = 0; i < v->nprocs; i++)
+		for (unsigned k = 0; k < sizeof(ends) / sizeof(ends[0]) && strcmp(v->procs[i].kind, "jobs") == 0; k++) {
+			memcpy(&value, (const char *)&v->procs[i].page.jobs + ends[k].at, sizeof(value));
+			evbuffer_add_printf(b, "millrace_job_ends_total{worker=\"%lu\",end=\"%s\"} %llu\n",
+			    strtoul(v->procs[i].page.stream, NULL, 10), ends[k].end, (unsigned long long)value);
+		}
+}
+
+static void
+disk(struct evbuffer *b)
+{
+	static int64_t asked_ms, free_bytes;	/* a slow file system holds up every viewer: seldom */
+
+	if (asked_ms == 0 || now_ms() - asked_ms >= DISK_MS) {
+		asked_ms = now_ms();
+		free_bytes = disk_free_bytes(http.limits.data_dir);
+	}
+	if (free_bytes >= 0)
+		single(b, "data_dir_free_bytes", "gauge", "Space left where data_dir is.", (double)free_bytes);
+	single(b, "data_dir_reserve_bytes", "gauge", "disk.reserve: with less, recordings pause.",
+	    (double)conf_int(http.svc->conf, "disk.reserve"));
 }
 
 static void
@@ -223,6 +293,9 @@ render(const struct view *v)
 	processes(b, v);
 	workers(b, v);
 	registry(b, v);
+	queue(b, v);
+	job_ends(b, v);
+	disk(b);
 	streams(b, v, now_ms());
 	outputs(b, v);
 	return b;
