@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "conf.h"
 #include "log.h"
@@ -57,9 +59,10 @@ static struct s3 *
 connection(struct job *job, const char **why)
 {
 	const json_t *c = job->svc->conf;
+	const char *bucket = arg(job, "bucket")[0] != '\0' ? arg(job, "bucket") : conf_str(c, "storage.s3.bucket");
 	struct s3_conf conf = {
 		.endpoint = conf_str(c, "storage.s3.endpoint"), .region = conf_str(c, "storage.s3.region"),
-		.bucket = conf_str(c, "storage.s3.bucket"), .access_key = conf_str(c, "storage.s3.access_key"),
+		.bucket = bucket, .access_key = conf_str(c, "storage.s3.access_key"),
 		.secret_key = conf_str(c, "storage.s3.secret_key"),
 		.session_token = conf_str(c, "storage.s3.session_token"), .ca_file = conf_str(c, "storage.s3.ca_file"),
 		.path_style = json_is_true(conf_get(c, "storage.s3.path_style")),
@@ -69,11 +72,11 @@ connection(struct job *job, const char **why)
 		.bandwidth = conf_int(c, "storage.s3.bandwidth") / conf_int(c, "jobs.uploads"),
 	};
 
-	if (!upload_wanted(job->svc)) {
+	if (conf.endpoint[0] == '\0' || bucket[0] == '\0') {
 		*why = "storage.s3.endpoint and storage.s3.bucket are not set";
 		return NULL;
 	}
-	if (stale)
+	if (stale || (s3 != NULL && strcmp(s3_bucket(s3), bucket) != 0))
 		upload_kind_free();	/* no job uses it: this is the only one */
 	stale = false;
 	if (s3 == NULL)
@@ -138,7 +141,8 @@ done_cb(const struct upload_result *r, void *ctx)
 		done(u, r);
 		return;
 	}
-	put(u, json_pack("{s:s, s:s}", "state", r->end == UPLOAD_LATER ? "queued" : "failed", "error", r->error));
+	put(u, json_pack("{s:s, s:s}", "state", r->end == UPLOAD_LATER ? "queued" : access(u->path, F_OK) == -1 ?
+	    "gone" : "failed", "error", r->error));
 	sending_free(u);
 	if (r->end == UPLOAD_LATER)
 		job_later(job, r->error);
@@ -168,7 +172,8 @@ begin(struct sending *u, const char *dir)
 		.part_size = conf_int(c, "storage.s3.part_size"), .max_parts = (int)conf_int(c, "storage.s3.max_parts"),
 		.concurrency = (int)conf_int(c, "storage.s3.concurrency"),
 		.attempts = (int)conf_int(c, "storage.s3.attempts"),
-		.restarts = (int)conf_int(c, "storage.s3.attempts"),
+		/* with a hash it would be another's: then it is queued anew */
+		.restarts = u->sha256[0] != '\0' ? 0 : (int)conf_int(c, "storage.s3.attempts"),
 		.retry_min_ms = conf_int(c, "jobs.retry_min"), .retry_max_ms = conf_int(c, "jobs.retry_max"),
 	};
 
@@ -176,6 +181,18 @@ begin(struct sending *u, const char *dir)
 	put(u, json_pack("{s:s, s:s, s:s, s:s, s:s}", "path", u->path, "kind", arg(u->job, "kind"), "state",
 	    "uploading", "bucket", s3_bucket(s3), "object", u->object));
 	u->upload = upload_start(u->job->svc->base, s3, &p, progress_cb, done_cb, u);
+}
+
+/* Whoever queued it said which content he means, and the file has another by now. */
+static bool
+is_superseded(const struct job *job, const char *path)
+{
+	const json_t *size = json_object_get(job->q->args, "size"), *mtime = json_object_get(job->q->args, "mtime_ns");
+	struct stat st;
+
+	return json_is_integer(size) && json_is_integer(mtime) && stat(path, &st) == 0 &&
+	    (json_integer_value(size) != st.st_size || json_integer_value(mtime) !=
+	    (json_int_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec);
 }
 
 static void
@@ -197,6 +214,11 @@ upload_job_start(struct job *job)
 	if (checkpoint_dir(job, dir, sizeof(dir)) == -1) {
 		log_warn("%s", dir);
 		job_later(job, "data_dir/uploads can't be made");
+		return;
+	}
+	if (is_superseded(job, path)) {
+		log_info("%s has changed since it was queued: its new content is another job's", path);
+		job_done(job, NULL);
 		return;
 	}
 	u = job->state = xcalloc(1, sizeof(*u));
