@@ -114,6 +114,17 @@ cli_snap_registry(const struct cli_snap *s)
 	return NULL;
 }
 
+const struct board_watch *
+cli_snap_watch(const struct cli_snap *s)
+{
+	unsigned i;
+
+	for (i = 0; i < s->nprocs; i++)
+		if (strcmp(s->procs[i].kind, "watch") == 0 && s->procs[i].pid > 0)
+			return &s->procs[i].page.watch;
+	return NULL;
+}
+
 /* The first output that was given up, or NULL. */
 static const struct board_output *
 failed_output(const struct cli_snap *s, const struct board_stream **of)

@@ -21,7 +21,7 @@
 #include "workers/watch/watch.h"
 
 #define CHUNK 256		/* names */
-#define TICK_MS 250
+#define TICK_MS 100		/* least time between two looks at what is due */
 #define MISSING_MS 5000		/* a folder that is not there is looked for this often at least */
 
 struct request {
@@ -53,6 +53,7 @@ static struct {
 } sc = { .requests = TAILQ_HEAD_INITIALIZER(sc.requests) };
 
 static void next_request(void);
+static void arm(void);
 
 /* --- on the thread --- */
 
@@ -224,7 +225,8 @@ missing(const struct request *r)
 			return;		/* removed, or a link by now */
 		fo->failed = true;
 		errno = sc.error;
-		log_warn("cannot look through %s/%s", fo->dir, r->rel);
+		if (!fo->scanned)
+			log_warn("cannot look through %s/%s", fo->dir, r->rel);
 		return;
 	}
 	fo->failed = true;
@@ -246,16 +248,16 @@ whole_ends(struct folder *fo)
 	if (!fo->failed) {
 		files_sweep(fo);
 		notify_sweep(fo);
-		if (fo->missing)
-			log_info("%s is there again", fo->dir);
-		if (!fo->scanned)
-			log_info("%s looked through, %lld files known in all", fo->dir, (long long)wa.nfiles);
-		fo->scanned = true;
-		fo->missing = false;
-	} else if (fo->missing && wa.rescan_ms > MISSING_MS) {
-		fo->due_ms = now_ms() + MISSING_MS;
 	}
-	watch_board();
+	if (fo->missing) {
+		if (wa.rescan_ms > MISSING_MS)
+			fo->due_ms = now_ms() + MISSING_MS;
+		arm();
+		return;
+	}
+	if (!fo->scanned)
+		log_info("%s looked through, %lld files known in all", fo->dir, (long long)wa.nfiles);
+	fo->scanned = true;
 }
 
 static void
@@ -265,9 +267,13 @@ done_cb(int rc, void *ctx)
 	bool again;
 
 	sc.thread = NULL;
-	if (rc == -1)
+	if (rc == -1) {
 		missing(r);
-	else if (sc.error != 0)
+	} else if (*r->rel == '\0' && r->fo->missing) {
+		log_info("%s is there again", r->fo->dir);
+		r->fo->missing = false;
+	}
+	if (rc == 0 && sc.error != 0)
 		r->fo->failed = true;
 	if (sc.wd != -1)
 		notify_added(r->fo, r->rel, sc.wd);
@@ -307,6 +313,21 @@ next_request(void)
 }
 
 static void
+arm(void)
+{
+	int64_t ms = wa.rescan_ms, now = now_ms();
+	struct timeval tv;
+	struct folder *fo;
+
+	TAILQ_FOREACH(fo, &wa.folders, next)
+		if (fo->due_ms - now < ms)
+			ms = fo->due_ms - now;
+	ms = ms < TICK_MS ? TICK_MS : ms;
+	tv = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
+	evtimer_add(sc.timer, &tv);
+}
+
+static void
 timer_cb(evutil_socket_t fd, short what, void *ctx)
 {
 	int64_t now = now_ms();
@@ -318,21 +339,21 @@ timer_cb(evutil_socket_t fd, short what, void *ctx)
 		if (fo->due_ms <= now)
 			scan_whole(fo);
 	next_request();		/* after a thread that could not be made */
+	arm();
 }
 
 void
 scan_start(void)
 {
-	static const struct timeval tv = { 0, TICK_MS * 1000 };
 	struct folder *fo;
 
 	if (sc.timer == NULL)
-		sc.timer = event_new(wa.svc->base, -1, EV_PERSIST, timer_cb, NULL);
+		sc.timer = evtimer_new(wa.svc->base, timer_cb, NULL);
 	if (sc.timer == NULL)
 		fatalx("out of memory");
-	event_add(sc.timer, &tv);
 	TAILQ_FOREACH(fo, &wa.folders, next)
 		scan_whole(fo);
+	arm();
 }
 
 void

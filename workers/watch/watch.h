@@ -90,7 +90,7 @@ extern struct watch wa;
 
 /* --- main.c --- */
 void watch_board(void);
-/* What ran beside the loop has ended: a stop or a reload may be waiting for it. */
+/* A step has ended, perhaps one beside the loop for which a stop or a reload waits. */
 void watch_idle(void);
 
 /* --- folder.c --- */
