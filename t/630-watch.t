@@ -13,6 +13,7 @@ class Watched:
 
     def __init__(self, t, **conf):
         self.t, self.top = t, tempfile.mkdtemp(prefix="w", dir=t.dir)
+        self.port = None    # of a Redis that is not its own
         self.dir, self.flat = f"{self.top}/in", f"{self.top}/flat"
         os.mkdir(self.dir)
         os.mkdir(self.flat)
@@ -22,7 +23,8 @@ class Watched:
                       {"dir": self.flat, "to": "s3:flat", "layout": "chunks"}], **conf})
 
     def redis(self, *args):
-        return subprocess.run(["redis-cli", "-s", f"{self.m.dir}/run/redis.sock", *args], stdout=subprocess.PIPE,
+        where = ["-p", str(self.port)] if self.port else ["-s", f"{self.m.dir}/run/redis.sock"]
+        return subprocess.run(["redis-cli", *where, *args], stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, text=True).stdout
 
     def uploads(self):
@@ -275,6 +277,27 @@ def limits(t):
     t.ok(True, "room again: the others are queued")
 
 
+def two_hosts(t):
+    """The same content on two hosts; a Redis that takes nothing for a while."""
+    port = free_port()
+    t.spawn(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.dir])
+    both = [Watched(t, **{"redis.url": f"redis://127.0.0.1:{port}", "http.workers": 1}) for _ in range(2)]
+    data, later = content(), content()
+    for w in both:
+        w.port = port
+        put(f"{w.dir}/same.mp4", data)
+        w.m.start()
+    w = both[0]
+    wait_for("one waits for the other", lambda: sum("the same content is on its way" in b.m.log() for b in both) == 1, 15)
+    t.is_(len(w.of(data)), 1, "the same content on two hosts: one job")
+    w.redis("config", "set", "maxmemory", "1")
+    put(f"{w.dir}/later.mp4", later)
+    w.m.wait_log("Redis refuses what it is told of watched files")
+    w.redis("config", "set", "maxmemory", "0")
+    w.wait(later, "dropped while Redis took nothing", 15)
+    t.is_(len(w.of(later)), 1, "dropped while Redis took nothing: queued when it does again")
+
+
 def comes_back(t, w):
     """The process, Redis, Redis' memory, the folder."""
     m, before = w.m, len(w.uploads())
@@ -339,3 +362,4 @@ with Test(__doc__, limit=170) as t:
     comes_back(t, w)
     reload_and_poll(t, w)
     limits(t)
+    two_hosts(t)
