@@ -66,6 +66,7 @@ void cli_snap_free(struct cli_snap *s);
 /* The stream's media figures, or NULL without a live ingest. */
 const struct board_media *cli_snap_media(const struct cli_snap *s, const struct board_stream *b);
 const struct board_registry *cli_snap_registry(const struct cli_snap *s);	/* or NULL */
+const struct board_watch *cli_snap_watch(const struct cli_snap *s);	/* or NULL */
 /* "healthy", or the first thing that is wrong. */
 const char *cli_snap_health(const struct cli_snap *s, char *buf, size_t size);
 int cli_snap_exit_code(const struct cli_snap *s);

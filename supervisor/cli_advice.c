@@ -130,6 +130,7 @@ advise_notes(json_t *list, const char *notes)
 json_t *
 cli_advice(const struct cli_snap *s)
 {
+	const struct board_watch *w = cli_snap_watch(s);
 	json_t *list = json_array();
 	unsigned i;
 
@@ -138,6 +139,9 @@ cli_advice(const struct cli_snap *s)
 	for (i = 0; i < s->nprocs; i++)
 		advise_process(list, &s->procs[i]);
 	advise_notes(list, s->h.notes);
+	if (w != NULL && w->missing > 0)
+		add(list, "", xasprintf("watched folder %s cannot be read, the log says why: its files wait",
+		    w->missing_dir));
 	if (s->h.refusals[BOARD_REFUSED_LIMIT] > 0)
 		add(list, "", xasprintf("%llu RTMP connections were turned away since the start: the log says"
 		    " whose and by which of limits.connections, per_address, handshakes",

@@ -114,6 +114,17 @@ cli_snap_registry(const struct cli_snap *s)
 	return NULL;
 }
 
+const struct board_watch *
+cli_snap_watch(const struct cli_snap *s)
+{
+	unsigned i;
+
+	for (i = 0; i < s->nprocs; i++)
+		if (strcmp(s->procs[i].kind, "watch") == 0 && s->procs[i].pid > 0)
+			return &s->procs[i].page.watch;
+	return NULL;
+}
+
 const char *
 cli_snap_health(const struct cli_snap *s, char *buf, size_t size)
 {

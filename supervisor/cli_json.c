@@ -173,6 +173,18 @@ redis(const struct cli_snap *s)
 	    "error", text(r->redis_error));
 }
 
+static json_t *
+watch(const struct cli_snap *s)
+{
+	const struct board_watch *w = cli_snap_watch(s);
+
+	if (w == NULL)
+		return json_null();
+	return json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:I}", "folders", w->folders, "missing", w->missing,
+	    "files", (json_int_t)w->files, "pending", (json_int_t)w->pending, "queued", (json_int_t)w->queued,
+	    "skipped", (json_int_t)w->skipped, "hashed_bytes", (json_int_t)w->hashed_bytes);
+}
+
 /* Everybody in the cluster; alone or without an answer it is this host. */
 static json_t *
 hosts(const struct cli_snap *s)
@@ -234,6 +246,7 @@ cli_json_status(const struct cli_snap *s)
 	json_object_set_new(o, "ffmpeg", text(s->h.ffmpeg));
 	json_object_set_new(o, "redis", redis(s));
 	json_object_set_new(o, "jobs", cli_json_jobs(s));
+	json_object_set_new(o, "watch", watch(s));
 	json_object_set_new(o, "hosts", hosts(s));
 	json_object_set_new(o, "registry_answers", json_boolean(!s->registry_silent));
 	json_object_set_new(o, "warnings", cli_advice(s));

@@ -37,6 +37,39 @@ print_redis(const struct cli_snap *s, FILE *out)
 		fprintf(out, ", %llu events wait", (unsigned long long)r->events_waiting);
 }
 
+/* "1,234" */
+static const char *
+grouped(uint64_t n, char buf[CLI_FORMAT])
+{
+	char digits[CLI_FORMAT];
+	int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n), i, k = 0;
+
+	for (i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			buf[k++] = ',';
+		buf[k++] = digits[i];
+	}
+	buf[k] = '\0';
+	return buf;
+}
+
+static void
+print_watch(const struct cli_snap *s, FILE *out)
+{
+	const struct board_watch *w = cli_snap_watch(s);
+	char a[CLI_FORMAT], b[CLI_FORMAT];
+
+	if (w == NULL || w->folders == 0)
+		return;
+	fprintf(out, "watching %d folder%s, %s files known", w->folders, w->folders == 1 ? "" : "s",
+	    grouped(w->files, a));
+	if (w->pending > 0)
+		fprintf(out, ", %s on their way", grouped(w->pending, b));
+	if (w->missing > 0)
+		fprintf(out, ", %d folder%s MISSING", w->missing, w->missing == 1 ? "" : "s");
+	fputc('\n', out);
+}
+
 static void
 print_refused(const struct cli_snap *s, FILE *out)
 {
@@ -66,6 +99,7 @@ print_head(const struct cli_snap *s, FILE *out)
 	print_redis(s, out);
 	fputc('\n', out);
 	print_refused(s, out);
+	print_watch(s, out);
 }
 
 static void

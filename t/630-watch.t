@@ -13,6 +13,7 @@ class Watched:
 
     def __init__(self, t, **conf):
         self.t, self.top = t, tempfile.mkdtemp(prefix="w", dir=t.dir)
+        self.port = None    # of a Redis that is not its own
         self.dir, self.flat = f"{self.top}/in", f"{self.top}/flat"
         os.mkdir(self.dir)
         os.mkdir(self.flat)
@@ -22,7 +23,8 @@ class Watched:
                       {"dir": self.flat, "to": "s3:flat", "layout": "chunks"}], **conf})
 
     def redis(self, *args):
-        return subprocess.run(["redis-cli", "-s", f"{self.m.dir}/run/redis.sock", *args], stdout=subprocess.PIPE,
+        where = ["-p", str(self.port)] if self.port else ["-s", f"{self.m.dir}/run/redis.sock"]
+        return subprocess.run(["redis-cli", *where, *args], stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, text=True).stdout
 
     def uploads(self):
@@ -233,6 +235,69 @@ def many(t, w, n=200):
     t.diag(f"{n} files queued in {took:.1f} s, of which {QUIET} s quiet time")
 
 
+def overflow(t, w):
+    """More events than the system keeps, while the process is held up."""
+    limit = int(open("/proc/sys/fs/inotify/max_queued_events").read())
+    if limit > 20000:
+        return t.diag(f"max_queued_events is {limit}: no overflow made")
+    os.mkdir(f"{w.dir}/flood")
+    time.sleep(0.5)
+    data, pid = content(), w.m.pids("watch")[0]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for i in range(limit // 2 + 10):
+            put(f"{w.dir}/flood/{i}.txt", b"")
+        put(f"{w.dir}/flood/last.mp4", data)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    w.m.wait_log("more happened in watched folders than the system could tell")
+    w.wait(data, "the last of a flood")
+    t.ok(True, "events were lost: what they would have told is found")
+
+
+def limits(t):
+    w = Watched(t, **{"limits.watch_files": 16, "limits.watch_depth": 2})
+    w.m.start()
+    os.makedirs(f"{w.dir}/1/2/3")
+    deep, shallow = content(), content()
+    put(f"{w.dir}/1/2/3/deep.mp4", deep)
+    put(f"{w.dir}/1/2/shallow.mp4", shallow)
+    w.wait(shallow, "within the depth")
+    for i in range(20):
+        put(f"{w.dir}/l{i}.mp4", content())
+    w.m.wait_log("as many as limits.watch_files lets")
+    wait_for("16 jobs", lambda: len(w.uploads()) == 16, 10, 0.2)
+    s = w.m.status()["watch"]
+    t.ok(s["files"] == 16 and s["folders"] == 2, "status knows folders and files", s)
+    t.like(w.m.cli("status").stdout, "watching 2 folders, 16 files known", "status says it")
+    t.is_((len(w.uploads()), w.of(deep)), (16, []), "no more than limits.watch_files, none deeper than limits.watch_depth")
+    for a in w.uploads()[:10]:
+        os.unlink(a["path"])
+    wait_for("the others", lambda: len(w.uploads()) == 21, 15, 0.2)
+    t.ok(True, "room again: the others are queued")
+
+
+def two_hosts(t):
+    """The same content on two hosts; a Redis that takes nothing for a while."""
+    port = free_port()
+    t.spawn(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.dir])
+    both = [Watched(t, **{"redis.url": f"redis://127.0.0.1:{port}", "http.workers": 1}) for _ in range(2)]
+    data, later = content(), content()
+    for w in both:
+        w.port = port
+        put(f"{w.dir}/same.mp4", data)
+        w.m.start()
+    w = both[0]
+    wait_for("one waits for the other", lambda: sum("the same content is on its way" in b.m.log() for b in both) == 1, 15)
+    t.is_(len(w.of(data)), 1, "the same content on two hosts: one job")
+    w.redis("config", "set", "maxmemory", "1")
+    put(f"{w.dir}/later.mp4", later)
+    w.m.wait_log("Redis refuses what it is told of watched files")
+    w.redis("config", "set", "maxmemory", "0")
+    w.wait(later, "dropped while Redis took nothing", 15)
+    t.is_(len(w.of(later)), 1, "dropped while Redis took nothing: queued when it does again")
+
+
 def comes_back(t, w):
     """The process, Redis, Redis' memory, the folder."""
     m, before = w.m, len(w.uploads())
@@ -293,5 +358,8 @@ with Test(__doc__, limit=170) as t:
     writers(t, w)
     same_again(t, w, want)
     many(t, w)
+    overflow(t, w)
     comes_back(t, w)
     reload_and_poll(t, w)
+    limits(t)
+    two_hosts(t)

@@ -67,8 +67,7 @@ look(struct file *f, int64_t now)
 		return;
 	}
 	id = settle_id_of(&st);
-	if (settle_see(&f->settle, &id, now))
-		f->said = false;
+	settle_see(&f->settle, &id, now);
 	if (settle_same(&f->known, &id)) {
 		files_state(f, FILE_KNOWN);
 		return;

@@ -90,6 +90,7 @@ is_idle(void)
 void
 watch_idle(void)
 {
+	watch_board();
 	if (wa.stopping) {
 		if (is_idle() && stop_timer != NULL)
 			svc_exit(wa.svc, 0, "stopped");
@@ -99,7 +100,6 @@ watch_idle(void)
 		wa.reloading = false;
 		folder_load_all();
 		scan_start();
-		watch_board();
 	}
 }
 

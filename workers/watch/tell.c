@@ -34,10 +34,24 @@ let_go(void)
 	watch_idle();
 }
 
+/* Out of memory, read-only: said once, and once more after it had worked again. */
+static void
+log_refusal(int rc)
+{
+	static bool said;
+
+	if (rc == EIO && !said)
+		log_warnx("Redis refuses what it is told of watched files, they are told again every %d s: see its log",
+		    REFUSED_MS / 1000);
+	if (rc == EIO || rc == 0)
+		said = rc == EIO;
+}
+
 /* Redis refused or is away: the file comes back later. True: rc was no success, or f was overtaken. */
 static bool
 is_over(struct file *f, int rc)
 {
+	log_refusal(rc);
 	if (!files_overtaken(f)) {
 		if (rc == 0)
 			return false;

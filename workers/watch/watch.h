@@ -3,7 +3,7 @@
  * of the program does what. One process per host; everything is on one loop but reading
  * folders (scan.c) and hashing files (hash.c), which wait for disks on threads.
  *
- *   scan.c    looks folders through        notify.c  is told by the system (inotify)
+ *   scan.c, scan_read.c  look through      notify.c  is told by the system (inotify)
  *      \                                      /
  *       files.c   the table of files: what is known, in which state
  *          check.c   has it stopped changing?      hash.c   nobody writes it; its SHA-256
@@ -90,7 +90,7 @@ extern struct watch wa;
 
 /* --- main.c --- */
 void watch_board(void);
-/* What ran beside the loop has ended: a stop or a reload may be waiting for it. */
+/* A step has ended, perhaps one beside the loop for which a stop or a reload waits. */
 void watch_idle(void);
 
 /* --- folder.c --- */
