@@ -116,6 +116,8 @@ const struct conf_key conf_keys[] = {
 	    "A viewer is counted for this many target durations after the last playlist.", false },
 	{ "http.max_viewers", CONF_INT, "65536", CONF_LIVE, SEE_HTTP, 16, 1 << 24, NULL,
 	    "Viewers that are counted, per worker; above it the one unseen for longest is forgotten.", false },
+	{ "http.max_recordings", CONF_INT, "10000", CONF_LIVE, SEE_HTTP, 1, 1000000, NULL,
+	    "Recordings that /recordings lists, the newest. Older ones can still be fetched.", false },
 
 	{ "authorize.patterns", CONF_PATTERNS, "[\"/live/{app}/{username}\", \"/live/{username}\"]",
 	    CONF_NEW_STREAMS, SEE_INGEST | SEE_HTTP, 1, 32, NULL,
