@@ -1,6 +1,5 @@
 /*
  * request.c - http-parser's callbacks turned into a struct request.
- *
  * Bounds come first: the head may take max_header bytes on the wire (so the copies here can never
  * be larger), the body max_body. What http-parser lets through but must not be served is refused
  * here: HTTP/0.9 and 2.0, two or no Host fields. No sockets, and it knows no routes.
