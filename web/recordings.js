@@ -103,7 +103,7 @@ function newRow(r) {
 
 	/* a name that is no start time says more than the time */
 	if (!r.stream || !file.startsWith(r.started.replace(/[-:]/g, "")))
-		when.textContent = `${file}, ${when.textContent}`;
+		when.textContent = `${r.stream ? file : r.file}, ${when.textContent}`;
 	when.dateTime = r.started;
 	when.title = r.file;
 	row.play.type = "button";
