@@ -66,7 +66,8 @@ $(B)/libexec/millrace-exec: $(call obj,supervisor/exec_main.c) $(LIB)
 $(B)/libexec/millrace-exec: LIBS += -lseccomp
 $(B)/libexec/millrace-ingest: $(call obj,ingest/main.c) $(call archive_lib,ingest) $(LIB)
 $(B)/libexec/millrace-finish: $(call obj,ingest/finish_main.c) $(call archive_lib,ingest) $(LIB)
-$(B)/libexec/millrace-http: $(call obj,workers/http/main.c) $(call archive_lib,workers/http) $(LIB)
+$(B)/libexec/millrace-http: $(call obj,workers/http/main.c) $(call archive_lib,workers/http) \
+	$(call archive_lib,workers/common) $(LIB)
 $(B)/libexec/millrace-http: LIBS += -lhttp_parser
 $(B)/libexec/millrace-registry: $(call obj,workers/registry/main.c) $(call archive_lib,workers/registry) \
 	$(call archive_lib,workers/common) $(LIB)

@@ -149,7 +149,8 @@ state_cell(struct cli_table *t, const json_t *o, int64_t wall)
 	else if (strcmp(state, "delayed") == 0 && num(o, "due") > wall)
 		cli_table_cell(t, "again in %s", cli_age(num(o, "due") - wall, age));
 	else if (strcmp(state, "verified") == 0 && str(o, "bucket")[0] != '\0')
-		cli_table_cell(t, "verified in %s", str(o, "bucket"));
+		cli_table_cell(t, json_is_false(json_object_get(o, "local")) ? "only in %s" : "verified in %s",
+		    str(o, "bucket"));
 	else
 		cli_table_cell(t, "%s", state);
 }

@@ -116,6 +116,8 @@ const struct conf_key conf_keys[] = {
 	    "A viewer is counted for this many target durations after the last playlist.", false },
 	{ "http.max_viewers", CONF_INT, "65536", CONF_LIVE, SEE_HTTP, 16, 1 << 24, NULL,
 	    "Viewers that are counted, per worker; above it the one unseen for longest is forgotten.", false },
+	{ "http.max_recordings", CONF_INT, "10000", CONF_LIVE, SEE_HTTP, 1, 1000000, NULL,
+	    "Recordings that /recordings lists, the newest. Older ones can still be fetched.", false },
 
 	{ "authorize.patterns", CONF_PATTERNS, "[\"/live/{app}/{username}\", \"/live/{username}\"]",
 	    CONF_NEW_STREAMS, SEE_INGEST | SEE_HTTP, 1, 32, NULL,
@@ -223,6 +225,18 @@ const struct conf_key conf_keys[] = {
 	    "How often what was recorded is brought from the system's memory to the disk.", false },
 	{ "streams.record.upload", CONF_BOOL, "true", CONF_LIVE, SEE_JOBS, 0, 0, NULL,
 	    "Recordings go to storage.s3, if there is a bucket.", false },
+	{ "streams.record.keep.days", CONF_INT, "0", CONF_LIVE, SEE_JOBS, 0, 36500, NULL,
+	    "Recordings that are older are deleted. 0: never.", false },
+	{ "streams.record.keep.count", CONF_INT, "0", CONF_LIVE, SEE_JOBS, 0, 1000000, NULL,
+	    "So many files of each stream are kept, the newest. 0: all.", false },
+	{ "streams.record.keep.bytes", CONF_SIZE, "0B", CONF_LIVE, SEE_JOBS, 0, GIB(1048576), NULL,
+	    "With more in all recordings together, the oldest are deleted. 0B: any number.", false },
+	{ "streams.record.keep.free_space", CONF_SIZE, "0B", CONF_LIVE, SEE_JOBS, 0, GIB(1048576), NULL,
+	    "With less left on the disk, the oldest recordings are deleted until there is. More than "
+	    "disk.reserve, so that recording does not pause. 0B: none are.", false },
+	{ "streams.record.keep.only_uploaded", CONF_BOOL, "true", CONF_LIVE, SEE_JOBS, 0, 0, NULL,
+	    "With a bucket and streams.record.upload: only what is verified there is deleted here. false: "
+	    "the others, too, and for good.", false },
 
 	{ "watch", CONF_WATCH, "[]", CONF_LIVE, SEE_WATCH, 0, 0, NULL,
 	    "Folders whose files are uploaded, each {dir: /PATH, extensions: [mp4, mkv], recursive: false, "

@@ -6,6 +6,7 @@
 "use strict";
 
 const REFRESH_MS = 2000;
+const RECORDINGS_MS = 30000;
 const PAGES_MAX = 20;
 const RTMP_PORT = 1935;
 const cards = new Map();
@@ -155,5 +156,18 @@ async function refresh() {
 	setTimeout(refresh, REFRESH_MS);
 }
 
+/* Whether there is anything behind the link. */
+async function lookForRecordings() {
+	try {
+		const answer = await fetch("api/v1/recordings?limit=1", { cache: "no-store" });
+
+		$("recordings").hidden = !answer.ok || (await answer.json()).total === 0;
+	} catch (e) {
+		/* refresh() says what is wrong */
+	}
+	setTimeout(lookForRecordings, RECORDINGS_MS);
+}
+
 showGuide(0);
 refresh();
+lookForRecordings();

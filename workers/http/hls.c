@@ -1,17 +1,13 @@
 /*
  * hls.c - playlists and segments from data_dir/hls. A path is put together from a checked
- * stream name and a checked file name only, and opened below a descriptor of the folder
- * without following links: no other file can be reached.
+ * stream name and a checked file name only.
  * A stream that is not here may be on another host: the registry is asked, once in two seconds,
  * unless this host is alone (redis.url: embedded).
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "http.h"
@@ -44,17 +40,10 @@ static unsigned nasking;
 static int
 open_below(const char *name, const char *file)
 {
-	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
-	    .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
 	char path[BOARD_NAME + 100];
 
-	if (http.data_dir_fd < 0) {
-		http.data_dir_fd = open(http.limits.data_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (http.data_dir_fd < 0)
-			return -1;
-	}
 	snprintf(path, sizeof(path), "hls/%s/%s", name, file);
-	return (int)syscall(SYS_openat2, http.data_dir_fd, path, &how, sizeof(how));
+	return below_open(path);
 }
 
 /* Index into types[], or -1: not a file that is served. */
@@ -235,11 +224,4 @@ hls_alias(struct conn *c, const struct route_match *m)
 	viewers_seen(name, c, cookie, sizeof(cookie));
 	snprintf(extra, sizeof(extra), "%s%s", types[0].cache, cookie);
 	answer_bytes(c, 200, PLAYLIST_TYPE, extra, out, len, true);
-}
-
-void
-hls_free(void)
-{
-	if (http.data_dir_fd >= 0)
-		close(http.data_dir_fd);
 }

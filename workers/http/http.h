@@ -6,7 +6,9 @@
  *   conn_io.c  one connection: reads, parses (request.h), answers in order
  *   dispatch.c a request to its handler, by the table of routes
  *   answer.c   the ways to answer: text, bytes, a file, "later"
+ *   below.c    opens files in data_dir and nowhere else
  *   hls.c      playlists and segments from data_dir/hls; who asks the wrong host goes to the right one
+ *   recordings.c  data_dir/recordings: lists and files, with record_scan.h (a thread), record.h, accept.h
  *   api.c      /api/v1, /healthz;  metrics.c  /metrics;  page.c  web/
  *   view.c     run/board, read at most twice a second
  *   viewers.c  distinct players per stream
@@ -32,7 +34,7 @@
 
 struct http_limits {
 	int64_t max_connections, max_per_address, header_ms, idle_ms, send_ms, max_header, max_body;
-	int64_t viewer_targets, segment_ms, max_viewers;
+	int64_t viewer_targets, segment_ms, max_viewers, max_recordings;
 	const char *cors, *api_token, *data_dir;
 	const json_t *trusted;
 	bool alone;			/* no other host can have a stream */
@@ -75,7 +77,6 @@ struct http {
 	unsigned nconns;
 	struct board_http count;
 	char date[32];			/* as headers want it, of this second */
-	int data_dir_fd;		/* -1 until it was needed */
 };
 
 extern struct http http;
@@ -115,6 +116,10 @@ void answer_redirect(struct conn *c, const char *to);		/* 307 */
 void answer_file(struct conn *c, int fd, const char *type, const char *extra);
 bool answer_is_head(const struct conn *c);
 
+/* --- below.c --- */
+int below_open(const char *path);	/* relative to data_dir, no links; a descriptor, or -1 + errno */
+void below_free(void);
+
 /* --- view.c --- */
 struct view_stream {
 	struct board_stream s;
@@ -142,7 +147,10 @@ void viewers_free(void);
 void hls_live(struct conn *c, const struct route_match *m);
 void hls_file(struct conn *c, const struct route_match *m);
 void hls_alias(struct conn *c, const struct route_match *m);
-void hls_free(void);
+void recordings_list(struct conn *c, const struct route_match *m);
+void recordings_file(struct conn *c, const struct route_match *m);
+void recordings_api(struct conn *c, const struct route_match *m);
+void recordings_free(void);
 void api_streams(struct conn *c, const struct route_match *m);
 void api_stream(struct conn *c, const struct route_match *m);
 void api_kick(struct conn *c, const struct route_match *m);
@@ -151,6 +159,7 @@ void metrics_get(struct conn *c, const struct route_match *m);
 void page_home(struct conn *c, const struct route_match *m);
 void page_watch(struct conn *c, const struct route_match *m);
 void page_asset(struct conn *c, const struct route_match *m);
+void page_recordings(struct conn *c);
 void page_missing(struct conn *c);	/* 404: what is no route */
 int page_start(void);			/* reads web/ once */
 void page_free(void);

@@ -18,7 +18,6 @@
 #define PAUSE_MS 1000			/* without descriptors */
 
 struct http http = {
-	.data_dir_fd = -1,
 	.conns = TAILQ_HEAD_INITIALIZER(http.conns), .quiet = TAILQ_HEAD_INITIALIZER(http.quiet),
 };
 
@@ -26,12 +25,15 @@ const struct route http_routes[] = {
 	{ "/stream/@/live.m3u8", ROUTE_GET, ROUTE_CORS, hls_live },
 	{ "/stream/@/@", ROUTE_GET, ROUTE_CORS, hls_file },
 	{ "/hls/@/@", ROUTE_GET, ROUTE_CORS, hls_alias },
+	{ "/recordings", ROUTE_GET, ROUTE_CORS, recordings_list },
+	{ "/recordings/*", ROUTE_GET, ROUTE_CORS, recordings_file },
 	{ "/", ROUTE_GET, 0, page_home },
 	{ "/watch/@", ROUTE_GET, 0, page_watch },
 	{ "/web/@", ROUTE_GET, 0, page_asset },
 	{ "/api/v1/streams", ROUTE_GET, ROUTE_CORS, api_streams },
 	{ "/api/v1/streams/@", ROUTE_GET, ROUTE_CORS, api_stream },
 	{ "/api/v1/streams/@/kick", ROUTE_POST, 0, api_kick },
+	{ "/api/v1/recordings", ROUTE_GET, ROUTE_CORS, recordings_api },
 	{ "/healthz", ROUTE_GET, 0, api_health },
 	{ "/health", ROUTE_GET, 0, api_health },
 	{ "/metrics", ROUTE_GET, 0, metrics_get },
@@ -57,6 +59,7 @@ config(struct svc *s)
 	l->max_body = conf_int(c, "http.max_body");
 	l->viewer_targets = conf_int(c, "http.viewer_targets");
 	l->max_viewers = conf_int(c, "http.max_viewers");
+	l->max_recordings = conf_int(c, "http.max_recordings");
 	l->segment_ms = conf_int(c, "streams.hls.segment");
 	l->cors = conf_str(c, "http.cors");
 	l->api_token = conf_str(c, "http.api_token");
@@ -194,7 +197,8 @@ cleanup(struct svc *s)
 	viewers_free();
 	view_free();
 	page_free();
-	hls_free();
+	recordings_free();
+	below_free();
 }
 
 int

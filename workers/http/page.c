@@ -106,7 +106,7 @@ find(const char *name)
 }
 
 static void
-serve(struct conn *c, const char *name)
+serve(struct conn *c, const char *name, const char *more)
 {
 	const char *match = request_field(&c->req, FIELD_IF_NONE_MATCH);
 	const struct page *p = find(name);
@@ -116,7 +116,7 @@ serve(struct conn *c, const char *name)
 		answer_text(c, 404, "Not found.\n");
 		return;
 	}
-	snprintf(extra, sizeof(extra), "ETag: %s\r\n%s", p->etag, POLICY);
+	snprintf(extra, sizeof(extra), "ETag: %s\r\n%s%s", p->etag, POLICY, more);
 	if (match != NULL && strstr(match, p->etag) != NULL)
 		answer_bytes(c, 304, NULL, extra, NULL, 0, false);
 	else
@@ -167,16 +167,22 @@ page_missing(struct conn *c)
 void
 page_home(struct conn *c, const struct route_match *m)
 {
-	serve(c, "home.html");
+	serve(c, "home.html", "");
 }
 
 void
 page_watch(struct conn *c, const struct route_match *m)
 {
 	if (stream_name_ok(m->arg[0], strlen(m->arg[0])))
-		serve(c, "watch.html");
+		serve(c, "watch.html", "");
 	else
 		page_missing(c);
+}
+
+void
+page_recordings(struct conn *c)
+{
+	serve(c, "recordings.html", "Vary: Accept\r\n");
 }
 
 void
@@ -185,7 +191,7 @@ page_asset(struct conn *c, const struct route_match *m)
 	if (strstr(m->arg[0], ".html") != NULL)
 		answer_text(c, 404, "Not found.\n");
 	else
-		serve(c, m->arg[0]);
+		serve(c, m->arg[0], "");
 }
 
 void

@@ -1,9 +1,8 @@
 /*
  * request.c - http-parser's callbacks turned into a struct request.
- *
- * Bounds come first: the head may take max_header bytes on the wire (so the copies here
- * can never be larger), the body max_body. What http-parser lets through but must not be served is
- * refused here: HTTP/0.9 and 2.0, two or no Host fields. No sockets, and it knows no routes.
+ * Bounds come first: the head may take max_header bytes on the wire (so the copies here can never
+ * be larger), the body max_body. What http-parser lets through but must not be served is refused
+ * here: HTTP/0.9 and 2.0, two or no Host fields. No sockets, and it knows no routes.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -14,11 +13,12 @@
 #include "workers/http/request.h"
 
 static const char *const field_names[FIELD_COUNT] = {
-	[FIELD_AUTHORIZATION] = "authorization", [FIELD_COOKIE] = "cookie", [FIELD_EXPECT] = "expect",
-	[FIELD_FORWARDED] = "forwarded", [FIELD_HOST] = "host", [FIELD_IF_MODIFIED_SINCE] =
-	"if-modified-since", [FIELD_IF_NONE_MATCH] = "if-none-match", [FIELD_IF_RANGE] = "if-range",
-	[FIELD_ORIGIN] = "origin", [FIELD_RANGE] = "range", [FIELD_USER_AGENT] = "user-agent",
-	[FIELD_VIA] = "via", [FIELD_X_FORWARDED_FOR] = "x-forwarded-for", [FIELD_X_REAL_IP] = "x-real-ip",
+	[FIELD_ACCEPT] = "accept", [FIELD_AUTHORIZATION] = "authorization", [FIELD_COOKIE] = "cookie",
+	[FIELD_EXPECT] = "expect", [FIELD_FORWARDED] = "forwarded", [FIELD_HOST] = "host",
+	[FIELD_IF_MODIFIED_SINCE] = "if-modified-since", [FIELD_IF_NONE_MATCH] = "if-none-match",
+	[FIELD_IF_RANGE] = "if-range", [FIELD_ORIGIN] = "origin", [FIELD_RANGE] = "range",
+	[FIELD_USER_AGENT] = "user-agent", [FIELD_VIA] = "via", [FIELD_X_FORWARDED_FOR] = "x-forwarded-for",
+	[FIELD_X_REAL_IP] = "x-real-ip",
 };
 
 static int

@@ -13,6 +13,8 @@ match(const char *pattern, const char *path, struct route_match *out)
 	size_t n = 0;
 
 	for (; *pattern; pattern++) {
+		if (*pattern == '*')
+			return 0;
 		if (*pattern != '@') {
 			if (*path++ != *pattern)
 				return -1;

@@ -17,7 +17,7 @@ enum { ROUTE_GET = 1, ROUTE_POST = 2 };		/* methods; GET includes HEAD and OPTIO
 enum { ROUTE_CORS = 1 };			/* flags: other origins may read it */
 
 struct route {
-	const char *pattern;	/* "/stream/@/@": each @ is one component, captured */
+	const char *pattern;	/* "/stream/@/@": each @ is one component, captured; "/x/" and a star: any rest */
 	unsigned methods, flags;
 	void (*handle)(struct conn *c, const struct route_match *m);
 };

@@ -1,7 +1,7 @@
 /*
  * house.c - what the first worker of a host does besides: each second it tends the queue and
  * shows its figures on the board; each jobs.scan, and when Redis is back, it looks on the disk
- * for work that no job is known of. The others tend the queue, too, but seldom: should the
+ * for work that no job is known of, and deletes old recordings. The others tend the queue, too, but seldom: should the
  * first one hang, the jobs of the dead are still found.
  *
  * Nothing in here may take long: this worker runs jobs, too. Called by main.c and link.c.
@@ -13,6 +13,7 @@
 #include "util.h"
 #include "workers/jobs/finalise.h"
 #include "workers/jobs/jobs.h"
+#include "workers/jobs/keep.h"
 #include "workers/jobs/upload_kind.h"
 
 #define HOUSE_MS 1000
@@ -20,7 +21,7 @@
 
 static struct event *tick;
 static bool tending;
-static int64_t scanned_ms;
+static int64_t scanned_ms, kept_ms;
 static bool redis_is_new;		/* it may have forgotten everything */
 
 static void
@@ -61,7 +62,13 @@ scan(void)
 static void
 tick_cb(evutil_socket_t fd, short what, void *ctx)
 {
-	if (jw.stopping || !redis_is_up(jw.redis))
+	if (jw.stopping)
+		return;
+	if (jw.worker == 0 && now_ms() - kept_ms >= conf_int(jw.svc->conf, "jobs.scan")) {
+		kept_ms = now_ms();
+		keep_run(jw.svc, jw.ledger, redis_is_up(jw.redis));
+	}
+	if (!redis_is_up(jw.redis))
 		return;
 	if (!tending) {
 		tending = true;

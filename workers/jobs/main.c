@@ -13,6 +13,7 @@
 #include "util.h"
 #include "workers/jobs/finalise.h"
 #include "workers/jobs/jobs.h"
+#include "workers/jobs/keep.h"
 #include "workers/jobs/upload_kind.h"
 
 struct jobs jw;
@@ -70,6 +71,7 @@ cleanup(struct svc *s)
 {
 	house_free();
 	link_stop();
+	keep_free();
 	run_free();
 	upload_kind_free();
 }

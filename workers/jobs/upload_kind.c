@@ -7,6 +7,7 @@
  */
 #include "workers/jobs/upload_kind.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -195,6 +196,14 @@ is_superseded(const struct job *job, const char *path)
 	    (json_int_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec);
 }
 
+/* keep.c may delete recordings that are not in the bucket, if it was told so by name. */
+static bool
+is_given_up(const struct job *job, const char *path)
+{
+	return strcmp(arg(job, "kind"), "recording") == 0 && access(path, F_OK) == -1 && errno == ENOENT &&
+	    !json_is_true(conf_get(job->svc->conf, "streams.record.keep.only_uploaded"));
+}
+
 static void
 upload_job_start(struct job *job)
 {
@@ -218,6 +227,11 @@ upload_job_start(struct job *job)
 	}
 	if (is_superseded(job, path)) {
 		log_info("%s has changed since it was queued: its new content is another job's", path);
+		job_done(job, NULL);
+		return;
+	}
+	if (is_given_up(job, path)) {
+		log_warnx("%s was deleted before it was uploaded, as keep.only_uploaded: false allows", path);
 		job_done(job, NULL);
 		return;
 	}
