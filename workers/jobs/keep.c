@@ -24,12 +24,12 @@
 #include "util.h"
 #include "workers/common/slow.h"
 #include "workers/jobs/keep_plan.h"
+#include "workers/jobs/keep_tell.h"
 #include "workers/jobs/raw.h"
 #include "workers/jobs/upload_kind.h"
 #include "workers/jobs/upload_mark.h"
 
 #define PATH_BYTES 1400
-#define UNTOLD_MAX 10000	/* deleted while Redis is away: what the ledger is told when it is back */
 
 struct files {
 	struct keep_file *list;
@@ -51,7 +51,6 @@ struct look {
 };
 
 static struct slow *deleting;
-static json_t *untold;			/* [{path, stream, kind, state or local}] */
 static bool said_blocked;
 
 static void
@@ -231,24 +230,6 @@ delete_work(void *ctx)
 }
 
 static void
-note(const struct doomed *d, const struct keep_file *f)
-{
-	json_t *fields = f->verified ? json_pack("{s:b}", "local", false) : json_pack("{s:s}", "state", "gone");
-	char path[PATH_BYTES];
-
-	snprintf(path, sizeof(path), "%s/%s", d->data_dir, f->file);
-	json_object_set_new(fields, "path", json_string(path));
-	json_object_set_new(fields, "stream", json_string(f->stream));
-	json_object_set_new(fields, "kind", json_string("recording"));
-	if (untold == NULL)
-		untold = json_array();
-	if (json_array_size(untold) < UNTOLD_MAX)
-		json_array_append_new(untold, fields);
-	else
-		json_decref(fields);
-}
-
-static void
 deleted_cb(int rc, void *ctx)
 {
 	struct doomed *d = ctx;
@@ -263,7 +244,7 @@ deleted_cb(int rc, void *ctx)
 		}
 		log_info("%s is deleted (%lld bytes, %s): %s", f->file, (long long)f->size, f->verified ?
 		    "verified in the bucket" : "not in a bucket", keep_why_text(f->why));
-		note(d, f);
+		keep_note(d->data_dir, f);
 	}
 	doomed_free(d);
 }
@@ -286,35 +267,6 @@ delete_them(struct svc *svc, struct files *f)
 	deleting = slow_run(svc->base, delete_work, deleted_cb, d);
 	if (deleting == NULL)
 		doomed_free(d);
-}
-
-/* --- the ledger --- */
-
-static void
-told_cb(int rc, json_t *body, void *ctx)
-{
-	json_t *fields = ctx;
-
-	if (rc == EHOSTDOWN && untold != NULL && json_array_size(untold) < UNTOLD_MAX)
-		json_array_append(untold, fields);
-	json_decref(fields);
-}
-
-/* A mark whose file is gone has nothing to say any more. */
-static void
-tell(const struct svc *svc, struct ledger *l)
-{
-	json_t *list = untold, *fields;
-	char id[LEDGER_ID];
-	size_t i;
-
-	untold = json_array();
-	json_array_foreach(list, i, fields) {
-		ledger_id(l, json_string_value(json_object_get(fields, "path")), id);
-		upload_mark_remove(conf_str(svc->conf, "data_dir"), id);
-		ledger_put(l, id, fields, told_cb, json_incref(fields));
-	}
-	json_decref(list);
 }
 
 /* --- the whole --- */
@@ -352,8 +304,8 @@ keep_run(struct svc *svc, struct ledger *l, bool redis_up)
 	struct files f = { 0 };
 	struct keep_sum sum;
 
-	if (untold != NULL && redis_up)
-		tell(svc, l);
+	if (redis_up)
+		keep_tell(svc, l);
 	if (deleting != NULL || (limit.days == 0 && limit.count == 0 && limit.bytes == 0 && limit.free_space == 0))
 		return;
 	k.busy = json_object();
@@ -373,6 +325,5 @@ keep_free(void)
 {
 	if (deleting != NULL)
 		slow_forget(&deleting, doomed_free);
-	json_decref(untold);
-	untold = NULL;
+	keep_tell_free();
 }

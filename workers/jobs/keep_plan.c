@@ -92,6 +92,8 @@ keep_plan(struct keep_file *files, size_t n, const struct keep_limits *l,
 	struct plan p = { .may = may, .ctx = ctx };
 	int64_t all = 0;
 
+	if (n == 0)
+		return p.sum;
 	for (size_t i = 0; i < n; i++) {
 		files[i].why = KEEP_STAYS;
 		files[i].blocked = false;
