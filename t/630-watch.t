@@ -267,8 +267,11 @@ def limits(t):
         put(f"{w.dir}/l{i}.mp4", content())
     w.m.wait_log("as many as limits.watch_files lets")
     wait_for("16 jobs", lambda: len(w.uploads()) == 16, 10, 0.2)
-    s = w.m.status()["watch"]
-    t.ok(s["files"] == 16 and s["folders"] == 2, "status knows folders and files", s)
+    def known():
+        s = w.m.status()["watch"]
+        return s["files"] == 16 and s["folders"] == 2
+
+    wait_for("status knows folders and files", known, 5, 0.2)
     t.like(w.m.cli("status").stdout, "watching 2 folders, 16 files known", "status says it")
     t.is_((len(w.uploads()), w.of(deep)), (16, []), "no more than limits.watch_files, none deeper than limits.watch_depth")
     for a in w.uploads()[:10]:
