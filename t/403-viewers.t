@@ -51,8 +51,12 @@ with Test(__doc__) as t:
     three = [one, Player(m, "browser"), Player(m, "browser")]
     for p in three[1:]:
         p.ask(2)
-    stays(m, three, 3, 7)
-    m.wait_stream("alice", viewers(3), 5)
+
+    def counted():
+        stays(m, three, 3, 0.5)
+        return m.stream("alice")["viewers"] == 3
+
+    wait_for("all three are counted", counted, 15, 0.1)
     t.none(stays(m, three, 3, 3), "three cookies: three viewers")
     m.wait_stream("alice", viewers(0), 15)
     plain = [Player(m, "plain one", False), Player(m, "plain two", False)]
