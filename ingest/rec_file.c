@@ -35,19 +35,45 @@ make_name(char *buf, size_t size, int64_t wall_ms, bool matroska)
 	snprintf(buf, size, "%s.%03dZ.%s", day, (int)(wall_ms % 1000), matroska ? "mkv" : "flv");
 }
 
+/* A name that neither suffix has: both become the same MP4. */
+static int
+take_name(struct rec_file *f, const char *dir, const char *hidden, int64_t wall_ms)
+{
+	char path[600], other[40];
+
+	for (int i = 0; i < NAME_TRIES; i++) {
+		make_name(other, sizeof(other), wall_ms + i, !f->matroska);
+		snprintf(path, sizeof(path), "%s/%s", dir, other);
+		if (access(path, F_OK) == 0)
+			continue;
+		make_name(f->name, sizeof(f->name), wall_ms + i, f->matroska);
+		snprintf(path, sizeof(path), "%s/%s", dir, f->name);
+		if (link(hidden, path) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return -1;
+	}
+	errno = EEXIST;
+	return -1;
+}
+
+/* Locked before it has its name: nobody else ever sees it free. */
 static int
 make_file(struct rec_file *f, const char *dir, int64_t wall_ms)
 {
-	char path[600];
+	char hidden[600];
+	int rc;
 
-	for (int i = 0; i < NAME_TRIES; i++) {
-		make_name(f->name, sizeof(f->name), wall_ms + i, f->matroska);
-		snprintf(path, sizeof(path), "%s/%s", dir, f->name);
-		f->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
-		if (f->fd >= 0 || errno != EEXIST)
-			break;
-	}
-	return f->fd < 0 ? -1 : flock(f->fd, LOCK_EX | LOCK_NB);
+	snprintf(hidden, sizeof(hidden), "%s/.new", dir);
+	unlink(hidden);		/* of a crash: without its name it has no media */
+	f->fd = open(hidden, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
+	if (f->fd < 0)
+		return -1;
+	rc = flock(f->fd, LOCK_EX | LOCK_NB);
+	if (rc == 0)
+		rc = take_name(f, dir, hidden, wall_ms);
+	unlink(hidden);
+	return rc;
 }
 
 /* All of it, or the file is as it was. */

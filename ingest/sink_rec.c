@@ -30,7 +30,7 @@ struct rec {
 	struct rec_file file;
 	struct rec_sync *sync;
 	struct tag *next;		/* first tag not written; NULL: all are, or wait for a key frame */
-	bool paused, torn;		/* torn: what was lost ends at the next key frame */
+	bool paused, room, torn;		/* torn: what was lost ends at the next key frame */
 	int64_t synced_ms, checked_ms;
 	struct sink_rec_stats stats;
 };
@@ -97,10 +97,11 @@ has_space(struct rec *r, int64_t now)
 	int64_t left;
 
 	if (r->checked_ms != 0 && now - r->checked_ms < SPACE_CHECK_MS)
-		return !r->paused;
+		return r->room;
 	r->checked_ms = now;
 	left = disk_free_bytes(r->sink.env.dir);
-	return left < 0 || left >= conf_int(conf_of(r), "disk.reserve");
+	r->room = left < 0 || left >= conf_int(conf_of(r), "disk.reserve");
+	return r->room;
 }
 
 static bool
@@ -137,7 +138,7 @@ open_file(struct rec *r, bool last)
 		r->stats.lost++;
 		r->next = r->next->next;
 	}
-	if (r->next == NULL || !r->next->gen->settled)
+	if (r->next == NULL || (!r->next->gen->settled && !last))
 		return 0;
 	frame_ms = hls_cut_frame_ms(r->next);
 	if (ring_gen_enhanced(r->next->gen) && r->next->gen->video && frame_ms == 0 && !last)
@@ -180,6 +181,8 @@ record(struct rec *r, int64_t now, bool last)
 		return;
 	}
 	if (!write_all(r, last)) {
+		r->room = false;
+		r->checked_ms = now;
 		pause_it(r, strerror(errno));
 		return;
 	}

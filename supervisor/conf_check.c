@@ -203,7 +203,7 @@ check_ports(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 				    json_string_value(json_object_get(a, "address")));
 }
 
-/* Under recordings/, where /recordings finds them; {start} makes each name its own. */
+/* Under recordings/, where /recordings finds them; {stream} and {start} make each name its own. */
 static void
 check_record_path(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 {
@@ -211,10 +211,11 @@ check_record_path(const json_t *conf, const unsigned *lines, struct conf_errors 
 	size_t n = strlen(path);
 
 	if (n != 0 && (n > RECORD_PATH_MAX || strncmp(path, "recordings/", 11) != 0 || strstr(path, "/.") != NULL ||
-	    strstr(path, "//") != NULL || strstr(path, "{start}") == NULL || strcmp(path + n - 4, ".mp4") != 0))
+	    strstr(path, "//") != NULL || strstr(path, "{start}") == NULL || strstr(path, "{stream}") == NULL ||
+	    strcmp(path + n - 4, ".mp4") != 0))
 		conf_error(e, line_of(lines, "streams.record.path", NULL), "streams.record.path must be like "
-		    "recordings/{stream}/{start}.mp4: under recordings/, with {start} in it, not hidden, .mp4, of "
-		    "at most %d characters", RECORD_PATH_MAX);
+		    "recordings/{stream}/{start}.mp4: under recordings/, with {stream} and {start} in it, not hidden, "
+		    ".mp4, of at most %d characters", RECORD_PATH_MAX);
 }
 
 void

@@ -1,7 +1,7 @@
 /*
  * task.c - one ffmpeg that works on a file for a jobs worker: SPAWN asks for it, SPAWNED hands
  * over the ends of its stderr and progress, EXITED says how it ended. Nothing is started
- * again: when a job is tried again is the queue's business.
+ * again: when a job is tried again is the queue's business. Nothing of an unfinished one is wanted: it is killed.
  *
  * The file to read is opened here and is its stdin, so it needs no path of it; it may write
  * in the one folder of its output only. A worker has one at a time.
@@ -116,7 +116,7 @@ void
 task_down(struct child *worker, struct msg *m)
 {
 	if (worker->partner != NULL)
-		child_stop(worker->partner, msg_str_or(m, "reason", "the job does not want it any more"));
+		child_kill(worker->partner, msg_str_or(m, "reason", "the job does not want it any more"));
 }
 
 void
@@ -138,6 +138,6 @@ task_worker_gone(struct child *worker)
 	if (worker->partner == NULL)
 		return;
 	worker->partner->partner = NULL;
-	child_stop(worker->partner, "its worker is gone");
+	child_kill(worker->partner, "its worker is gone");
 	worker->partner = NULL;
 }

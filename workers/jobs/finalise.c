@@ -44,6 +44,7 @@ struct finalise {
 	int lock;			/* the raw file, locked */
 	char file[FILE_BYTES];		/* rec/NAME/START.flv */
 	char mp4[FILE_BYTES], tmp[FILE_BYTES + 8];	/* relative to data_dir, too */
+	char mp4_path[PATH_BYTES], tmp_path[PATH_BYTES];	/* absolute, for the thread */
 	struct lines err, progress;
 	int64_t mp4_ms;			/* as ffmpeg says of it; -1: nothing */
 	bool streams;			/* it found one in it */
@@ -115,7 +116,9 @@ err_line(void *ctx, const char *line)
 	if (strstr(line, "Stream #0:0") != NULL)
 		f->streams = true;
 	if (strstr(line, "[error]") != NULL || strstr(line, "[fatal]") != NULL) {
-		str_copy(f->last, line, sizeof(f->last));
+		/* a crash tore its last frame: the others are all there */
+		if (f->step != REMUX || strstr(line, "File ended prematurely") == NULL)
+			str_copy(f->last, line, sizeof(f->last));
 		log_foreign(LOG_LEVEL_WARN, "ffmpeg finalise", line, (int)strlen(line));
 	}
 }
@@ -132,19 +135,22 @@ progress_line(void *ctx, const char *line)
 
 /* --- the end --- */
 
+/* On a thread: nothing of the configuration is touched. 0 or an errno. */
 static int
 sync_file(void *ctx)
 {
-	struct finalise *f = ctx;
-	char tmp[PATH_BYTES], mp4[PATH_BYTES];
-	int fd = open(path_of(f, f->tmp, tmp), O_RDWR | O_CLOEXEC), rc;
+	const struct finalise *f = ctx;
+	int fd = open(f->tmp_path, O_RDWR | O_CLOEXEC), rc;
 
 	rc = fd < 0 ? -1 : fsync(fd);
+	if (rc == 0)
+		rc = rename(f->tmp_path, f->mp4_path);
+	if (rc == 0)
+		rc = fs_sync_dir_of(f->mp4_path);
+	rc = rc == 0 ? 0 : errno;
 	if (fd >= 0)
 		close(fd);
-	if (rc == 0)
-		rc = rename(tmp, path_of(f, f->mp4, mp4));
-	return rc == 0 ? fs_sync_dir_of(mp4) : rc;
+	return rc;
 }
 
 static void
@@ -197,7 +203,7 @@ synced_cb(int rc, void *ctx)
 	if (rc == 0)
 		over(f);
 	else
-		fail(f, errno == ENOSPC ? LATER : AGAIN, "cannot be brought to the disk");
+		fail(f, rc == ENOSPC || rc == EDQUOT ? LATER : AGAIN, strerror(rc));
 }
 
 /* --- the steps --- */
@@ -219,6 +225,8 @@ next_step(struct finalise *f)
 		spawn(f, "check", json_pack("{s:b}", "tail", true));
 		break;
 	default:
+		path_of(f, f->tmp, f->tmp_path);
+		path_of(f, f->mp4, f->mp4_path);
 		f->slow = slow_run(f->job->svc->base, sync_file, synced_cb, f);
 		if (f->slow == NULL)
 			fail(f, AGAIN, "no thread to bring it to the disk");
@@ -281,13 +289,13 @@ open_raw(struct finalise *f)
 		job_done(job, NULL);
 		return 0;
 	}
+	if (f->lock >= 0 && flock(f->lock, LOCK_EX | LOCK_NB) == -1) {
+		fail(f, LATER, "somebody still writes or finishes it");
+		return 0;
+	}
 	if (f->lock < 0 || raw_read(f->lock, &f->raw) == -1) {
 		fail(f, errno == EBADMSG ? DEAD : AGAIN, errno == EBADMSG ?
 		    "it is neither FLV nor Matroska; it is kept" : strerror(errno));
-		return 0;
-	}
-	if (flock(f->lock, LOCK_EX | LOCK_NB) == -1) {
-		fail(f, LATER, "somebody still writes or finishes it");
 		return 0;
 	}
 	if (f->raw.empty) {
@@ -298,6 +306,22 @@ open_raw(struct finalise *f)
 		return 0;
 	}
 	return 1;
+}
+
+/* Its MP4 stands already: a run of before died after the rename. */
+static void
+renamed_before(struct finalise *f, const struct stat *mp4, const char *path)
+{
+	struct stat raw;
+
+	if (fstat(f->lock, &raw) == -1 || mp4->st_mtime < raw.st_mtime)
+		fail(f, DEAD, "the name of its MP4 is taken by an older file; it is kept");
+	else if (fs_sync_dir_of(path) == -1)
+		fail(f, AGAIN, strerror(errno));
+	else {
+		f->mp4_ms = f->raw.duration_ms;
+		over(f);
+	}
 }
 
 static void
@@ -330,9 +354,13 @@ finalise_start(struct job *job)
 		fail(f, errno == ENOSPC ? LATER : AGAIN, strerror(errno));
 		return;
 	}
-	if (stat(path_of(f, f->mp4, path), &st) == 0) {	/* renamed, and then it died */
-		f->mp4_ms = f->raw.duration_ms;
-		over(f);
+	if (stat(path_of(f, f->mp4, path), &st) == 0) {
+		renamed_before(f, &st, path);
+		return;
+	}
+	/* an ffmpeg of before, if one still runs, keeps a file without a name */
+	if (unlink(path_of(f, f->tmp, path)) == -1 && errno != ENOENT) {
+		fail(f, AGAIN, strerror(errno));
 		return;
 	}
 	log_info("finishing %s: to %s", f->file, f->mp4);

@@ -59,6 +59,8 @@ const struct job_kind *job_kind_find(const char *name);
 /* Names of those that this worker may take, with spaces between. */
 void job_kinds_list(bool uploads, char *out, size_t size);
 
+/* The lease was renewed in time; if not, another worker may have the job and its own word of it. */
+bool job_is_leased(void);
 /* 0..1000; call it as often as you like. */
 void job_progress(struct job *job, int permille);
 /* Over and done. result (stolen, may be NULL) is kept in the job: a small object. */

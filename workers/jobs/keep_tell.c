@@ -92,22 +92,28 @@ look(struct ledger *l, const char *data_dir)
 		closedir(d);
 }
 
+/* The mark goes last: it says what the ledger may not have heard. */
+struct telling { json_t *fields; char id[LEDGER_ID], data_dir[512]; };
+
 static void
 told_cb(int rc, json_t *body, void *ctx)
 {
-	json_t *fields = ctx;
+	struct telling *t = ctx;
 
-	if (rc == EHOSTDOWN && untold != NULL && json_array_size(untold) < UNTOLD_MAX)
-		json_array_append(untold, fields);
-	json_decref(fields);
+	if (rc == 0)
+		upload_mark_remove(t->data_dir, t->id);
+	else if (untold != NULL && json_array_size(untold) < UNTOLD_MAX)
+		json_array_append(untold, t->fields);
+	json_decref(t->fields);
+	free(t);
 }
 
 void
 keep_tell(const struct svc *svc, struct ledger *l)
 {
 	const char *data_dir = conf_str(svc->conf, "data_dir");
+	struct telling *t;
 	json_t *list, *fields;
-	char id[LEDGER_ID];
 	size_t i;
 
 	if (!looked)
@@ -116,9 +122,11 @@ keep_tell(const struct svc *svc, struct ledger *l)
 	list = untold;
 	untold = json_array();
 	json_array_foreach(list, i, fields) {
-		ledger_id(l, json_string_value(json_object_get(fields, "path")), id);
-		upload_mark_remove(data_dir, id);
-		ledger_put(l, id, fields, told_cb, json_incref(fields));
+		t = xcalloc(1, sizeof(*t));
+		t->fields = json_incref(fields);
+		ledger_id(l, json_string_value(json_object_get(fields, "path")), t->id);
+		str_copy(t->data_dir, data_dir, sizeof(t->data_dir));
+		ledger_put(l, t->id, fields, told_cb, t);
 	}
 	json_decref(list);
 }

@@ -213,6 +213,12 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 
 /* --- what kinds say --- */
 
+bool
+job_is_leased(void)
+{
+	return now_ms() - run.renewed_ms < conf_int(jw.svc->conf, "jobs.lease");
+}
+
 void
 job_progress(struct job *job, int permille)
 {

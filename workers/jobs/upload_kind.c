@@ -8,8 +8,11 @@
 #include "workers/jobs/upload_kind.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +31,7 @@ struct sending {
 	struct upload *upload;
 	char id[LEDGER_ID], path[1024], object[S3_OBJECT_MAX + 1], sha256[S3_SHA256_HEX];
 	int64_t told_ms;
+	int lock;			/* of the file's id: two jobs of one path take turns */
 };
 
 static struct s3 *s3;		/* one process, one connection pool */
@@ -53,6 +57,8 @@ sending_free(struct sending *u)
 {
 	if (u->job->state == u)
 		u->job->state = NULL;
+	if (u->lock != -1)
+		close(u->lock);
 	free(u);
 }
 
@@ -100,7 +106,8 @@ progress_cb(const struct upload_progress *p, void *ctx)
 	if (now - u->told_ms < LEDGER_MS)
 		return;
 	u->told_ms = now;
-	put(u, json_pack("{s:s, s:i}", "state", "uploading", "progress", permille));
+	if (job_is_leased())
+		put(u, json_pack("{s:s, s:i}", "state", "uploading", "progress", permille));
 }
 
 static void
@@ -142,8 +149,9 @@ done_cb(const struct upload_result *r, void *ctx)
 		done(u, r);
 		return;
 	}
-	put(u, json_pack("{s:s, s:s}", "state", r->end == UPLOAD_LATER ? "queued" : access(u->path, F_OK) == -1 ?
-	    "gone" : "failed", "error", r->error));
+	if (job_is_leased())
+		put(u, json_pack("{s:s, s:s}", "state", r->end == UPLOAD_LATER ? "queued" :
+		    access(u->path, F_OK) == -1 ? "gone" : "failed", "error", r->error));
 	sending_free(u);
 	if (r->end == UPLOAD_LATER)
 		job_later(job, r->error);
@@ -204,12 +212,33 @@ is_given_up(const struct job *job, const char *path)
 	    !json_is_true(conf_get(job->svc->conf, "streams.record.keep.only_uploaded"));
 }
 
+/*
+ * Two jobs of one path (it changed meanwhile) would race for the object: the later waits, and
+ * then looks at what is there. The file stays: who opens it must mean the same one. -1: not yet.
+ */
+static int
+take_turn(const struct job *job, const char *dir, const char *path)
+{
+	char id[LEDGER_ID], lock[PATH_BYTES + LEDGER_ID + 8];
+	int fd;
+
+	ledger_id(job->ledger, path, id);
+	snprintf(lock, sizeof(lock), "%s/%s.lock", dir, id);
+	fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (fd != -1 && flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
 static void
 upload_job_start(struct job *job)
 {
 	const char *path = arg(job, "path"), *object = arg(job, "object"), *sha256 = arg(job, "sha256"), *why = "";
 	char dir[PATH_BYTES];
 	struct sending *u;
+	int lock;
 
 	if (path[0] != '/' || strlen(path) >= sizeof(u->path) || object[0] == '\0' ||
 	    strlen(object) > S3_OBJECT_MAX || strlen(sha256) >= S3_SHA256_HEX) {
@@ -225,18 +254,26 @@ upload_job_start(struct job *job)
 		job_later(job, "data_dir/uploads can't be made");
 		return;
 	}
+	lock = take_turn(job, dir, path);
+	if (lock == -1) {
+		job_later(job, "another job uploads this file");
+		return;
+	}
 	if (is_superseded(job, path)) {
+		close(lock);
 		log_info("%s has changed since it was queued: its new content is another job's", path);
 		job_done(job, NULL);
 		return;
 	}
 	if (is_given_up(job, path)) {
+		close(lock);
 		log_warnx("%s was deleted before it was uploaded, as keep.only_uploaded: false allows", path);
 		job_done(job, NULL);
 		return;
 	}
 	u = job->state = xcalloc(1, sizeof(*u));
 	u->job = job;
+	u->lock = lock;
 	str_copy(u->path, path, sizeof(u->path));
 	str_copy(u->object, object, sizeof(u->object));
 	str_copy(u->sha256, sha256, sizeof(u->sha256));
