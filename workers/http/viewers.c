@@ -42,7 +42,7 @@ struct viewer {
 	struct counted *stream;
 	uint64_t id;			/* its cookie, or address */
 	uint64_t address;		/* hash of address and agent */
-	uint64_t issued;		/* the cookie it was given and has not brought yet */
+	uint64_t issued;		/* the cookie it was given last and has not brought yet */
 	int64_t seen_ms;
 };
 
@@ -213,8 +213,7 @@ viewers_seen(const char *name, const struct conn *c, char *set_cookie, size_t si
 	TAILQ_INSERT_TAIL(&viewers, v, link);
 	if (cookie != 0)
 		return;
-	if (v->issued == 0)
-		v->issued = new_cookie();
+	v->issued = new_cookie();	/* the next one of this address may be another player */
 	if (v->issued != 0)
 		snprintf(set_cookie, size, "Set-Cookie: " COOKIE "%016llx; Path=/; HttpOnly; SameSite=Lax\r\n",
 		    (unsigned long long)v->issued);
