@@ -57,7 +57,12 @@ enum proto_type {
 			 * segment_ms 0 (FLV with video): every frame that the tag flags as a key frame
 			 * starts a segment, no other; so the ingest decides each cut by the flag it
 			 * writes. video_codec "hevc": fMP4 gets the tag hvc1. Files: s<run>_%06d.ts,
-			 * or .m4s with s<run>_init.mp4. */
+			 * or .m4s with s<run>_init.mp4.
+			 * From a jobs worker {output:"job", task, kind "remux" | "check", params}: an
+			 * ffmpeg for a file, never started again; task: the worker's number for it, which
+			 * SPAWNED (stderr, progress) and EXITED repeat. params {input, output (relative to
+			 * data_dir), matroska, transcode_audio, hvc1, tail (bools, may be left out)}.
+			 * One at a time: the one before is killed. */
 	MSG_OUTPUT_DOWN, /* {output, reason, action:"restart"|"stop"}: judge it dead; the
 			 * supervisor runs the stop ladder; restart: EXITED then follows */
 	MSG_EVENT,	/* {event, ...}: "viewers" {name, n, sketch}: n distinct players asked this http

@@ -77,6 +77,7 @@ struct child {
 	bool client_gone;		/* ingest: its publisher has left, it completes the files */
 	int64_t conn_ms;		/* ingest: since it has its connection; 0 = it has had none */
 	struct child *partner;		/* jobs: its ffmpeg; ffmpeg: the jobs worker it works for; NULL: none */
+	int64_t task;			/* ffmpeg of a jobs worker: the worker's number for it */
 };
 
 struct supervisor {

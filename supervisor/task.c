@@ -76,47 +76,68 @@ start(const struct task_params *p, int ours[OURS_FDS])
 }
 
 static void
-say_exited(struct child *worker, pid_t pid, int status, const char *reason)
+say_exited(struct child *worker, int64_t task, pid_t pid, int status, const char *reason)
 {
-	if (worker->control != NULL)
-		msg_send(worker->control, MSG_EXITED, 0, json_pack("{s:s, s:i, s:i, s:i, s:i, s:o}", "output", "job",
-		    "pid", (int)pid, "code", WIFEXITED(status) ? WEXITSTATUS(status) : -1, "signal",
-		    WIFSIGNALED(status) ? WTERMSIG(status) : 0, "retry_ms", -1, "reason",
-		    msg_text(reason, strlen(reason))), NULL, 0);
+	json_t *body;
+
+	if (worker->control == NULL)
+		return;
+	body = json_pack("{s:s, s:I, s:i, s:i, s:i, s:i, s:o}", "output", "job", "task", (json_int_t)task, "pid",
+	    (int)pid, "code", WIFEXITED(status) ? WEXITSTATUS(status) : -1, "signal",
+	    WIFSIGNALED(status) ? WTERMSIG(status) : 0, "retry_ms", -1, "reason", msg_text(reason, strlen(reason)));
+	msg_send(worker->control, MSG_EXITED, 0, body, NULL, 0);
+}
+
+/* Its ffmpeg, if it has one, dies and nobody hears of it. */
+static void
+forget(struct child *worker, const char *why)
+{
+	if (worker->partner == NULL)
+		return;
+	worker->partner->partner = NULL;
+	child_kill(worker->partner, why);
+	worker->partner = NULL;
 }
 
 void
 task_spawn(struct child *worker, struct msg *m)
 {
 	json_t *params = json_object_get(m->body, "params");
+	int64_t task = msg_int_or(m, "task", 0);
 	struct task_params p;
 	const char *why;
 	int ours[OURS_FDS];
 	struct child *c;
 
-	if (task_params_parse(msg_str_or(m, "kind", ""), params, &p, &why) == -1 || worker->partner != NULL) {
-		log_warnx("a jobs worker asks for an ffmpeg with a bad \"%s\": dropped", worker->partner != NULL ?
-		    "time: it has one" : why);
-		say_exited(worker, 0, W_EXITCODE(127, 0), "it was not asked for as it should");
+	forget(worker, "its worker wants another");	/* of a job that was cancelled */
+	if (task_params_parse(msg_str_or(m, "kind", ""), params, &p, &why) == -1) {
+		log_warnx("a jobs worker asks for an ffmpeg with a bad \"%s\": dropped", why);
+		say_exited(worker, task, 0, W_EXITCODE(127, 0), "it was not asked for as it should");
 		return;
 	}
 	c = start(&p, ours);
 	if (c == NULL) {
-		say_exited(worker, 0, W_EXITCODE(127, 0), strerror(errno));
+		say_exited(worker, task, 0, W_EXITCODE(127, 0), strerror(errno));
 		return;
 	}
+	c->task = task;
 	c->partner = worker;
 	worker->partner = c;
-	if (msg_send(worker->control, MSG_SPAWNED, 0, json_pack("{s:s, s:i}", "output", "job", "pid", (int)c->pid),
-	    ours, OURS_FDS) == -1)
+	if (msg_send(worker->control, MSG_SPAWNED, 0, json_pack("{s:s, s:I, s:i}", "output", "job", "task",
+	    (json_int_t)task, "pid", (int)c->pid), ours, OURS_FDS) == -1)
 		child_stop(c, "its worker does not hear of it");
 }
 
 void
 task_down(struct child *worker, struct msg *m)
 {
-	if (worker->partner != NULL)
-		child_kill(worker->partner, msg_str_or(m, "reason", "the job does not want it any more"));
+	forget(worker, msg_str_or(m, "reason", "the job does not want it any more"));
+}
+
+void
+task_worker_gone(struct child *worker)
+{
+	forget(worker, "its worker is gone");
 }
 
 void
@@ -126,18 +147,8 @@ task_ffmpeg_gone(struct child *ffmpeg)
 
 	if (ffmpeg->partner == NULL)
 		return;
-	say_exited(ffmpeg->partner, ffmpeg->pid, ffmpeg->status,
+	say_exited(ffmpeg->partner, ffmpeg->task, ffmpeg->pid, ffmpeg->status,
 	    child_status_text(ffmpeg->status, reason, sizeof(reason)));
 	ffmpeg->partner->partner = NULL;
 	ffmpeg->partner = NULL;
-}
-
-void
-task_worker_gone(struct child *worker)
-{
-	if (worker->partner == NULL)
-		return;
-	worker->partner->partner = NULL;
-	child_kill(worker->partner, "its worker is gone");
-	worker->partner = NULL;
 }

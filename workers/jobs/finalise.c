@@ -50,7 +50,10 @@ struct finalise {
 	bool streams;			/* it found one in it */
 	char last[200];			/* ffmpeg's last words */
 	struct slow *slow;
+	int64_t task;			/* the ffmpeg that works for us; another's messages are of a job before */
 };
+
+static int64_t last_task;
 
 static const char *
 path_of(const struct finalise *f, const char *relative, char buf[PATH_BYTES])
@@ -99,8 +102,9 @@ spawn(struct finalise *f, const char *kind, json_t *params)
 	json_object_set_new(params, "input", json_string(f->step == REMUX ? f->file : f->tmp));
 	json_object_set_new(params, "output", json_string(f->tmp));
 	f->last[0] = '\0';
-	svc_send(f->job->svc, MSG_SPAWN, 0, json_pack("{s:s, s:s, s:o}", "output", "job", "kind", kind,
-	    "params", params));
+	svc_send(f->job->svc, MSG_SPAWN, 0, json_pack("{s:s, s:s, s:I, s:o}", "output", "job", "kind", kind,
+	    "task", (json_int_t)++last_task, "params", params));
+	f->task = last_task;
 }
 
 static void
@@ -252,6 +256,8 @@ finalise_message(struct job *job, struct msg *m)
 {
 	struct finalise *f = job->state;
 
+	if (msg_int_or(m, "task", 0) != f->task)
+		return;
 	if (m->type == MSG_SPAWNED) {
 		lines_open(&f->err, job->svc->base, msg_take_fd(m, 0));
 		lines_open(&f->progress, job->svc->base, msg_take_fd(m, 1));

@@ -1,8 +1,8 @@
 /*
  * house.c - what the first worker of a host does besides: each second it tends the queue and
  * shows its figures on the board; each jobs.scan, and when Redis is back, it looks on the disk
- * for work that no job is known of, and deletes old recordings. The others tend the queue, too, but seldom: should the
- * first one hang, the jobs of the dead are still found.
+ * for work that no job is known of, and deletes old recordings. The others tend the queue, too,
+ * but seldom: should the first one hang, the jobs of the dead are still found.
  *
  * Nothing in here may take long: this worker runs jobs, too. Called by main.c and link.c.
  */
