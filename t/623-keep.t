@@ -171,7 +171,9 @@ with Test(__doc__, limit=240) as t:
     t.is_(recorded(m, "dave"), files[-1:], "only_uploaded: false: they are deleted")
     proxy.down = False
     wait_for("no job is left", lambda: "no job waits or runs" in m.cli("jobs").stdout, 30, 0.3)
-    t.is_((m.status()["health"], m.status()["jobs"]["dead"]), ("healthy", 0), "their jobs end, and none is given up")
+    wait_for("status, a second old, is healthy", lambda: m.status()["health"] == "healthy", 5, 0.2)
+    t.is_(m.status()["jobs"]["dead"], 0, "their jobs end, and none is given up")
+    wait_for("Swift lists it", lambda: any("dave" in k for k in s3.keys(BUCKET)), 10, 0.2)
     t.is_([k for k in s3.keys(BUCKET) if "dave" in k], [os.path.relpath(files[-1], m.conf["data_dir"])], "the one that is left is in the bucket")
 
     # A file in work stays as long as that takes.
