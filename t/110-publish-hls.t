@@ -33,4 +33,5 @@ with Test(__doc__) as t:
     wait_for("files gone", lambda: not os.path.exists(m.hls_dir("alice")), 10)
     t.ok(True, "the live files go after cleanup_delay")
     t.is_(m.get("/stream/alice/live.m3u8")[0], 404, "then it is 404")
-    t.is_(m.pids("ingest") + m.pids("finish") + m.pids("ffmpeg"), [], "no process of the stream is left")
+    wait_for("no process of the stream is left", lambda: not m.pids("ingest") + m.pids("finish") + m.pids("ffmpeg"), 5)
+    t.ok(True, "no process of the stream is left")

@@ -107,7 +107,8 @@ with Test(__doc__, limit=240) as t:
     wait_for("the old one goes", lambda: not os.path.exists(old), 10)
     t.is_(recorded(m), [f for f in before if f != old], "days: the old one is deleted, no other")
     t.ok(os.path.exists(other) and os.path.exists(hidden) and os.path.exists(broken), "raw, hidden and other files stay")
-    t.like(m.log(), rf"{os.path.basename(old)} is deleted \(\d+ bytes, not in a bucket\): older than streams.record.keep.days", "the log has it")
+    gone = rf"{os.path.basename(old)} is deleted \(\d+ bytes, not in a bucket\): older than streams.record.keep.days"
+    wait_for("the log has it", lambda: re.search(gone, m.log()), 5)
     wait_for("the ledger knows", lambda: entries(m)[old]["state"] == "gone", 10, 0.2)
     t.is_({e["state"] for f, e in entries(m).items() if f in recorded(m)}, {"local"}, "the ledger: gone, the others local")
     keep(m, count=2)
