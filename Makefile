@@ -174,6 +174,7 @@ install: all
 	$(I) 755 scripts/millrace.init $(D)$(SYSCONFDIR)/init.d/millrace
 	$(I) 644 etc/millrace.service $(D)$(PREFIX)/lib/systemd/system/millrace.service
 	sed -i 's,/usr/\(sbin\|bin\|libexec\)/,$(PREFIX)/\1/,; s,/etc/,$(SYSCONFDIR)/,' \
+	$(I) 644 etc/grafana-dashboard.json $(D)$(PREFIX)/share/doc/millrace/grafana-dashboard.json
 		$(D)$(SYSCONFDIR)/init.d/millrace $(D)$(PREFIX)/lib/systemd/system/millrace.service
 
 -include $(shell find $(B)/obj $(B)/t $(B)/fuzz -type f -name '*.d' 2>/dev/null)

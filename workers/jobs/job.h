@@ -63,6 +63,8 @@ void job_kinds_list(bool uploads, char *out, size_t size);
 bool job_is_leased(void);
 /* 0..1000; call it as often as you like. */
 void job_progress(struct job *job, int permille);
+/* For the board: what this process' requests to S3 have come to so far. */
+void job_s3_figures(struct job *job, const struct board_s3 *figures);
 /* Over and done. result (stolen, may be NULL) is kept in the job: a small object. */
 void job_done(struct job *job, json_t *result);
 /* error: for people, one line. again: tried again after the backoff, jobs.attempts times; else dead. */

@@ -226,6 +226,12 @@ job_progress(struct job *job, int permille)
 	show_progress(run.progress);
 }
 
+void
+job_s3_figures(struct job *job, const struct board_s3 *figures)
+{
+	show_s3(figures);
+}
+
 static void
 over(enum run_end end, const char *error)
 {

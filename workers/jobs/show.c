@@ -35,6 +35,7 @@ show_job(const struct queue_job *q)
 	p->jobs.since_ms = q ? now_ms() : 0;
 	board_end(&p->seq);
 	log_set_stream(q ? json_string_value(json_object_get(q->args, "stream")) : NULL);
+	log_set_job(q ? q->id : NULL, q ? file_of(q) : NULL);
 	if (q)
 		log_info("job %s (%s of %s) is begun%s", q->id, q->kind, file_of(q),
 		    q->attempts + q->crashes > 0 ? ", not for the first time" : "");
@@ -47,6 +48,16 @@ show_progress(int permille)
 
 	board_begin(&p->seq);
 	p->jobs.progress = permille;
+	board_end(&p->seq);
+}
+
+void
+show_s3(const struct board_s3 *s3)
+{
+	struct board_page *p = jw.svc->page;
+
+	board_begin(&p->seq);
+	p->jobs.s3 = *s3;
 	board_end(&p->seq);
 }
 

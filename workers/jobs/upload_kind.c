@@ -36,6 +36,7 @@ struct sending {
 
 static struct s3 *s3;		/* one process, one connection pool */
 static bool stale;		/* its configuration is not the newest */
+static struct board_s3 figures;	/* of all connections so far */
 
 static const char *
 arg(const struct job *job, const char *key)
@@ -77,6 +78,7 @@ connection(struct job *job, const char **why)
 		.timeout_ms = conf_int(c, "storage.s3.timeout"),
 		/* of the host: each of its workers that upload has its share */
 		.bandwidth = conf_int(c, "storage.s3.bandwidth") / conf_int(c, "jobs.uploads"),
+		.figures = &figures,
 	};
 
 	if (conf.endpoint[0] == '\0' || bucket[0] == '\0') {
@@ -101,6 +103,7 @@ progress_cb(const struct upload_progress *p, void *ctx)
 	int64_t now = now_ms();
 
 	job_progress(u->job, permille);
+	job_s3_figures(u->job, &figures);
 	if (p->part > 0)
 		log_info("%s: part %d of %d is in the bucket", u->path, p->part, p->parts);
 	if (now - u->told_ms < LEDGER_MS)
@@ -145,6 +148,7 @@ done_cb(const struct upload_result *r, void *ctx)
 	struct job *job = u->job;
 
 	u->upload = NULL;
+	job_s3_figures(job, &figures);
 	if (r->end == UPLOAD_DONE) {
 		done(u, r);
 		return;
