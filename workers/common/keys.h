@@ -41,6 +41,9 @@
  *                         (ms, Redis' clock); TTL 7 days
  *   upload:FILEID hash    a multipart upload under way: upload_id, object, size, mtime_ns, part_size,
  *                         part N -> "etag size sha256"
+ *   uploads       zset    ids of multipart uploads that hosts have under way, by when their host said so
+ *                         last (ms, Redis' clock): each jobs.scan. What is not here is nobody's
+ *   uploads:since string  since when hosts say so (ms): before storage.s3.stale_after nobody knows
  *
  * Times in JSON are ms since the epoch. Every change of more than one key is one Lua script
  * (scripts.c). Nothing here is ever looked for with KEYS or SCAN over all keys.
@@ -63,6 +66,8 @@
 #define KEY_HASH "hash:"
 #define KEY_CLAIM "claim:"
 #define KEY_UPLOAD "upload:"
+#define KEY_UPLOADS "uploads"
+#define KEY_UPLOADS_SINCE "uploads:since"
 
 #define KEY_TTL_MS 15000	/* of leases and heartbeats */
 #define KEY_RENEW_MS (KEY_TTL_MS / 3)

@@ -6,13 +6,11 @@
  *
  * The lock is the ingest's own: while it is held by another nothing is touched. Done twice it
  * does no harm: what stands under the final name was checked. Whatever fails, the raw file
- * stays. The ffmpeg is the supervisor's (MSG_SPAWN); its stderr is read for the log and for
- * what an MP4 says of itself.
+ * stays. The ffmpeg is the supervisor's (MSG_SPAWN); its stderr is for the log, and describes the MP4.
  */
 #include "workers/jobs/finalise.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +25,7 @@
 #include "util.h"
 #include "workers/common/fs.h"
 #include "workers/jobs/raw.h"
+#include "workers/jobs/replace.h"
 #include "workers/jobs/upload_kind.h"
 #include "workers/common/slow.h"
 
@@ -181,8 +180,9 @@ over(struct finalise *f)
 	struct stat st;
 	json_t *result;
 
-	if (stat(path_of(f, f->mp4, path), &st) == -1) {
-		fail(f, AGAIN, strerror(errno));
+	if (stat(path_of(f, f->mp4, path), &st) == -1 ||
+	    replace_note(f->svc, job->ledger, f->file, f->mp4) == -1) {
+		fail(f, errno == ENOSPC ? LATER : AGAIN, strerror(errno));
 		return;
 	}
 	tell_ledger(f, &st);
@@ -306,7 +306,8 @@ open_raw(struct finalise *f)
 	}
 	if (f->raw.empty) {
 		log_info("recording %s has not one frame: removed", f->file);
-		unlink(path);
+		if (replace_note(f->svc, job->ledger, f->file, "") == 0)
+			unlink(path);
 		finalise_free(f);
 		job_done(job, NULL);
 		return 0;

@@ -7,6 +7,7 @@
  *   run.c      the one job at a time: taken, leased, its end told
  *   show.c     board and log
  *   house.c    the first worker's duties: tends the queue, looks on the disk for work
+ *   bucket.c   the first worker's duties in the bucket (recordings that grow, stale uploads)
  *   calls.c    verbs of CALL
  *   kinds.c    the table of kinds
  */

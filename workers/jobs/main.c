@@ -11,6 +11,7 @@
 #include "conf.h"
 #include "log.h"
 #include "util.h"
+#include "workers/jobs/bucket.h"
 #include "workers/jobs/finalise.h"
 #include "workers/jobs/jobs.h"
 #include "workers/jobs/keep.h"
@@ -30,6 +31,8 @@ start(struct svc *s, int argc, char **argv)
 	link_start();
 	run_start();
 	house_start();
+	if (jw.worker == 0)
+		bucket_start(s, jw.redis, jw.ledger);
 	svc_ready(s);
 	return 0;
 }
@@ -39,6 +42,7 @@ config(struct svc *s)
 {
 	link_config();
 	upload_kind_config();
+	bucket_config();
 	run_wake();
 }
 
@@ -49,6 +53,7 @@ on_event(struct svc *s, struct msg *m)
 	if (strcmp(msg_str_or(m, "event", ""), "recorded") != 0)
 		return;
 	finalise_recorded(s, jw.queue, msg_str_or(m, "file", ""));
+	bucket_recorded(msg_str_or(m, "file", ""));
 	run_wake();
 }
 
@@ -71,6 +76,7 @@ static void
 cleanup(struct svc *s)
 {
 	house_free();
+	bucket_free();
 	link_stop();
 	keep_free();
 	run_free();

@@ -109,3 +109,24 @@ upload_abort(struct upload *u, void (*after)(struct upload *))
 		add_stale(u, xstrdup(upload_check_str(u->check, "object")), xstrdup(id));
 	next_stale(u);
 }
+
+static void
+discarded(struct upload *u)
+{
+	upload_end(u, UPLOAD_DONE, "");
+}
+
+static void
+discard_cb(struct upload_try *t)
+{
+	upload_abort(t->u, discarded);
+}
+
+struct upload *
+upload_discard(struct event_base *base, struct s3 *s3, const struct upload_params *p, upload_done_cb done, void *ctx)
+{
+	struct upload *u = upload_new(base, s3, p, NULL, done, ctx);
+
+	upload_soon(u, discard_cb);
+	return u;
+}

@@ -1,6 +1,8 @@
 /*
  * upload_check.h - the checkpoint of an upload: {object, upload_id, size, mtime_ns, inode, part_size,
- * parts: {"N": {etag, size, sha256}}}. upload_id "" = about to be created: perhaps it was.
+ * parts: {"N": {etag, size, sha256}}}, and path and owner (the job's id) for whoever tidies up.
+ * upload_id "" = about to be created: perhaps it was. grows: its parts are cut in steps
+ * (upload_plan.h) of so many at most, its size is not known yet: size and mtime_ns are 0.
  */
 #ifndef MILLRACE_UPLOAD_CHECK_H
 #define MILLRACE_UPLOAD_CHECK_H

@@ -21,6 +21,8 @@
 #include "util.h"
 #include "workers/common/fs.h"
 #include "workers/jobs/upload.h"
+#include "workers/jobs/upload_conn.h"
+#include "workers/jobs/upload_copy.h"
 #include "workers/jobs/upload_mark.h"
 
 #define PATH_BYTES 600
@@ -29,6 +31,7 @@
 struct sending {
 	struct job *job;
 	struct upload *upload;
+	struct upload_copy *copy;	/* being asked for */
 	char id[LEDGER_ID], path[1024], object[S3_OBJECT_MAX + 1], sha256[S3_SHA256_HEX];
 	int64_t told_ms;
 	int lock;			/* of the file's id: two jobs of one path take turns */
@@ -51,6 +54,12 @@ put(const struct sending *u, json_t *fields)
 {
 	ledger_put(u->job->ledger, u->id, fields, NULL, NULL);
 	json_decref(fields);
+}
+
+static const char *
+prefix_of(const struct sending *u)
+{
+	return conf_str(u->job->svc->conf, "redis.prefix");
 }
 
 static void
@@ -76,8 +85,7 @@ connection(struct job *job, const char **why)
 		.path_style = json_is_true(conf_get(c, "storage.s3.path_style")),
 		.connect_timeout_ms = conf_int(c, "storage.s3.connect_timeout"),
 		.timeout_ms = conf_int(c, "storage.s3.timeout"),
-		/* of the host: each of its workers that upload has its share */
-		.bandwidth = conf_int(c, "storage.s3.bandwidth") / conf_int(c, "jobs.uploads"),
+		.bandwidth = upload_conn_bandwidth(job->svc),
 		.figures = &figures,
 	};
 
@@ -106,6 +114,8 @@ progress_cb(const struct upload_progress *p, void *ctx)
 	job_s3_figures(u->job, &figures);
 	if (p->part > 0)
 		log_info("%s: part %d of %d is in the bucket", u->path, p->part, p->parts);
+	if (p->part > 0)
+		upload_copy_part(u->job->redis, prefix_of(u), u->id, p->checkpoint, p->part);
 	if (now - u->told_ms < LEDGER_MS)
 		return;
 	u->told_ms = now;
@@ -148,6 +158,8 @@ done_cb(const struct upload_result *r, void *ctx)
 	struct job *job = u->job;
 
 	u->upload = NULL;
+	if (r->end == UPLOAD_DONE || r->end == UPLOAD_FAILED)
+		upload_copy_drop(job->redis, prefix_of(u), u->id);
 	job_s3_figures(job, &figures);
 	if (r->end == UPLOAD_DONE) {
 		done(u, r);
@@ -175,12 +187,14 @@ checkpoint_dir(const struct job *job, char *dir, size_t size)
 }
 
 static void
-begin(struct sending *u, const char *dir)
+begin(struct sending *u, const char *dir, const json_t *checkpoint)
 {
 	const json_t *c = u->job->svc->conf;
 	const struct upload_params p = {
 		.path = u->path, .file_id = u->id, .object = u->object, .dir = dir, .sha256 = u->sha256,
+		.checkpoint = checkpoint,
 		.content_type = strcmp(arg(u->job, "kind"), "recording") == 0 ? "video/mp4" : "",
+		.owner = u->job->q->id,
 		.layout = strcmp(arg(u->job, "layout"), "chunks") == 0 ? UPLOAD_CHUNKS : UPLOAD_OBJECT,
 		.part_size = conf_int(c, "storage.s3.part_size"), .max_parts = (int)conf_int(c, "storage.s3.max_parts"),
 		.concurrency = (int)conf_int(c, "storage.s3.concurrency"),
@@ -194,6 +208,28 @@ begin(struct sending *u, const char *dir)
 	put(u, json_pack("{s:s, s:s, s:s, s:s, s:s}", "path", u->path, "kind", arg(u->job, "kind"), "state",
 	    "uploading", "bucket", s3_bucket(s3), "object", u->object));
 	u->upload = upload_start(u->job->svc->base, s3, &p, progress_cb, done_cb, u);
+}
+
+static void
+copy_cb(const json_t *check, void *ctx)
+{
+	struct sending *u = ctx;
+	char dir[PATH_BYTES];
+
+	u->copy = NULL;
+	snprintf(dir, sizeof(dir), "%s/uploads", conf_str(u->job->svc->conf, "data_dir"));
+	if (check != NULL)
+		log_info("%s: its checkpoint is not on the disk, Redis has it", u->path);
+	begin(u, dir, check);
+}
+
+static bool
+has_checkpoint(const struct sending *u, const char *dir)
+{
+	char path[PATH_BYTES + LEDGER_ID + 8];
+
+	snprintf(path, sizeof(path), "%s/%s.json", dir, u->id);
+	return access(path, F_OK) == 0;
 }
 
 /* Whoever queued it said which content he means, and the file has another by now. */
@@ -282,7 +318,10 @@ upload_job_start(struct job *job)
 	str_copy(u->object, object, sizeof(u->object));
 	str_copy(u->sha256, sha256, sizeof(u->sha256));
 	ledger_id(job->ledger, path, u->id);
-	begin(u, dir);
+	if (has_checkpoint(u, dir))
+		begin(u, dir, NULL);
+	else
+		u->copy = upload_copy_get(job->redis, prefix_of(u), u->id, copy_cb, u);
 }
 
 static void
@@ -290,7 +329,9 @@ upload_job_stop(struct job *job, enum job_stop why)
 {
 	struct sending *u = job->state;
 
+	upload_copy_forget(&u->copy);
 	if (why == JOB_STOP_CANCELLED) {
+		upload_copy_drop(job->redis, prefix_of(u), u->id);
 		put(u, json_pack("{s:s, s:s}", "state", "local", "error", "the upload was cancelled"));
 		upload_cancel(&u->upload);
 	} else
