@@ -165,6 +165,7 @@ install: all
 	$(I) 644 etc/millrace.yaml $(D)$(PREFIX)/share/doc/millrace/millrace.yaml
 	$(I) 644 README.md $(D)$(PREFIX)/share/doc/millrace/README.md
 	$(I) 644 etc/prometheus-rules.yml $(D)$(PREFIX)/share/doc/millrace/prometheus-rules.yml
+	$(I) 644 etc/grafana-dashboard.json $(D)$(PREFIX)/share/doc/millrace/grafana-dashboard.json
 	$(I) 644 LICENSE $(D)$(PREFIX)/share/doc/millrace/copyright
 	[ -e $(D)$(SYSCONFDIR)/millrace/millrace.yaml ] || \
 		$(I) 640 etc/millrace.yaml $(D)$(SYSCONFDIR)/millrace/millrace.yaml
@@ -174,7 +175,6 @@ install: all
 	$(I) 755 scripts/millrace.init $(D)$(SYSCONFDIR)/init.d/millrace
 	$(I) 644 etc/millrace.service $(D)$(PREFIX)/lib/systemd/system/millrace.service
 	sed -i 's,/usr/\(sbin\|bin\|libexec\)/,$(PREFIX)/\1/,; s,/etc/,$(SYSCONFDIR)/,' \
-	$(I) 644 etc/grafana-dashboard.json $(D)$(PREFIX)/share/doc/millrace/grafana-dashboard.json
 		$(D)$(SYSCONFDIR)/init.d/millrace $(D)$(PREFIX)/lib/systemd/system/millrace.service
 
 -include $(shell find $(B)/obj $(B)/t $(B)/fuzz -type f -name '*.d' 2>/dev/null)

@@ -699,6 +699,47 @@ lists_have_pages(void **state)
 	assert_true(pages > 2);
 }
 
+static int64_t
+host_figure(const char *id, const char *figure)
+{
+	const json_t *h;
+	size_t i;
+
+	queue_hosts(a, "other test", body_cb, NULL);
+	assert_int_equal(answered(), 0);
+	json_array_foreach(json_object_get(got.body, "hosts"), i, h)
+		if (strcmp(json_string_value(json_object_get(h, "id")), id) == 0)
+			return json_integer_value(json_object_get(h, figure));
+	return 0;
+}
+
+static void
+work_of_hosts_is_counted(void **state)
+{
+	struct queue_job *job, *own;
+
+	queue_host_name(a, "alpha");
+	tend(a);
+	queue_host_name(b, "beta");
+	tend(b);
+	add(a, "shared", NULL, 1);
+	add(a, "b1", "B", 0);
+	add(a, "b2", "B", 2);
+	assert_int_equal(host_figure("A", "waiting"), 0);
+	assert_int_equal(host_figure("B", "waiting"), 2);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(got.body, "hosts"), 0),
+	    "name")), "beta");
+	own = must_take(b, "b1");
+	job = must_take(a, "shared");
+	assert_int_equal(host_figure("A", "running"), 1);
+	assert_int_equal(host_figure("B", "running"), 1);
+	assert_int_equal(host_figure("B", "waiting"), 1);
+	done(a, job);
+	done(b, own);
+	assert_int_equal(host_figure("A", "running"), 0);
+	assert_int_equal(host_figure("B", "waiting"), 1);
+}
+
 static void
 done_ones_are_trimmed(void **state)
 {
@@ -885,6 +926,7 @@ main(void)
 		cmocka_unit_test_setup(lost_and_restored, setup),
 		cmocka_unit_test_setup(a_gap_renews_leases, setup),
 		cmocka_unit_test_setup(lists_have_pages, setup),
+		cmocka_unit_test_setup(work_of_hosts_is_counted, setup),
 		cmocka_unit_test_setup(done_ones_are_trimmed, setup),
 		cmocka_unit_test_setup(ledger_merges, setup),
 		cmocka_unit_test_setup(away_is_said, setup),

@@ -103,6 +103,8 @@ typedef void (*queue_list_cb)(int rc, json_t *body, void *ctx);
  * "running" ...: those. cursor "" at first and at the end. A page is at most about 40 KiB.
  */
 void queue_list(struct queue *q, const char *state, const char *cursor, queue_list_cb cb, void *ctx);
+/* kinds as queue_take(); {hosts: [{id, name, running, waiting}]}, those with any; waiting: only that host can. */
+void queue_hosts(struct queue *q, const char *kinds, queue_list_cb cb, void *ctx);
 /* ENOENT: no such job. EALREADY: not possible in its state, which error names. */
 void queue_retry(struct queue *q, const char *id, queue_cb cb, void *ctx);
 void queue_cancel(struct queue *q, const char *id, queue_cb cb, void *ctx);

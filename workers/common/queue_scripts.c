@@ -298,3 +298,28 @@ struct redis_script queue_script_cancel = { .text = HEAD
 	"pull(id)\n"
 	"rest(id, 'cancelled', 'jobs:cancelled')\n"
 	"return 1\n" };
+
+/* Waiting: what is in its own queues and nobody has. A host's name is a dead one's, too. */
+struct redis_script queue_script_hosts = { .text = HEAD
+	"local running, out = {}, {}\n"
+	"for _, id in ipairs(redis.call('ZRANGE', P .. 'jobs:running', 0, 4095)) do\n"
+	"  local h = string.match(redis.call('HGET', J(id), 'worker') or '', '^([^:]*):')\n"
+	"  if h then running[h] = (running[h] or 0) + 1 end\n"
+	"end\n"
+	"local names = redis.call('HGETALL', P .. 'jobs:hosts')\n"
+	"for i = 1, math.min(#names, 1000), 2 do\n"
+	"  local waiting = 0\n"
+	"  for k = 2, #ARGV do\n"
+	"    for prio = 0, 2 do\n"
+	"      local q = Q(names[i], ARGV[k], prio)\n"
+	"      local n = redis.call('XLEN', q)\n"
+	"      local taken = n > 0 and redis.pcall('XPENDING', q, 'w')\n"
+	"      waiting = waiting + n - (taken and not taken.err and taken[1] or 0)\n"
+	"    end\n"
+	"  end\n"
+	"  local n = running[names[i]] or 0\n"
+	"  if n + waiting > 0 then\n"
+	"    for _, v in ipairs({names[i], names[i + 1], n, waiting}) do out[#out + 1] = v end\n"
+	"  end\n"
+	"end\n"
+	"return out\n" };

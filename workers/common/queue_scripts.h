@@ -23,6 +23,8 @@ extern struct redis_script queue_script_tend;
 /* state cursor count fields... (the first must be host)
  * -> {cursor, {cursor behind it, value..., id, name of the host}, ...}; cursor "" at the end */
 extern struct redis_script queue_script_list;
+/* kind... -> {id name running waiting ...} of hosts that have any; waiting: only they can take it */
+extern struct redis_script queue_script_hosts;
 /* id -> 1, 0 no such job, or its state, in which that is not possible */
 extern struct redis_script queue_script_retry, queue_script_cancel;
 #endif

@@ -50,8 +50,8 @@ void run_free(void);
 enum run_end { END_DONE, END_FAILED, END_DEAD, END_LATER, END_PARK, END_BACK };
 void show_job(const struct queue_job *q);	/* begun; NULL: nothing runs */
 void show_progress(int permille);
-/* text: the error, or why it is handed back. */
 void show_s3(const struct board_s3 *s3);
+/* text: the error, or why it is handed back. */
 void show_end(const struct queue_job *q, enum run_end end, const char *text);
 void show_lost(const struct queue_job *q, bool taken_over);	/* else cancelled */
 

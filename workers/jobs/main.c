@@ -24,8 +24,8 @@ start(struct svc *s, int argc, char **argv)
 {
 	jw.svc = s;
 	jw.worker = argc > 1 ? atoi(argv[1]) - 1 : 0;
-	board_begin(&s->page->seq);
 	log_set_worker(argc > 1 ? argv[1] : "1");
+	board_begin(&s->page->seq);
 	str_copy(s->page->state, "ready", sizeof s->page->state);
 	board_end(&s->page->seq);
 	link_start();
