@@ -905,6 +905,82 @@ nothing_lost_by_kills(void **state)
 	assert_int_equal(json_array_size(list(NULL)), 0);
 }
 
+static void
+count_cb(int rc, int n, void *ctx)
+{
+	got.rc = rc;
+	got.n++;
+	*(int *)ctx = n;
+}
+
+static int
+unpark(struct queue *q, int64_t wait, bool all)
+{
+	int n = -1;
+
+	queue_unpark(q, wait, all, count_cb, &n);
+	expect(1);
+	assert_int_equal(got.rc, 0);
+	return n;
+}
+
+static void
+park(struct queue *q, const char *key)
+{
+	struct queue_job *job = must_take(q, key);
+
+	queue_park(q, job, "wrong key", plain_cb, NULL);
+	queue_job_free(&job);
+	assert_int_equal(answered(), 0);
+}
+
+/* One is tried for all, and when it is done the others go, too. */
+static void
+parked_ones_go_on(void **state)
+{
+	add(a, "one", "A", 1);
+	add(a, "two", "A", 1);
+	add(a, "three", "A", 1);
+	park(a, "one");
+	park(a, "two");
+	park(a, "three");
+	assert_int_equal(unpark(a, 60000, false), 0);
+	assert_int_equal(unpark(b, 0, true), 0);		/* another host's */
+	wait_ms(20);
+	assert_int_equal(unpark(a, 10, false), 1);
+	assert_int_equal(unpark(a, 10, false), 0);		/* while the probe waits */
+	park(a, "one");
+	assert_int_equal(unpark(a, 60000, false), 0);		/* and rests */
+	wait_ms(20);
+	assert_int_equal(unpark(a, 10, false), 1);
+	assert_int_equal(done(a, must_take(a, "two")), 0);
+	assert_int_equal(unpark(a, 60000, false), 2);
+	park(a, "three");
+	assert_int_equal(unpark(a, 60000, false), 0);		/* the probe counts once */
+	assert_int_equal(unpark(a, 60000, true), 1);
+	assert_int_equal(done(a, must_take(a, "one")), 0);
+	assert_int_equal(done(a, must_take(a, "three")), 0);
+	must_be_empty(a);
+}
+
+/* More than go at once, of which none comes back twice. */
+static void
+many_parked_ones_go_on(void **state)
+{
+	char key[20];
+
+	for (int i = 0; i < 130; i++) {
+		snprintf(key, sizeof key, "%d", i);
+		add(a, key, "A", 1);
+		park(a, key);
+	}
+	wait_ms(5);
+	assert_int_equal(unpark(a, 60000, true), 100);
+	park(a, "0");
+	assert_int_equal(unpark(a, 60000, false), 30);
+	assert_int_equal(unpark(a, 60000, false), 0);
+}
+
 int
 main(void)
 {
@@ -916,6 +992,8 @@ main(void)
 		cmocka_unit_test_setup(fails_then_dies, setup),
 		cmocka_unit_test_setup(later_is_no_failure, setup),
 		cmocka_unit_test_setup(parked_until_retry, setup),
+		cmocka_unit_test_setup(parked_ones_go_on, setup),
+		cmocka_unit_test_setup(many_parked_ones_go_on, setup),
 		cmocka_unit_test_setup(handed_back, setup),
 		cmocka_unit_test_setup(cancelled, setup),
 		cmocka_unit_test_setup(taken_over_and_fenced, setup),

@@ -33,6 +33,8 @@
  *   jobs:keys     hash    job key -> JOBID, until that is done: a second add finds the first
  *   jobs:seq      string  counter behind ids and orders
  *   jobs:hosts    hash    host_id -> name, of every host that ever tended the queue
+ *   jobs:probes   hash    host_id -> JOBID of the parked job that is tried for all of them, or "*MS": those
+ *                         that were parked before then go on
  *   jobs:tended   string  when a host last tended the queue (ms): after a gap leases are renewed
  *   files         hash    FILEID -> JSON ledger entry (ledger.h); numbers as strings. FILEID = first
  *                         32 hex digits of SHA-256 of HOST_ID, NUL, absolute path

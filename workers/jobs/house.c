@@ -74,6 +74,8 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 		tending = true;
 		queue_tend(jw.queue, tended_cb, NULL);
 	}
+	if (jw.worker == 0)
+		unpark_tick();
 	if (jw.worker == 0 && now_ms() - scanned_ms >= conf_int(jw.svc->conf, "jobs.scan"))
 		scan();
 }

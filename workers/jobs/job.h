@@ -71,6 +71,8 @@ void job_done(struct job *job, json_t *result);
 void job_failed(struct job *job, const char *error, bool again);
 /* The other side is away (S3 down, disk full): tried again after the backoff, without end. */
 void job_later(struct job *job, const char *error);
-/* Only a person can change what is wrong (credentials, bucket): put aside until `millrace jobs retry`. */
+/* Only a person can change what is wrong (credentials, bucket): put aside, tried again now and then. */
 void job_park(struct job *job, const char *error);
+/* For status, before its end: "" an upload is in the bucket; else why it has to wait (S3 away, wrong keys). */
+void job_upload_waits(struct job *job, const char *why);
 #endif

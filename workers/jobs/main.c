@@ -41,6 +41,7 @@ static void
 config(struct svc *s)
 {
 	link_config();
+	unpark_config();
 	upload_kind_config();
 	bucket_config();
 	run_wake();

@@ -266,6 +266,12 @@ job_park(struct job *job, const char *error)
 	over(END_PARK, error);
 }
 
+void
+job_upload_waits(struct job *job, const char *why)
+{
+	show_upload(why);
+}
+
 /* --- what main.c and link.c say --- */
 
 void

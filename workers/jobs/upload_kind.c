@@ -133,6 +133,7 @@ done(struct sending *u, const struct upload_result *r)
 
 	if (upload_mark_write(conf_str(job->svc->conf, "data_dir"), u->id, mark) == -1) {
 		log_warn("%s is in the bucket, but that can't be noted", u->path);
+		job_upload_waits(job, "what is in the bucket can't be noted in data_dir/uploads");
 		json_decref(mark);
 		sending_free(u);
 		job_later(job, "it is in the bucket, but that can't be noted in data_dir/uploads");
@@ -148,7 +149,18 @@ done(struct sending *u, const struct upload_result *r)
 	log_info("%s is verified in the bucket: %s/%s, %lld bytes in %d parts, %d of them from before", u->path, bucket,
 	    u->object, (long long)r->size, r->parts, r->resumed_parts);
 	sending_free(u);
+	job_upload_waits(job, "");
 	job_done(job, mark);
+}
+
+/* The file itself is why it came to no end, not S3. */
+static bool
+has_changed(const struct sending *u, const struct upload_result *r)
+{
+	struct stat st;
+
+	return stat(u->path, &st) == -1 || st.st_size != r->size ||
+	    (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec != r->mtime_ns;
 }
 
 static void
@@ -168,6 +180,8 @@ done_cb(const struct upload_result *r, void *ctx)
 	if (job_is_leased())
 		put(u, json_pack("{s:s, s:s}", "state", r->end == UPLOAD_LATER ? "queued" :
 		    access(u->path, F_OK) == -1 ? "gone" : "failed", "error", r->error));
+	if (r->end != UPLOAD_FAILED && !has_changed(u, r))
+		job_upload_waits(job, r->error);
 	sending_free(u);
 	if (r->end == UPLOAD_LATER)
 		job_later(job, r->error);
@@ -286,6 +300,7 @@ upload_job_start(struct job *job)
 		return;
 	}
 	if (connection(job, &why) == NULL) {
+		job_upload_waits(job, why);
 		job_park(job, why);
 		return;
 	}
