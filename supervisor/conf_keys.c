@@ -33,8 +33,8 @@ const struct conf_key conf_keys[] = {
 	    "This host's name in status, logs and events. Empty: the system's host name.", false },
 
 	{ "redis.url", CONF_REDIS, "embedded", CONF_RESTART, REDIS, 0, 0, NULL,
-	    "embedded (a private redis-server), redis://[USER:PASSWORD@]HOST[:PORT][/DB] "
-	    "or unix:///PATH.", false },
+	    "embedded (a private redis-server), redis://[USER:PASSWORD@]HOST[:PORT][/DB], "
+	    "sentinel://[USER:PASSWORD@]HOST[:PORT],.../MASTER[/DB] or unix:///PATH.", false },
 	{ "redis.prefix", CONF_TEXT, "\"millrace:\"", CONF_RESTART, REDIS, 0, 0, NULL,
 	    "What every key in Redis begins with; one cluster, one prefix.", false },
 	{ "redis.when_down", CONF_CHOICE, "allow", CONF_LIVE, SEE_REGISTRY, 0, 0, "allow|refuse",

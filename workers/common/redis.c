@@ -12,6 +12,10 @@
 #include <fcntl.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
+#ifdef MILLRACE_REDIS_TLS
+#include <hiredis/hiredis_ssl.h>
+#include <openssl/ssl.h>
+#endif
 #include <stdlib.h>
 
 #include "log.h"
@@ -178,10 +182,49 @@ disconnect_cb(const redisAsyncContext *ac, int status)
 	redis_lost(r, ac->errstr && ac->errstr[0] ? ac->errstr : "the connection was closed");
 }
 
+#ifdef MILLRACE_REDIS_TLS
+/* The system's certificates, or $SSL_CERT_FILE; the name in the URL must be in the server's. */
+static SSL *
+tls_new(const char *host)
+{
+	static SSL_CTX *tls;
+	SSL *ssl;
+
+	if (!tls) {
+		tls = SSL_CTX_new(TLS_client_method());
+		if (!tls || SSL_CTX_set_default_verify_paths(tls) != 1 ||
+		    SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) != 1)
+			fatalx("OpenSSL can't be used");
+		SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
+	}
+	ssl = SSL_new(tls);
+	/* An address is no name for SNI, but may be in the certificate. */
+	if (!ssl || (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) != 1 &&
+	    (SSL_set1_host(ssl, host) != 1 || SSL_set_tlsext_host_name(ssl, host) != 1)))
+		fatalx("out of memory");
+	return ssl;
+}
+
+static void
+start_tls(struct redis *r)
+{
+	SSL *ssl = tls_new(r->url.at.host);
+
+	if (redisInitiateSSL(&r->ac->c, ssl) != REDIS_OK)
+		redis_lost(r, r->ac->c.errstr);
+}
+#else
+static void
+start_tls(struct redis *r)
+{
+	redis_lost(r, "this build has no TLS: let stunnel speak it and name its local port");
+}
+#endif
+
 int
 redis_wire_open(struct redis *r, const char *address)
 {
-	redisAsyncContext *ac = address ? redisAsyncConnect(address, r->url.port)
+	redisAsyncContext *ac = address ? redisAsyncConnect(address, r->url.at.port)
 	    : redisAsyncConnectUnix(r->url.path);
 
 	if (!ac || ac->err) {
@@ -194,7 +237,9 @@ redis_wire_open(struct redis *r, const char *address)
 	attach(r);
 	redisAsyncSetConnectCallback(ac, connect_cb);
 	redisAsyncSetDisconnectCallback(ac, disconnect_cb);
-	return 0;
+	if (r->url.tls)
+		start_tls(r);
+	return r->ac ? 0 : -1;
 }
 
 void
