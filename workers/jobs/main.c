@@ -14,7 +14,7 @@
 #include "workers/jobs/bucket.h"
 #include "workers/jobs/finalise.h"
 #include "workers/jobs/jobs.h"
-#include "workers/jobs/keep.h"
+#include "workers/jobs/keep_tell.h"
 #include "workers/jobs/upload_kind.h"
 
 struct jobs jw;
@@ -79,7 +79,7 @@ cleanup(struct svc *s)
 	house_free();
 	bucket_free();
 	link_stop();
-	keep_free();
+	keep_tell_free();
 	run_free();
 	upload_kind_free();
 }
