@@ -99,6 +99,7 @@ struct board_jobs {
 	int64_t queued, running, delayed, dead;	/* dead: parked ones, too */
 	int64_t oldest_ms;		/* how long the oldest of the queued ones waits */
 	struct board_s3 s3;
+	uint64_t swept;			/* uploads aborted that nobody owned any more */
 };
 
 /* What the watch worker knows. */

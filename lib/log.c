@@ -36,6 +36,7 @@ struct line {
 static struct {
 	const char *kind;
 	char stream[65], peer[96], worker[12], job[40], file[1024];
+	const char *apart_stream, *apart_file;	/* instead of those set; both or none */
 	enum log_format format;
 	enum log_level level;
 	bool socket, blocking;
@@ -109,6 +110,13 @@ log_set_job(const char *id, const char *file)
 {
 	str_copy(lg.job, id ? id : "", sizeof lg.job);
 	str_copy(lg.file, file ? file : "", sizeof lg.file);
+}
+
+void
+log_apart(const char *stream, const char *file)
+{
+	lg.apart_stream = stream;
+	lg.apart_file = file;
 }
 
 void
@@ -280,10 +288,10 @@ emit(enum log_level level, const char *source, const char *text, size_t len)
 	put_text(&l, "proc", lg.kind);
 	put_number(&l, "pid", (uint64_t)getpid());
 	put_set(&l, "worker", lg.worker);
-	put_set(&l, "stream", lg.stream);
+	put_set(&l, "stream", lg.apart_stream ? lg.apart_stream : lg.stream);
 	put_set(&l, "peer", lg.peer);
-	put_set(&l, "job", lg.job);
-	put_set(&l, "file", lg.file);
+	put_set(&l, "job", lg.apart_file ? "" : lg.job);
+	put_set(&l, "file", lg.apart_file ? lg.apart_file : lg.file);
 	if (source)
 		put_text(&l, "source", source);
 	if (lg.unsaid > 0)

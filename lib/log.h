@@ -25,6 +25,11 @@ void log_set_peer(const char *peer);
 void log_set_worker(const char *number);
 /* Of what it does now; NULL clears. */
 void log_set_job(const char *id, const char *file);
+/*
+ * Until log_apart(NULL, NULL): the lines are of this stream and file and of no job, whatever was set; borrowed.
+ * For what is done beside a job.
+ */
+void log_apart(const char *stream, const char *file);
 void log_set_format(enum log_format f);
 void log_set_level(enum log_level l);
 enum log_level log_level(void);

@@ -90,6 +90,12 @@ what_it_is_about(void **state)
 	assert_string_equal(json_string_value(json_object_get(o, "job")), "1a-7");
 	json_decref(o);
 	log_set_format(LOG_LOGFMT);
+	log_apart("bob", "rec/bob/1.flv");
+	log_info("beside it");
+	assert_non_null(strstr(read_line(fd), " worker=2 stream=bob file=rec/bob/1.flv msg=\"beside it\"\n"));
+	log_apart(NULL, NULL);
+	log_info("and again");
+	assert_non_null(strstr(read_line(fd), " stream=alice job=1a-7 "));
 	log_set_worker(NULL);
 	log_set_stream(NULL);
 	log_set_job(NULL, NULL);

@@ -87,6 +87,17 @@ s3(struct evbuffer *b, const struct view *v)
 	}
 }
 
+static void
+swept(struct evbuffer *b, const struct view *v)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < v->nprocs; i++)
+		n += strcmp(v->procs[i].kind, "jobs") == 0 ? v->procs[i].page.jobs.swept : 0;
+	metrics_single(b, "uploads_aborted_total", "counter",
+	    "Multipart uploads aborted because nobody would ever finish them.", (double)n);
+}
+
 #define PART "millrace_upload_part_duration_seconds"
 
 static void
@@ -164,6 +175,7 @@ metrics_work(struct evbuffer *b, const struct view *v)
 	job_ends(b, v);
 	s3(b, v);
 	part_latencies(b, v);
+	swept(b, v);
 	watch(b, v);
 	disk(b);
 }

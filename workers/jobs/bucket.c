@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "board.h"
 #include "conf.h"
 #include "log.h"
 #include "util.h"
@@ -68,9 +69,20 @@ bucket_ledger(const char *id, json_t *fields)
 }
 
 static void
+show(void)
+{
+	struct board_page *p = bk.svc->page;
+
+	board_begin(&p->seq);
+	p->jobs.s3 = *upload_conn_figures();
+	board_end(&p->seq);
+}
+
+static void
 tick_cb(evutil_socket_t fd, short what, void *ctx)
 {
 	follow_tick();
+	show();
 	if (!upload_wanted(bk.svc) || now_ms() - tidied_ms < conf_int(bk.svc->conf, "jobs.scan"))
 		return;
 	tidied_ms = now_ms();

@@ -29,6 +29,12 @@ struct bucket {
 extern struct bucket bk;
 
 #define BUCKET_PATH 1024
+/* A line of the log: what is done here is done beside a job of this worker, and not for that. */
+#define BUCKET_LOG(stream, file, fn, ...) do {	\
+	log_apart(stream, file);		\
+	fn(__VA_ARGS__);			\
+	log_apart(NULL, NULL);			\
+} while (0)
 /* The connection; NULL: there is none to be had, *why says so. */
 struct s3 *bucket_s3(const char **why);
 /* data_dir/uploads/ID.SUFFIX */

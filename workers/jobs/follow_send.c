@@ -18,6 +18,7 @@
 #include "workers/jobs/upload_mark.h"
 
 #define LEDGER_MS 1000
+#define SAY(fn, ...) BUCKET_LOG(f->stream, f->file, fn, __VA_ARGS__)
 
 static int64_t parked_until_ms;		/* somebody has to change something: seldom, and one at a time */
 static bool doubtful;			/* since it was parked nothing has gone well */
@@ -29,7 +30,8 @@ progress_cb(const struct upload_progress *p, void *ctx)
 	int permille = p->size > 0 ? (int)(p->sent_bytes * 1000 / p->size) : 0;
 
 	if (p->part > 0) {
-		log_info("%s: part %d is in the bucket%s", f->file, p->part, f->ended ? "" : " while it is recorded");
+		SAY(log_info, "%s: part %d is in the bucket%s", f->file, p->part,
+		    f->ended ? "" : " while it is recorded");
 		f->failures = 0;
 		doubtful = false;
 	}
@@ -60,8 +62,8 @@ park(struct follow *f, const char *error)
 {
 	parked_until_ms = now_ms() + conf_int(bk.svc->conf, "jobs.retry_max");
 	if (!doubtful)
-		log_warnx("recordings are not uploaded while they are written: %s; tried again each jobs.retry_max, "
-		    "and when the configuration is reloaded", error);
+		SAY(log_warnx, "recordings are not uploaded while they are written: %s; tried again each "
+		    "jobs.retry_max, and when the configuration is reloaded", error);
 	doubtful = true;
 	put_off(f, "failed", error);
 }
@@ -75,13 +77,13 @@ arrived(struct follow *f, const struct upload_result *r)
 	    r->etag);
 
 	if (upload_mark_write(data_dir, f->id, mark) == -1) {
-		log_warn("%s is in the bucket, but that can't be noted", f->file);
+		SAY(log_warn, "%s is in the bucket, but that can't be noted", f->file);
 		put_off(f, "queued", "it is in the bucket, but that can't be noted in data_dir/uploads");
 		json_decref(mark);
 		return;
 	}
-	log_info("%s is verified in the bucket as recorded: %s, %lld bytes in %d parts, %d of them from before",
-	    f->file, f->object, (long long)r->size, r->parts, r->resumed_parts);
+	SAY(log_info, "%s is verified in the bucket as recorded: %s, %lld bytes in %d parts, %d of them from "
+	    "before", f->file, f->object, (long long)r->size, r->parts, r->resumed_parts);
 	replace_tell(f->id);
 	json_decref(mark);
 	follow_over(f);
@@ -98,14 +100,14 @@ done_cb(const struct upload_result *r, void *ctx)
 		arrived(f, r);
 		break;
 	case UPLOAD_LATER:
-		log_warnx("%s waits on its way to the bucket: %s", f->file, r->error);
+		SAY(log_warnx, "%s waits on its way to the bucket: %s", f->file, r->error);
 		put_off(f, "queued", r->error);
 		break;
 	case UPLOAD_PARK:
 		park(f, r->error);
 		break;
 	case UPLOAD_FAILED:
-		log_warnx("%s is not uploaded as recorded, its MP4 will be: %s", f->file, r->error);
+		SAY(log_warnx, "%s is not uploaded as recorded, its MP4 will be: %s", f->file, r->error);
 		bucket_ledger(f->id, json_pack("{s:s, s:s}", "state", "failed", "error", r->error));
 		follow_over(f);
 	}
@@ -134,9 +136,10 @@ follow_send(struct follow *f)
 	p.object = f->object;
 	p.dir = dir;
 	p.content_type = strcmp(f->path + strlen(f->path) - 4, ".mkv") == 0 ? "video/x-matroska" : "video/x-flv";
+	p.stream = f->stream;
 	p.grows = true;
 	p.ended = f->ended;
-	log_info("uploading %s while it is recorded, to %s/%s", f->file, s3_bucket(s3), f->object);
+	SAY(log_info, "uploading %s while it is recorded, to %s/%s", f->file, s3_bucket(s3), f->object);
 	bucket_ledger(f->id, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:n}", "path", f->path, "kind", "raw", "stream",
 	    f->stream, "state", "uploading", "bucket", s3_bucket(s3), "object", f->object, "error"));
 	f->upload = upload_start(bk.svc->base, s3, &p, progress_cb, done_cb, f);

@@ -183,7 +183,8 @@ deleted_cb(const struct s3_result *r, void *ctx)
 		end();
 		return;
 	}
-	log_info("%s is removed from the bucket: its MP4 is verified there", upload_check_str(rp.mark, "object"));
+	BUCKET_LOG("", "", log_info, "%s is removed from the bucket: its MP4 is verified there",
+	    upload_check_str(rp.mark, "object"));
 	drop();
 }
 
@@ -231,8 +232,8 @@ head_cb(const struct s3_result *r, void *ctx)
 	if (r->verdict == S3_OK && (rp.size < 0 || rp.size == r->size)) {
 		replace();
 	} else if (r->verdict == S3_OK || r->verdict == S3_GONE) {
-		log_warnx("%s is not in the bucket%s: what was recorded of it stays there as it came", mp4,
-		    rp.size < 0 ? ", nor here any more" : " as it was sent");
+		BUCKET_LOG("", "", log_warnx, "%s is not in the bucket%s: what was recorded of it stays there as it came",
+		    mp4, rp.size < 0 ? ", nor here any more" : " as it was sent");
 		if (rp.size < 0)
 			unlink_of(id_now(), "link");
 		skip();

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "board.h"
 #include "conf.h"
 #include "log.h"
 #include "util.h"
@@ -130,9 +131,11 @@ sweep_ask(const char *const *ids, int n, sweep_owned_cb cb)
 void
 sweep_count(void)
 {
-	static uint64_t aborted;
+	struct board_page *p = bk.svc->page;
 
-	aborted++;
+	board_begin(&p->seq);
+	p->jobs.swept++;
+	board_end(&p->seq);
 }
 
 /* --- what is there --- */
@@ -230,7 +233,8 @@ discarded_cb(const struct upload_result *r, void *ctx)
 	if (r->end == UPLOAD_DONE) {
 		sweep_count();
 		upload_copy_drop(bk.redis, conf_str(bk.svc->conf, "redis.prefix"), o->id);
-		log_info("what was in the bucket of the upload of %s is removed: it was given up", o->object);
+		BUCKET_LOG("", "", log_info, "what was in the bucket of the upload of %s is removed: it was given up",
+		    o->object);
 	} else
 		log_debug("the upload of %s is still open: %s", o->object, r->error);
 	close(lock);

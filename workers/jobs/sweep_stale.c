@@ -63,11 +63,11 @@ aborted_cb(const struct s3_result *r, void *ctx)
 	st.call = NULL;
 	if (r->verdict == S3_OK) {
 		sweep_count();
-		log_info("a stale upload of %s in bucket %s is aborted: open for %lld s, and of no host", f->object,
-		    s3_bucket(st.s3), (long long)f->age_sec);
+		BUCKET_LOG("", "", log_info, "a stale upload of %s in bucket %s is aborted: open for %lld s, and of no host",
+		    f->object, s3_bucket(st.s3), (long long)f->age_sec);
 	} else if (r->verdict != S3_GONE)
-		log_warnx("a stale upload of %s in bucket %s can't be aborted: %s; tried again later", f->object,
-		    s3_bucket(st.s3), r->error);
+		BUCKET_LOG("", "", log_warnx, "a stale upload of %s in bucket %s can't be aborted: %s; tried again later",
+		    f->object, s3_bucket(st.s3), r->error);
 	st.at++;
 	next_abort();
 }

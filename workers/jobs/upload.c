@@ -89,6 +89,7 @@ upload_free(struct upload *u)
 	free(u->check_path);
 	free(u->file_id);
 	free(u->owner);
+	free(u->stream);
 	free(u);
 }
 
@@ -138,7 +139,7 @@ retry(struct upload_try *t, const struct s3_result *r)
 	ms = upload_backoff_ms(t->attempts, u->p.retry_min_ms, u->p.retry_max_ms, random32());
 	if (t->part > 0)
 		snprintf(part, sizeof part, "part %d of ", t->part);
-	log_warnx("upload: %s%s: %s: retry in %lld ms", part, u->object, r->error, (long long)ms);
+	UPLOAD_LOG(u, log_warnx, "upload: %s%s: %s: retry in %lld ms", part, u->object, r->error, (long long)ms);
 	event_add(t->timer, &(struct timeval){ ms / 1000, ms % 1000 * 1000 });
 }
 
@@ -218,7 +219,7 @@ upload_restart(struct upload *u, const char *why)
 	u->sending = false;
 	if (++u->restarts > u->p.restarts)
 		return upload_end(u, UPLOAD_LATER, why);
-	log_warnx("upload: %s: %s: it starts again", u->object, why);
+	UPLOAD_LOG(u, log_warnx, "upload: %s: %s: it starts again", u->object, why);
 	upload_abort(u, restart_later);
 }
 
@@ -295,6 +296,7 @@ upload_new(struct event_base *base, struct s3 *s3, const struct upload_params *p
 	u->sha256 = xstrdup(p->sha256 != NULL ? p->sha256 : "");
 	u->content_type = xstrdup(p->content_type != NULL ? p->content_type : "");
 	u->owner = xstrdup(p->owner != NULL ? p->owner : "");
+	u->stream = p->stream != NULL ? xstrdup(p->stream) : NULL;
 	u->growing = p->grows && !p->ended;
 	u->file_id = xstrdup(p->file_id);
 	u->check_path = xasprintf("%s/%s.json", p->dir, p->file_id);

@@ -30,6 +30,7 @@ struct upload_params {			/* all borrowed, copied by upload_start */
 	const char *content_type;	/* "" = none */
 	const json_t *checkpoint;	/* used if DIR has none (a copy from Redis); may be NULL */
 	const char *owner;		/* the job's id, or NULL; kept in the checkpoint */
+	const char *stream;		/* for the log of what is no job; else NULL */
 	enum upload_layout layout;
 	bool grows;			/* the file is one that is only ever appended to; upload_grown() */
 	bool ended;			/* ... and that is over already */

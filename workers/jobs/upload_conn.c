@@ -1,17 +1,24 @@
 /*
  * upload_conn.c - what storage.s3 says, for those who open a bucket (contract in upload_conn.h).
- * Keeps nothing. Called by bucket.c and sweep.c.
+ * Keeps but the figures. Called by bucket.c, sweep_stale.c and upload_kind.c.
  */
 #include "workers/jobs/upload_conn.h"
 
+#include "board.h"
 #include "conf.h"
 
-/* Of the host: each worker that uploads has its share, and so has the first one for recordings that grow. */
-int64_t
-upload_conn_bandwidth(const struct svc *svc)
-{
-	const json_t *c = svc->conf;
+static struct board_s3 figures;
 
+struct board_s3 *
+upload_conn_figures(void)
+{
+	return &figures;
+}
+
+/* Of the host: each worker that uploads has its share, and so has the first one for recordings that grow. */
+static int64_t
+bandwidth(const json_t *c)
+{
 	return conf_int(c, "storage.s3.bandwidth") /
 	    (conf_int(c, "jobs.uploads") + (conf_bool(c, "streams.record.upload_while_recording") ? 1 : 0));
 }
@@ -29,7 +36,7 @@ upload_connect(const struct svc *svc, const char *bucket, const char **why)
 		.path_style = conf_bool(c, "storage.s3.path_style"),
 		.connect_timeout_ms = conf_int(c, "storage.s3.connect_timeout"),
 		.timeout_ms = conf_int(c, "storage.s3.timeout"),
-		.bandwidth = upload_conn_bandwidth(svc),
+		.bandwidth = bandwidth(c), .figures = &figures,
 	};
 
 	if (conf.endpoint[0] == '\0' || conf.bucket[0] == '\0') {

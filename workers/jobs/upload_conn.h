@@ -7,8 +7,8 @@
 
 /* bucket "": storage.s3.bucket. NULL: *why (static) says what of the configuration can't be. */
 struct s3 *upload_connect(const struct svc *svc, const char *bucket, const char **why);
-/* What one connection of this host may send, bytes a second; 0: anything. */
-int64_t upload_conn_bandwidth(const struct svc *svc);
+/* What all requests of this process came to. */
+struct board_s3 *upload_conn_figures(void);
 /* Numbers of storage.s3 and jobs.retry_*; all else is 0. */
 struct upload_params upload_conn_params(const struct svc *svc);
 #endif

@@ -34,7 +34,7 @@ struct upload {
 	upload_progress_cb progress;
 	upload_done_cb done;	/* NULL: cancelled */
 	void *ctx;
-	char *path, *object, *sha256, *content_type, *check_path, *file_id, *owner;
+	char *path, *object, *sha256, *content_type, *check_path, *file_id, *owner, *stream;
 	struct upload_params p;	/* numbers only */
 
 	int fd;
@@ -59,6 +59,13 @@ struct upload {
 	struct event *tick;
 	struct upload_result result;
 };
+
+/* A line of the log; of what is no job it says whose it is. */
+#define UPLOAD_LOG(u, fn, ...) do {						\
+	log_apart((u)->stream, (u)->stream != NULL ? (u)->path : NULL);	\
+	fn(__VA_ARGS__);						\
+	log_apart(NULL, NULL);						\
+} while (0)
 
 /* upload.c */
 struct upload *upload_new(struct event_base *base, struct s3 *s3, const struct upload_params *p,

@@ -39,7 +39,6 @@ struct sending {
 
 static struct s3 *s3;		/* one process, one connection pool */
 static bool stale;		/* its configuration is not the newest */
-static struct board_s3 figures;	/* of all connections so far */
 
 static const char *
 arg(const struct job *job, const char *key)
@@ -75,29 +74,15 @@ sending_free(struct sending *u)
 static struct s3 *
 connection(struct job *job, const char **why)
 {
-	const json_t *c = job->svc->conf;
-	const char *bucket = arg(job, "bucket")[0] != '\0' ? arg(job, "bucket") : conf_str(c, "storage.s3.bucket");
-	struct s3_conf conf = {
-		.endpoint = conf_str(c, "storage.s3.endpoint"), .region = conf_str(c, "storage.s3.region"),
-		.bucket = bucket, .access_key = conf_str(c, "storage.s3.access_key"),
-		.secret_key = conf_str(c, "storage.s3.secret_key"),
-		.session_token = conf_str(c, "storage.s3.session_token"), .ca_file = conf_str(c, "storage.s3.ca_file"),
-		.path_style = json_is_true(conf_get(c, "storage.s3.path_style")),
-		.connect_timeout_ms = conf_int(c, "storage.s3.connect_timeout"),
-		.timeout_ms = conf_int(c, "storage.s3.timeout"),
-		.bandwidth = upload_conn_bandwidth(job->svc),
-		.figures = &figures,
-	};
+	const char *bucket = arg(job, "bucket");
 
-	if (conf.endpoint[0] == '\0' || bucket[0] == '\0') {
-		*why = "storage.s3.endpoint and storage.s3.bucket are not set";
-		return NULL;
-	}
+	if (bucket[0] == '\0')
+		bucket = conf_str(job->svc->conf, "storage.s3.bucket");
 	if (stale || (s3 != NULL && strcmp(s3_bucket(s3), bucket) != 0))
 		upload_kind_free();	/* no job uses it: this is the only one */
 	stale = false;
 	if (s3 == NULL)
-		s3 = s3_new(job->svc->base, &conf, why);
+		s3 = upload_connect(job->svc, bucket, why);
 	return s3;
 }
 
@@ -111,7 +96,7 @@ progress_cb(const struct upload_progress *p, void *ctx)
 	int64_t now = now_ms();
 
 	job_progress(u->job, permille);
-	job_s3_figures(u->job, &figures);
+	job_s3_figures(u->job, upload_conn_figures());
 	if (p->part > 0)
 		log_info("%s: part %d of %d is in the bucket", u->path, p->part, p->parts);
 	if (p->part > 0)
@@ -172,7 +157,7 @@ done_cb(const struct upload_result *r, void *ctx)
 	u->upload = NULL;
 	if (r->end == UPLOAD_DONE || r->end == UPLOAD_FAILED)
 		upload_copy_drop(job->redis, prefix_of(u), u->id);
-	job_s3_figures(job, &figures);
+	job_s3_figures(job, upload_conn_figures());
 	if (r->end == UPLOAD_DONE) {
 		done(u, r);
 		return;
@@ -203,21 +188,19 @@ checkpoint_dir(const struct job *job, char *dir, size_t size)
 static void
 begin(struct sending *u, const char *dir, const json_t *checkpoint)
 {
-	const json_t *c = u->job->svc->conf;
-	const struct upload_params p = {
-		.path = u->path, .file_id = u->id, .object = u->object, .dir = dir, .sha256 = u->sha256,
-		.checkpoint = checkpoint,
-		.content_type = strcmp(arg(u->job, "kind"), "recording") == 0 ? "video/mp4" : "",
-		.owner = u->job->q->id,
-		.layout = strcmp(arg(u->job, "layout"), "chunks") == 0 ? UPLOAD_CHUNKS : UPLOAD_OBJECT,
-		.part_size = conf_int(c, "storage.s3.part_size"), .max_parts = (int)conf_int(c, "storage.s3.max_parts"),
-		.concurrency = (int)conf_int(c, "storage.s3.concurrency"),
-		.attempts = (int)conf_int(c, "storage.s3.attempts"),
-		/* with a hash it would be another's: then it is queued anew */
-		.restarts = u->sha256[0] != '\0' ? 0 : (int)conf_int(c, "storage.s3.attempts"),
-		.retry_min_ms = conf_int(c, "jobs.retry_min"), .retry_max_ms = conf_int(c, "jobs.retry_max"),
-	};
+	struct upload_params p = upload_conn_params(u->job->svc);
 
+	p.path = u->path;
+	p.file_id = u->id;
+	p.object = u->object;
+	p.dir = dir;
+	p.sha256 = u->sha256;
+	p.checkpoint = checkpoint;
+	p.owner = u->job->q->id;
+	p.content_type = strcmp(arg(u->job, "kind"), "recording") == 0 ? "video/mp4" : "";
+	p.layout = strcmp(arg(u->job, "layout"), "chunks") == 0 ? UPLOAD_CHUNKS : UPLOAD_OBJECT;
+	if (u->sha256[0] != '\0')
+		p.restarts = 0;		/* with a hash it would be another's: then it is queued anew */
 	log_info("uploading %s to %s/%s", u->path, s3_bucket(s3), u->object);
 	put(u, json_pack("{s:s, s:s, s:s, s:s, s:s}", "path", u->path, "kind", arg(u->job, "kind"), "state",
 	    "uploading", "bucket", s3_bucket(s3), "object", u->object));

@@ -38,9 +38,9 @@ part_done(struct upload_try *t, const struct s3_result *r)
 	if (upload_save(u) == -1)
 		return;
 	if (u->growing)
-		log_info("upload: part %d of %s is done, it grows", n, u->object);
+		UPLOAD_LOG(u, log_info, "upload: part %d of %s is done, it grows", n, u->object);
 	else
-		log_info("upload: part %d of %d of %s is done", n, u->plan.parts, u->object);
+		UPLOAD_LOG(u, log_info, "upload: part %d of %d of %s is done", n, u->plan.parts, u->object);
 	upload_report(u, n);
 	upload_pump(u);
 }

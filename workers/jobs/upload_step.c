@@ -242,7 +242,7 @@ take_over(struct upload *u, const struct s3_result *r)
 			upload_part_known(u, p->number, p->etag);
 	}
 	u->resumed = u->finished;
-	log_info("upload: %s goes on: %d parts are there", u->object, u->finished);
+	UPLOAD_LOG(u, log_info, "upload: %s goes on: %d parts are there", u->object, u->finished);
 	upload_pump(u);
 }
 
