@@ -77,6 +77,7 @@ queue_list(struct queue *q, const char *state, const char *cursor, queue_list_cb
 	*l = (struct list){ cb, ctx };
 	for (size_t f = 0; f < NFIELDS; f++)
 		argv[5 + f] = fields[f].name;
+	queue_batch_send(q);
 	redis_run(q->r, &queue_script_list, 1, 5 + NFIELDS, argv, list_cb, l);
 }
 
@@ -139,6 +140,7 @@ change(struct queue *q, struct redis_script *script, const char *id, queue_cb cb
 	struct change *c = xcalloc(1, sizeof *c);
 
 	*c = (struct change){ cb, ctx };
+	queue_batch_send(q);
 	redis_run(q->r, script, 1, 3, argv, change_cb, c);
 }
 

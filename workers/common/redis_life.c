@@ -279,6 +279,12 @@ redis_limits(struct redis *r, int64_t timeout_ms, int64_t retry_max_ms)
 		sentinel_limits(r->sentinel, timeout_ms, retry_max_ms);
 }
 
+struct event_base *
+redis_base(const struct redis *r)
+{
+	return r->base;
+}
+
 bool
 redis_is_up(const struct redis *r)
 {
