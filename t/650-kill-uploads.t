@@ -15,7 +15,7 @@ rnd = random.Random(SEED)
 
 def drop(top, name, size):
     with open(f"{top}/{name}.part", "wb") as f:
-        f.write(os.urandom(size))
+        f.write(rnd.randbytes(size))
     os.rename(f"{top}/{name}.part", f"{top}/{name}")
 
 
@@ -24,11 +24,15 @@ def digest(path):
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
-def running(m):
-    """pid of the worker that uploads now, or 0."""
-    r = m.cli("jobs", "--json")
-    jobs = json.loads(r.stdout)["jobs"] if r.returncode == 0 else []
-    return next((int(j["worker"].split(":")[1]) for j in jobs if j["state"] == "running"), 0)
+def uploader(m, path):
+    """pid of the worker that has it open to send it, or 0."""
+    for pid in m.pids("jobs"):
+        try:
+            if any(os.readlink(f"/proc/{pid}/fd/{fd}") == path for fd in os.listdir(f"/proc/{pid}/fd")):
+                return pid
+        except OSError:
+            pass
+    return 0
 
 
 def verified(m):
@@ -57,9 +61,14 @@ def kill_workers(m, proxy, top, kills, size):
         drop(top, f"big{n}.mp4", size)
         n += 1
         while done < kills:
-            pid = wait_for("it goes up, or is up", lambda: running(m) or (path in verified(m) and -1), 60, 0.1)
-            if pid == -1:
-                break
+            pid, end = 0, time.monotonic() + 3
+            while not pid and time.monotonic() < end:
+                pid = uploader(m, path)
+                time.sleep(0.04)
+            if not pid:
+                if path in verified(m):
+                    break
+                continue
             at = proxy.put_bytes + rnd.randrange(int((FLIGHT + 0.7) * PART))
             end = time.monotonic() + 3
             while proxy.put_bytes < at and time.monotonic() < end:
@@ -68,7 +77,7 @@ def kill_workers(m, proxy, top, kills, size):
                 continue
             try:
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:  # that of the kill before
+            except ProcessLookupError:  # it was dying still, of the kill before
                 continue
             done += 1
     return done, n
@@ -111,7 +120,7 @@ with Test(__doc__, limit=170 + 120 * ROUNDS) as t:
         "jobs.workers": WORKERS, "jobs.uploads": WORKERS, "jobs.retry_min": "50ms", "jobs.retry_max": "500ms", "jobs.lease": "5s",
         # a worker that always dies before its first word is what this would end
         "jobs.crashes": 1000, "storage.s3": {"endpoint": proxy.endpoint, "region": REGION, "bucket": BUCKET, "access_key": KEY,
-        "secret_key": SECRET, "part_size": "5MiB", "concurrency": FLIGHT, "bandwidth": f"{24 * WORKERS}MiB"}})
+        "secret_key": SECRET, "part_size": "5MiB", "concurrency": FLIGHT, "bandwidth": f"{8 * WORKERS}MiB"}})
     wait_for("jobs answers", lambda: m.cli("jobs").returncode == 0, 10, 0.2)
 
     t0 = time.monotonic()
