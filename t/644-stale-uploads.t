@@ -39,6 +39,7 @@ with Test(__doc__, limit=200) as t:
     create(s3, "live/other")
     create(s3, "another program's")
     theirs = create(s3, "live/recordings/bob/theirs.mp4")
+    busy = create(s3, "live/recordings/dora/busy.mp4")
     m = t.server(**{"streams.record.path": "recordings/{stream}/{start}.mp4", "jobs.scan": "1s", "jobs.retry_min": "300ms",
         "jobs.retry_max": "1s", "watch": [{"dir": incoming, "to": f"s3://{BUCKET}/incoming/"}], "watch_quiet": "300ms",
         "storage.s3": {"endpoint": proxy.endpoint, "region": REGION, "bucket": BUCKET, "prefix": "live/", "access_key": KEY,
@@ -56,6 +57,7 @@ with Test(__doc__, limit=200) as t:
     def swept():
         fresh.append(f"live/recordings/carol/{len(fresh)}.mp4")
         create(s3, fresh[-1])
+        s3.client.upload_part(Bucket=BUCKET, Key="live/recordings/dora/busy.mp4", UploadId=busy, PartNumber=len(fresh), Body=b"part")
         return not {"live/recordings/alice/left.mp4", "incoming/left.mp4"} & set(s3.open_uploads(BUCKET))
 
     wait_for("the stale ones are aborted", swept, 40, 0.5)
@@ -63,6 +65,7 @@ with Test(__doc__, limit=200) as t:
     now = s3.open_uploads(BUCKET)
     t.ok(fresh[-1] in now, "a fresh one stays")
     t.ok("live/recordings/bob/theirs.mp4" in now, "another host's stays")
+    t.ok("live/recordings/dora/busy.mp4" in now, "one to which parts still come stays")
     t.is_({"live/other", "another program's"} - set(now), set(), "what has another name stays")
     t.like(m.wait_log(r"stale upload of incoming/left.mp4[^\n]*", 5)[0], "is aborted: open for", "the log says so")
     wait_for("the slow one arrives", lambda: "incoming/slow.mp4" in s3.keys(BUCKET), 40, 0.3)

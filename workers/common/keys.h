@@ -45,7 +45,8 @@
  *                         part N -> "etag size sha256"
  *   uploads       zset    ids of multipart uploads that hosts have under way, by when their host said so
  *                         last (ms, Redis' clock): each jobs.scan. What is not here is nobody's
- *   uploads:since string  since when hosts say so (ms): before storage.s3.stale_after nobody knows
+ *   uploads:since hash    since: when hosts began to say so, last: when one did (ms); for storage.s3.stale_after
+ *                         from then on nobody knows
  *
  * Times in JSON are ms since the epoch. Every change of more than one key is one Lua script
  * (scripts.c). Nothing here is ever looked for with KEYS or SCAN over all keys.

@@ -181,13 +181,11 @@ over(struct finalise *f)
 	json_t *result;
 
 	if (stat(path_of(f, f->mp4, path), &st) == -1 ||
-	    replace_note(f->svc, job->ledger, f->file, f->mp4) == -1) {
-		fail(f, errno == ENOSPC ? LATER : AGAIN, strerror(errno));
+	    replace_raw(f->svc, job->ledger, f->file, f->mp4) == -1) {
+		fail(f, AGAIN, strerror(errno));
 		return;
 	}
 	tell_ledger(f, &st);
-	if (unlink(path_of(f, f->file, path)) == -1 && errno != ENOENT)
-		log_warn("cannot remove %s", path);
 	log_info("recording %s is complete: %s, %.1f s, %lld bytes", f->file, f->mp4, (double)f->mp4_ms / 1000,
 	    (long long)st.st_size);
 	result = json_pack("{s:s, s:I, s:I}", "file", f->mp4, "bytes", (json_int_t)st.st_size, "duration_ms",
@@ -306,8 +304,8 @@ open_raw(struct finalise *f)
 	}
 	if (f->raw.empty) {
 		log_info("recording %s has not one frame: removed", f->file);
-		if (replace_note(f->svc, job->ledger, f->file, "") == 0)
-			unlink(path);
+		if (replace_raw(f->svc, job->ledger, f->file, "") == -1)
+			log_warn("cannot remove %s", path);
 		finalise_free(f);
 		job_done(job, NULL);
 		return 0;

@@ -6,8 +6,8 @@
  *
  * Each step may be done twice; the link goes last, so that a kill leaves the next pass the same
  * work. An MP4 that was deleted here by streams.record.keep was verified, or was never to go up:
- * then the bucket is asked, and without an MP4 there the raw object stays for good. Called by
- * bucket.c and finalise.c.
+ * then the bucket is asked. Without its MP4 there the raw object stays for good, and so it does in
+ * a bucket that is not ours any more. Called by bucket.c and finalise.c.
  */
 #include "workers/jobs/replace.h"
 
@@ -81,8 +81,9 @@ unlink_of(const char *id, const char *suffix)
 
 /* --- the link --- */
 
-int
-replace_note(const struct svc *svc, const struct ledger *l, const char *file, const char *mp4)
+/* 0 also if nothing of it is in the bucket. */
+static int
+note(const struct svc *svc, const struct ledger *l, const char *file, const char *mp4)
 {
 	static const char *const suffixes[] = { "json", "done" };
 	const char *data_dir = conf_str(svc->conf, "data_dir");
@@ -107,6 +108,23 @@ replace_note(const struct svc *svc, const struct ledger *l, const char *file, co
 	rc = upload_check_save(path, link);
 	json_decref(link);
 	return rc;
+}
+
+/* On a full disk the raw file makes the room for the note; what a kill in between costs is some bytes in the bucket. */
+int
+replace_raw(const struct svc *svc, const struct ledger *l, const char *file, const char *mp4)
+{
+	char path[BUCKET_PATH];
+	int rc = note(svc, l, file, mp4);
+
+	if (rc == -1 && errno != ENOSPC && errno != EDQUOT)
+		return -1;
+	snprintf(path, sizeof(path), "%s/%s", conf_str(svc->conf, "data_dir"), file);
+	if (unlink(path) == -1 && errno != ENOENT)
+		return -1;
+	if (rc == -1 && note(svc, l, file, mp4) == -1)
+		log_warn("what went up of %s while it was recorded stays in the bucket: that can't be noted", file);
+	return 0;
 }
 
 /* --- the pass --- */
@@ -232,10 +250,9 @@ head_cb(const struct s3_result *r, void *ctx)
 	if (r->verdict == S3_OK && (rp.size < 0 || rp.size == r->size)) {
 		replace();
 	} else if (r->verdict == S3_OK || r->verdict == S3_GONE) {
-		BUCKET_LOG("", "", log_warnx, "%s is not in the bucket%s: what was recorded of it stays there as it came",
-		    mp4, rp.size < 0 ? ", nor here any more" : " as it was sent");
-		if (rp.size < 0)
-			unlink_of(id_now(), "link");
+		BUCKET_LOG("", "", log_warnx, "%s is not in the bucket%s: what was recorded of it stays there as it "
+		    "came", mp4, rp.size < 0 ? ", nor here any more" : " as it was sent");
+		unlink_of(id_now(), "link");
 		skip();
 	} else {
 		log_debug("%s: %s", mp4, r->error);
@@ -270,6 +287,17 @@ ask(const char *mp4)
 	return true;
 }
 
+/* Nothing of it ever went up, or into another bucket. */
+static bool
+is_settled(const char *id)
+{
+	const char *why;
+
+	if (rp.mark != NULL)
+		return strcmp(upload_check_str(rp.mark, "bucket"), s3_bucket(bucket_s3(&why))) != 0;
+	return !is_there(id, "json") && !follow_has(id);
+}
+
 /* Goes on until something has to be waited for. */
 static void
 next(void)
@@ -285,8 +313,8 @@ next(void)
 			replace_tell(id_now());
 		if (rp.link == NULL)
 			continue;
-		if (rp.mark == NULL && !is_there(id_now(), "json") && !follow_has(id_now())) {
-			unlink_of(id_now(), "link");	/* nothing of it ever went up */
+		if (is_settled(id_now())) {
+			unlink_of(id_now(), "link");
 			continue;
 		}
 		if (mp4[0] == '\0') {

@@ -10,10 +10,10 @@
 #include "workers/common/ledger.h"
 
 /*
- * By finalise, in any worker. file: rec/NAME/START.flv; mp4: relative to data_dir, "" if there was
- * nothing in it. 0 (also if nothing of it is in the bucket), or -1 + errno.
+ * By finalise, in any worker: removes the raw file, and notes what it became. file: rec/NAME/START.flv;
+ * mp4: relative to data_dir, is on the disk; "" if there was nothing in it. 0, or -1 + errno: it is still there.
  */
-int replace_note(const struct svc *svc, const struct ledger *l, const char *file, const char *mp4);
+int replace_raw(const struct svc *svc, const struct ledger *l, const char *file, const char *mp4);
 
 /* --- in the first worker --- */
 void replace_run(void);		/* looks at each link, removes objects whose MP4 is there */

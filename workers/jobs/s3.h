@@ -55,7 +55,7 @@ enum s3_verdict {
 
 struct s3_listed_part {
 	int number;
-	int64_t size;
+	int64_t size, modified_sec;	/* modified_sec 0: not said */
 	char etag[S3_ETAG];
 };
 

@@ -53,12 +53,17 @@ static struct upload *discard;
 static int lock = -1;
 static unsigned pass, stops;		/* an answer to what was stopped is nobody's */
 
-/* KEYS uploads uploads:since; ARGV prefix, then upload id and job id of each -> the jobs' states */
+/*
+ * KEYS uploads uploads:since; ARGV prefix, then upload id and job id of each -> the jobs' states. When nobody
+ * spoke for a while Redis was away for all: what was said before that has no weight.
+ */
 static struct redis_script script_own = { .text =
 	"local t = redis.call('TIME')\n"
 	"local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
 	"local out = {}\n"
-	"redis.call('SET', KEYS[2], now, 'NX')\n"
+	"local last = redis.call('HGET', KEYS[2], 'last')\n"
+	"if not last or now - last > 600000 then redis.call('HSET', KEYS[2], 'since', now) end\n"
+	"redis.call('HSET', KEYS[2], 'last', now)\n"
 	"for i = 2, #ARGV, 2 do\n"
 	"  if ARGV[i] ~= '' then redis.call('ZADD', KEYS[1], now, ARGV[i]) end\n"
 	"  out[#out + 1] = ARGV[i + 1] ~= '' and redis.call('HGET', ARGV[1] .. 'job:' .. ARGV[i + 1], 'state') or ''\n"
@@ -73,7 +78,7 @@ static struct redis_script script_own = { .text =
 static struct redis_script script_owned = { .text =
 	"local t = redis.call('TIME')\n"
 	"local since = t[1] * 1000 + math.floor(t[2] / 1000) - ARGV[1]\n"
-	"local first = redis.call('GET', KEYS[2])\n"
+	"local first = redis.call('HGET', KEYS[2], 'since')\n"
 	"if not first or tonumber(first) > since then return {} end\n"
 	"local out = {}\n"
 	"for i = 2, #ARGV do\n"

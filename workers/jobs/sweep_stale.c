@@ -1,7 +1,8 @@
 /*
  * sweep_stale.c - uploads that are open in the bucket, below the names that Millrace gives there,
- * for longer than storage.s3.stale_after, and of which no host has said that it is its own: a disk
- * that was lost, a host that will not come back. They cost money and nobody sees them.
+ * for longer than storage.s3.stale_after, of which no host has said that it is its own, and to which
+ * no part has come for as long: a disk that was lost, a host that will not come back. They cost
+ * money and nobody sees them.
  *
  * Nothing is done while it is not certain whose they are: Redis away, new, or having lost what it
  * knew. Any host may do this, also several at once: an upload that is gone is gone. Called by
@@ -63,11 +64,30 @@ aborted_cb(const struct s3_result *r, void *ctx)
 	st.call = NULL;
 	if (r->verdict == S3_OK) {
 		sweep_count();
-		BUCKET_LOG("", "", log_info, "a stale upload of %s in bucket %s is aborted: open for %lld s, and of no host",
-		    f->object, s3_bucket(st.s3), (long long)f->age_sec);
+		BUCKET_LOG("", "", log_info, "a stale upload of %s in bucket %s is aborted: open for %lld s, and of no "
+		    "host", f->object, s3_bucket(st.s3), (long long)f->age_sec);
 	} else if (r->verdict != S3_GONE)
-		BUCKET_LOG("", "", log_warnx, "a stale upload of %s in bucket %s can't be aborted: %s; tried again later",
-		    f->object, s3_bucket(st.s3), r->error);
+		BUCKET_LOG("", "", log_warnx, "a stale upload of %s in bucket %s can't be aborted: %s; tried again "
+		    "later", f->object, s3_bucket(st.s3), r->error);
+	st.at++;
+	next_abort();
+}
+
+/* Somebody may be at it whom this Redis does not know: then a part is young. */
+static void
+parts_cb(const struct s3_result *r, void *ctx)
+{
+	const struct found *f = &st.list[st.at];
+	int64_t since = wall_ms() / 1000 - sweep_stale_ms() / 1000;
+	bool stale = r->verdict == S3_OK;
+
+	st.call = NULL;
+	for (size_t i = 0; stale && i < r->nparts; i++)
+		stale = r->parts[i].modified_sec != 0 && r->parts[i].modified_sec < since;
+	if (stale) {
+		st.call = s3_abort(st.s3, f->object, f->upload_id, aborted_cb, NULL);
+		return;
+	}
 	st.at++;
 	next_abort();
 }
@@ -77,7 +97,7 @@ next_abort(void)
 {
 	for (; st.at < st.n; st.at++)
 		if (json_integer_value(json_array_get(st.owned, st.at)) == 0) {
-			st.call = s3_abort(st.s3, st.list[st.at].object, st.list[st.at].upload_id, aborted_cb, NULL);
+			st.call = s3_parts(st.s3, st.list[st.at].object, st.list[st.at].upload_id, parts_cb, NULL);
 			return;
 		}
 	next_target();
