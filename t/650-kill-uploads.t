@@ -97,10 +97,11 @@ class Hog:
 
 
 def kill_under_files(m, top, tag, kills, kill, every):
-    """Small files come all the time, and a big one; kill() at random moments."""
+    """Small files come all the time, and a big one; kill() at random moments after all was up."""
     drop(top, f"{tag}-big.mp4", (20 + 2 * kills) * MIB)
     n = 0
     for _ in range(kills):
+        wait_for("Redis is up", lambda: m.cli("jobs").returncode == 0, 60, 0.1)
         end = time.monotonic() + rnd.uniform(*every)
         while time.monotonic() < end:
             drop(top, f"{tag}{n}.mp4", rnd.randrange(1, 300_000))

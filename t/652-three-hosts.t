@@ -51,7 +51,7 @@ with Test(__doc__, limit=150) as t:
     s3.client.create_bucket(Bucket=BUCKET)
     redis = Redis(t)
     hosts = [t.server(start=False, **{"redis.url": f"redis://127.0.0.1:{redis.port}", "host.name": n, "jobs.workers": 2, "jobs.uploads": 2,
-        "jobs.lease": "2s", "jobs.retry_min": "100ms", "jobs.retry_max": "500ms", "storage.s3": {"endpoint": s3.endpoint, "region": REGION,
+        "jobs.lease": "2s", "jobs.scan": "1s", "jobs.retry_min": "100ms", "jobs.retry_max": "500ms", "storage.s3": {"endpoint": s3.endpoint, "region": REGION,
         "bucket": BUCKET, "access_key": KEY, "secret_key": SECRET, "part_size": "5MiB", "concurrency": 1, "bandwidth": "12MiB"}})
         for n in ("one", "two", "three")]
     for m in hosts:
@@ -92,4 +92,10 @@ with Test(__doc__, limit=150) as t:
             return hashlib.file_digest(f, "sha256").hexdigest() == s3.sha256(BUCKET, f"shared/{j}")
     t.none([j for j in jobs if not equal(j)], "each object has the bytes of its file")
     t.is_(sorted(s3.keys(BUCKET)), [f"shared/{j}" for j in jobs], "and there is no other")
+    one.start()
+    try:
+        wait_for("no upload is left", lambda: not s3.open_uploads(BUCKET), 30, 0.5)
+    except Timeout:
+        pass
+    t.is_(s3.open_uploads(BUCKET), [], "what the late one, and the killed one, had begun is taken off the server, once it is back")
     t.ok(two.alive() and two.cli("jobs").returncode == 0, "the woken host works on")

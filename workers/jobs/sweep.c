@@ -4,7 +4,7 @@
  * with (contract in sweep.h).
  *
  * What is ours is what has a checkpoint in data_dir/uploads, read on a thread. Given up: its job is
- * dead or cancelled; or its file is gone and no job is to come that would find that out. A parked
+ * dead, cancelled, or done by another host; or its file is gone and no job is to come that would find that out. A parked
  * job only waits for a person: its upload stays. Called by bucket.c.
  */
 #include "workers/jobs/sweep.h"
@@ -224,7 +224,10 @@ is_given_up(const struct own *o, const char *state)
 {
 	if (strcmp(state, "dead") == 0 || strcmp(state, "cancelled") == 0)
 		return true;
-	return o->gone && !o->linked && !follow_has(o->id) && (state[0] == '\0' || strcmp(state, "done") == 0);
+	if (o->linked || follow_has(o->id))
+		return false;
+	/* done, and still a checkpoint: by another host, which took the job over */
+	return strcmp(state, "done") == 0 || (o->gone && state[0] == '\0');
 }
 
 static void look(void);
