@@ -87,8 +87,8 @@ add_jobs(json_t *hosts, const json_t *queue)
 
 	json_array_foreach(queue, i, q)
 		if (host_by_id(hosts, str(q, "id")) == NULL)
-			json_array_append_new(hosts, json_pack("{s:s, s:s, s:s, s:s, s:[], s:n}", "id", str(q, "id"),
-			    "name", str(q, "name"), "url", "", "version", "", "streams", "age_ms"));
+			json_array_append_new(hosts, json_pack("{s:s, s:s, s:s, s:s, s:[], s:n}", "id",
+			    str(q, "id"), "name", str(q, "name"), "url", "", "version", "", "streams", "age_ms"));
 	json_array_foreach(hosts, i, h) {
 		q = host_by_id(queue, str(h, "id"));
 		json_object_set_new(h, "jobs", json_pack("{s:I, s:I}", "running", (json_int_t)num(q, "running"),
@@ -104,7 +104,8 @@ sorted(json_t *hosts)
 	size_t i, k;
 
 	json_array_foreach(hosts, i, h) {
-		for (k = 0; k < json_array_size(out) && strcmp(str(json_array_get(out, k), "name"), str(h, "name")) <= 0;)
+		k = 0;
+		while (k < json_array_size(out) && strcmp(str(json_array_get(out, k), "name"), str(h, "name")) <= 0)
 			k++;
 		json_array_insert(out, k, h);
 	}
@@ -155,8 +156,8 @@ print(const json_t *hosts, int dead)
 	}
 	cli_table_print(t, stdout, CLI_WIDTH);
 	if (dead > 0)
-		printf("\n%d host%s dead: its files wait for it (millrace files); start it again, with its data_dir\n", dead,
-		    dead == 1 ? " is" : "s are");
+		printf("\n%d host%s dead: its files wait for it (millrace files); start it again, with its "
+		    "data_dir\n", dead, dead == 1 ? " is" : "s are");
 }
 
 int

@@ -71,11 +71,11 @@ int
 conf_check_redis(const char *text, unsigned line, struct conf_errors *e)
 {
 	const char *slash = strncmp(text, "sentinel://", 11) == 0 ? strchr(text + 11, '/') : NULL;
-
 	bool tls = strncmp(text, "rediss://", 9) == 0;
 
 	if (strcmp(text, "embedded") == 0 || (strncmp(text, "redis://", 8) == 0 && text[8] != '\0') ||
-	    (REDIS_TLS && tls && text[9] != '\0') || strncmp(text, "unix:///", 8) == 0 || (slash != NULL && slash > text + 11 && slash[1] != '\0'))
+	    (REDIS_TLS && tls && text[9] != '\0') || strncmp(text, "unix:///", 8) == 0 ||
+	    (slash != NULL && slash > text + 11 && slash[1] != '\0'))
 		return 0;
 	if (tls && !REDIS_TLS)
 		conf_error(e, line, "redis.url: this build's hiredis has no TLS; run stunnel and point"
