@@ -95,7 +95,8 @@ known(const struct tree *before, const struct tree_file *f)
 	const struct tree_file *old = before == NULL || before->nfiles == 0 ? NULL :
 	    bsearch(f, before->files, before->nfiles, sizeof(*f), by_name);
 
-	return old != NULL && old->inode == f->inode && old->size == f->size && old->mtime_ns == f->mtime_ns ? old : NULL;
+	return old != NULL && old->inode == f->inode && old->size == f->size &&
+	    old->mtime_ns == f->mtime_ns ? old : NULL;
 }
 
 static void
