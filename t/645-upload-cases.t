@@ -108,13 +108,27 @@ with Test(__doc__, limit=240) as t:
     wait_for("nothing but the MP4 is left", lambda: mp4[:-3] + "flv" not in s3.keys(BUCKET) and not s3.open_uploads(BUCKET), 30, 0.3)
     t.is_(digest(body(s3, mp4)), digest(read(f"{m.data}/{mp4[5:]}")), "S3 is back: the MP4 arrives, nothing else is left")
 
+    # Killed when the server has the whole of it and nobody has noted that: a short one, a long one.
+    for name, file, held in (("bob", clips.clip(seconds=4), Fault("hold", "PUT", r"bob/.*\.flv$")),
+            ("carol", clips.bulky(8), Fault("hold", "POST", r"carol/.*\.flv\?uploadId"))):
+        proxy.faults, proxy.held = [held], 0
+        pub = t.ffmpeg(m.url(name), file)
+        wait_for("the server has it", lambda: proxy.held, 25)
+        wait_for("its MP4 is made", lambda: glob.glob(f"{m.data}/recordings/{name}/*.mp4") and not os.listdir(f"{m.data}/rec/{name}"), 20)
+        t.ok([k for k in s3.keys(BUCKET) if f"{name}/" in k and k.endswith(".flv")], "it is in the bucket")
+        for pid in m.pids("jobs"):
+            os.kill(pid, signal.SIGKILL)
+        wait_for("the MP4 alone is there", lambda: [k[-3:] for k in s3.keys(BUCKET) if f"{name}/" in k] == ["mp4"], 30, 0.3)
+        t.ok(True, "killed before it could be noted: it goes for its MP4 all the same")
+    wait_for("the ledger has MP4s alone", lambda: not [f for f in json.loads(m.cli("files", "--json").stdout)["files"] if f["kind"] == "raw"], 10)
+
     # Wrong credentials, then a bucket that is not there: said once, no storm.
     for what, wrong, words in (("credentials", {"secret_key": "wrong"}, r"SignatureDoesNotMatch.*check storage.s3.access_key"),
             ("bucket", {"bucket": "nosuchbucket"}, r"(NoSuchBucket|404).*")):
         m.configure({"storage.s3": dict(storage, **wrong)})
         m.cli("reload")
         before, asked = len(m.log()), len(proxy.seen)
-        pub = t.ffmpeg(m.url(what), clip)
+        pub = t.ffmpeg(m.url(what), clips.clip(seconds=4))
         wait_for("it is said", lambda: "recordings are not uploaded while they are written" in m.log()[before:], 15)
         pub.wait()
         line = re.search(r"recordings are not uploaded while[^\n]*", m.log()[before:])[0]
@@ -126,6 +140,6 @@ with Test(__doc__, limit=240) as t:
     m.cli("reload")
     for job in json.loads(m.cli("jobs", "--failed", "--json").stdout)["jobs"]:
         m.cli("jobs", "retry", job["id"])
-    wait_for("all is there", lambda: sum(k.endswith(".mp4") and "recordings" in k for k in s3.keys(BUCKET)) == 3 and not s3.open_uploads(BUCKET) and
+    wait_for("all is there", lambda: sum(k.endswith(".mp4") and "recordings" in k for k in s3.keys(BUCKET)) == 5 and not s3.open_uploads(BUCKET) and
         not [k for k in s3.keys(BUCKET) if k.endswith(".flv")], 30, 0.3)
     t.ok(True, "mended and retried: the MP4s arrive, and nothing is left open")

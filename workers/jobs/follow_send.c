@@ -3,6 +3,7 @@
  * put off when S3 is in trouble. Refused (keys, bucket) they are all put off, and one at a time
  * tries again: no storm. Called by follow.c.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -72,6 +73,7 @@ static void
 arrived(struct follow *f, const struct upload_result *r)
 {
 	const char *why, *data_dir = conf_str(bk.svc->conf, "data_dir");
+	char check[BUCKET_PATH];
 	json_t *mark = json_pack("{s:s, s:I, s:I, s:s, s:s, s:s}", "path", f->path, "size", (json_int_t)r->size,
 	    "mtime_ns", (json_int_t)r->mtime_ns, "bucket", s3_bucket(bucket_s3(&why)), "object", f->object, "etag",
 	    r->etag);
@@ -86,6 +88,9 @@ arrived(struct follow *f, const struct upload_result *r)
 	    "before", f->file, f->object, (long long)r->size, r->parts, r->resumed_parts);
 	replace_tell(f->id);
 	json_decref(mark);
+	bucket_file(check, f->id, "json");
+	if (unlink(check) == -1 && errno != ENOENT)
+		log_warn("cannot remove %s", check);
 	follow_over(f);
 }
 

@@ -287,15 +287,12 @@ ask(const char *mp4)
 	return true;
 }
 
-/* Nothing of it ever went up, or into another bucket. */
 static bool
-is_settled(const char *id)
+is_elsewhere(void)
 {
 	const char *why;
 
-	if (rp.mark != NULL)
-		return strcmp(upload_check_str(rp.mark, "bucket"), s3_bucket(bucket_s3(&why))) != 0;
-	return !is_there(id, "json") && !follow_has(id);
+	return rp.mark != NULL && strcmp(upload_check_str(rp.mark, "bucket"), s3_bucket(bucket_s3(&why))) != 0;
 }
 
 /* Goes on until something has to be waited for. */
@@ -313,9 +310,13 @@ next(void)
 			replace_tell(id_now());
 		if (rp.link == NULL)
 			continue;
-		if (is_settled(id_now())) {
+		if (is_elsewhere()) {
 			unlink_of(id_now(), "link");
 			continue;
+		}
+		if (rp.mark == NULL && !is_there(id_now(), "json") && !follow_has(id_now())) {
+			drop();		/* nothing of it ever went up */
+			return;
 		}
 		if (mp4[0] == '\0') {
 			replace();

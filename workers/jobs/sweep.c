@@ -4,8 +4,8 @@
  * with (contract in sweep.h).
  *
  * What is ours is what has a checkpoint in data_dir/uploads, read on a thread. Given up: its job is
- * dead, cancelled, or done by another host; or its file is gone and no job is to come that would find that out. A parked
- * job only waits for a person: its upload stays. Called by bucket.c.
+ * dead, cancelled, or done by another host; or its file is gone and no job is to come that would
+ * find that out. A parked job only waits for a person: its upload stays. Called by bucket.c.
  */
 #include "workers/jobs/sweep.h"
 
@@ -300,6 +300,12 @@ said_cb(int rc, json_t *reply, const char *error, void *ctx)
 		look();
 }
 
+static bool
+is_upload(const char *id)
+{
+	return strcmp(id, UPLOAD_IS_CHUNKS) != 0 && strcmp(id, UPLOAD_IS_WHOLE) != 0;
+}
+
 /* Also if there are none: the time from which on hosts are heard begins with the first. */
 static void
 say(void)
@@ -315,7 +321,7 @@ say(void)
 	for (; asked < owns->n && argc < 3 + 2 * SWEEP_ASK; asked++) {
 		const struct own *o = &owns->list[asked];
 
-		argv[argc++] = strcmp(o->upload_id, "chunks") == 0 ? "" : o->upload_id;
+		argv[argc++] = is_upload(o->upload_id) ? o->upload_id : "";
 		argv[argc++] = o->owner;
 	}
 	redis_run(bk.redis, &script_own, 2, argc, argv, said_cb, (void *)(uintptr_t)pass);

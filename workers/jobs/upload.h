@@ -50,7 +50,7 @@ struct upload_progress {
 typedef void (*upload_progress_cb)(const struct upload_progress *p, void *ctx);
 
 enum upload_end {
-	UPLOAD_DONE,	/* in the bucket and verified; the checkpoint is gone */
+	UPLOAD_DONE,	/* in the bucket and verified; the checkpoint is gone, but of one that grows */
 	UPLOAD_LATER,	/* S3 is in trouble or the file keeps changing: start again later, it resumes */
 	UPLOAD_PARK,	/* credentials, bucket, clock: somebody has to change something */
 	UPLOAD_FAILED,	/* never: no such file, too big, the server can't */

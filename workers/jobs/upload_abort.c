@@ -1,7 +1,8 @@
 /*
  * upload_abort.c - takes off the server what an upload left there, by its checkpoint, then goes
  * on with `after`: a multipart upload is aborted, chunks are deleted. A checkpoint without an
- * upload id means that a create may have worked: then whatever is open for this key is ours.
+ * upload id means that a create may have worked: then whatever is open for this key is ours. Of a
+ * file that grows the object goes, too: it may have been completed, and nobody lived to note it.
  * The checkpoint goes last, so that a kill in between leaves the next run the same work.
  */
 #include <stdlib.h>
@@ -105,8 +106,10 @@ upload_abort(struct upload *u, void (*after)(struct upload *))
 		return upload_step(u, find_go);
 	if (strcmp(id, UPLOAD_IS_CHUNKS) == 0)
 		add_chunks(u);
-	else
+	else if (strcmp(id, UPLOAD_IS_WHOLE) != 0)
 		add_stale(u, xstrdup(upload_check_str(u->check, "object")), xstrdup(id));
+	if (upload_check_int(u->check, "grows") > 0)
+		add_stale(u, xstrdup(upload_check_str(u->check, "object")), NULL);
 	next_stale(u);
 }
 

@@ -15,7 +15,6 @@
 #include "upload_plan.h"
 
 #define UPLOAD_TOKEN 96
-#define UPLOAD_IS_CHUNKS "chunks"	/* as upload_id */
 
 /* One request that is tried until it works or its attempts are over. */
 struct upload_try {

@@ -57,7 +57,8 @@ verified(struct upload *u, const struct s3_result *r)
 	str_copy(u->etag, r->etag, sizeof u->etag);
 	if (upload_changed(u))
 		return upload_restart(u, "the file changes");
-	upload_forget(u);
+	if (!u->p.grows)		/* else its owner notes that it is there, and then forgets */
+		upload_forget(u);
 	u->safe_bytes = u->file.size;
 	upload_report(u, 0);
 	upload_end(u, UPLOAD_DONE, "");
@@ -213,14 +214,16 @@ new_check(const struct upload *u, const char *upload_id)
 static void
 fresh(struct upload *u)
 {
-	bool chunks = u->p.layout == UPLOAD_CHUNKS;
+	bool chunks = u->p.layout == UPLOAD_CHUNKS, whole = u->counted && u->plan.parts == 1 && !chunks;
 
-	if (u->counted && u->plan.parts == 1 && !chunks)
+	if (whole && !u->p.grows)
 		return upload_step(u, whole_go);
 	json_decref(u->check);
-	u->check = new_check(u, chunks ? UPLOAD_IS_CHUNKS : "");
+	u->check = new_check(u, whole ? UPLOAD_IS_WHOLE : chunks ? UPLOAD_IS_CHUNKS : "");
 	if (upload_save(u) == -1)
 		return;
+	if (whole)
+		return upload_step(u, whole_go);
 	if (chunks)
 		upload_pump(u);
 	else
@@ -289,6 +292,8 @@ go_on(struct upload *u)
 		return upload_abort(u, fresh);
 	if (u->p.layout == UPLOAD_CHUNKS)
 		take_over_chunks(u);
+	else if (strcmp(upload_check_str(u->check, "upload_id"), UPLOAD_IS_WHOLE) == 0)
+		fresh(u);
 	else
 		upload_step(u, list_go);
 }
@@ -304,7 +309,7 @@ look_cb(const struct s3_result *r, void *ctx)
 	if (r->verdict == S3_OK && is_ours(u, r)) {
 		str_copy(u->etag, r->etag, sizeof u->etag);
 		u->resumed = u->plan.parts;
-		if (u->p.layout == UPLOAD_CHUNKS)
+		if (u->p.layout == UPLOAD_CHUNKS || u->p.grows)
 			upload_verify(u);
 		else
 			upload_abort(u, upload_verify);
