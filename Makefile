@@ -142,7 +142,7 @@ deb:
 	scripts/deb
 bench:
 	scripts/deps bench
-	$(MAKE) all
+	$(MAKE) all bench-build
 	scripts/bench
 
 # hls.js for browsers without HLS of their own: its npm package, unpacked. Nothing else needs npm.
