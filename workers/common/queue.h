@@ -5,6 +5,8 @@
  *
  * A job runs at least once and is over once: who takes it gets its epoch, and what is said of
  * it later (progress, end) counts only with the newest epoch (EPERM: it was taken over).
+ * What is asked of jobs in one turn of the loop goes out together when it is over, in one call of
+ * a script for each verb: adds, then renewals, then ends, then takes.
  * Used by jobs (takes and adds) and watch (adds).
  */
 #ifndef MILLRACE_QUEUE_H
