@@ -114,6 +114,32 @@ with Test(__doc__, limit=200 + 60 * ROUNDS) as t:
         except Timeout:
             t.diag(f"missing {set(files) | set(recordings(m)) ^ set(s3.keys(BUCKET))}, raw {glob.glob(m.data + '/rec/*/*')}\n{m.cli('jobs').stdout}")
         t.ok(arrived(), f"{title}: over: {time.monotonic() - t0:.1f} s later all files and recordings are in the bucket")
+    # The very moment at which an upload ends.
+    proxy.faults = [Fault("slow", "PUT", "last", times=1, rate=200_000)]
+    path = f"{top}/last.mp4"
+    with open(path, "wb") as f:
+        f.write(os.urandom(300_000))
+    files["in/last.mp4"] = path
+    wait_for("it goes up", lambda: "slow" in proxy.hit, 15)
+    redis.stop()
+    m.wait_log(r"last.mp4 is verified in the bucket", 15)
+    back = m.log().count("what is known is compared")
+    for pid in m.pids("jobs"):      # the watch worker is to be the first that finds Redis there
+        os.kill(pid, signal.SIGSTOP)
+    redis.start()
+    wait_for("the watch worker is back", lambda: m.log().count("what is known is compared") > back, 10)
+    time.sleep(0.3)     # for its questions
+    for pid in m.pids("jobs"):
+        os.kill(pid, signal.SIGCONT)
+    def state():
+        r = m.cli("files", "--json")
+        return next((f["state"] for f in json.loads(r.stdout)["files"] if f["path"] == path), "") if r.returncode == 0 else ""
+    wait_for("the ledger knows", lambda: state() == "verified", 20, 0.3)
+    skipped = m.log().count("already processed and hash unchanged")
+    os.rename(path, f"{top}/renamed.mp4")
+    wait_for("it is skipped", lambda: m.log().count("already processed and hash unchanged") > skipped, 10)
+    os.rename(f"{top}/renamed.mp4", path)
+    t.ok(True, "gone when an upload ends: the ledger learns of it, and what is renamed then is skipped")
     everything = dict(files, **recordings(m))
     t.none([k for k, p in everything.items() if digest(p) != s3.sha256(BUCKET, k)], f"{len(everything)} objects have the bytes of their files")
     wait_for("no job is left", lambda: "no job" in m.cli("jobs").stdout, 10, 0.3)

@@ -2,8 +2,8 @@
  * upload_kind.c - a file goes to S3 (job kind "upload" {path, object, kind, stream, layout, sha256}).
  *
  * The engine is upload.c; here it gets its configuration, the ledger learns how far it is, and
- * the end is made durable: data_dir/uploads/FILEID.done before the job is over. One connection
- * per process, made at the first upload.
+ * the end is made durable: data_dir/uploads/FILEID.done and the ledger's entry before the job is
+ * over. One connection per process, made at the first upload.
  */
 #include "workers/jobs/upload_kind.h"
 
@@ -24,6 +24,7 @@
 #include "workers/jobs/upload_conn.h"
 #include "workers/jobs/upload_copy.h"
 #include "workers/jobs/upload_mark.h"
+#include "workers/jobs/upload_tell.h"
 
 #define PATH_BYTES 600
 #define LEDGER_MS 1000		/* progress goes to the ledger at most so often */
@@ -32,6 +33,8 @@ struct sending {
 	struct job *job;
 	struct upload *upload;
 	struct upload_copy *copy;	/* being asked for */
+	struct upload_tell *tell;	/* it is there, Redis is being told */
+	json_t *mark;			/* then: the job's result */
 	char id[LEDGER_ID], path[1024], object[S3_OBJECT_MAX + 1], sha256[S3_SHA256_HEX];
 	int64_t told_ms;
 	int lock;			/* of the file's id: two jobs of one path take turns */
@@ -68,6 +71,7 @@ sending_free(struct sending *u)
 		u->job->state = NULL;
 	if (u->lock != -1)
 		close(u->lock);
+	json_decref(u->mark);
 	free(u);
 }
 
@@ -108,6 +112,23 @@ progress_cb(const struct upload_progress *p, void *ctx)
 		put(u, json_pack("{s:s, s:i}", "state", "uploading", "progress", permille));
 }
 
+/* Else the ledger would not know: the next run finds the object there, and tells again. */
+static void
+told_cb(int rc, void *ctx)
+{
+	struct sending *u = ctx;
+	struct job *job = u->job;
+	json_t *mark = json_incref(u->mark);
+
+	sending_free(u);
+	if (rc == 0) {
+		job_done(job, mark);
+		return;
+	}
+	json_decref(mark);
+	job_later(job, "it is in the bucket, but Redis could not be told so");
+}
+
 static void
 done(struct sending *u, const struct upload_result *r)
 {
@@ -128,14 +149,12 @@ done(struct sending *u, const struct upload_result *r)
 	json_object_set_new(fields, "state", json_string("verified"));
 	json_object_set_new(fields, "progress", json_integer(1000));
 	json_object_set_new(fields, "error", json_null());
-	put(u, fields);
-	if (u->sha256[0] != '\0')
-		ledger_hash_put(job->ledger, u->sha256, u->id, NULL, NULL);
 	log_info("%s is verified in the bucket: %s/%s, %lld bytes in %d parts, %d of them from before", u->path, bucket,
 	    u->object, (long long)r->size, r->parts, r->resumed_parts);
-	sending_free(u);
 	job_upload_waits(job, "");
-	job_done(job, mark);
+	u->mark = mark;
+	upload_tell(&u->tell, job->ledger, u->id, fields, u->sha256, told_cb, u);
+	json_decref(fields);
 }
 
 /* The file itself is why it came to no end, not S3. */
@@ -328,6 +347,7 @@ upload_job_stop(struct job *job, enum job_stop why)
 	struct sending *u = job->state;
 
 	upload_copy_forget(&u->copy);
+	upload_tell_forget(&u->tell);
 	if (why == JOB_STOP_CANCELLED) {
 		upload_copy_drop(job->redis, prefix_of(u), u->id);
 		put(u, json_pack("{s:s, s:s}", "state", "local", "error", "the upload was cancelled"));
