@@ -30,6 +30,12 @@ class Host:
     def skip_all(self, why):
         raise SystemExit(f"bench: {why}: run scripts/deps bench")
 
+    def stop(self):
+        for p in self.procs:
+            if p.poll() is None:
+                p.kill()
+            p.wait()
+
 
 class Client:
     """One uploader; argv() and env() say how it is called."""
@@ -144,8 +150,8 @@ def bench_upload(build, top, mib, runs):
         print(f"bench: {free} MiB are free in {top}: {mib} MiB do not fit", file=sys.stderr)
         mib = max((free - 1024) // 3, 64)
     host = Host(top)
-    swift = s3.Swift(host)
     try:
+        swift = s3.Swift(host)
         swift.client.create_bucket(Bucket=BUCKET)
         path, again, part = f"{top}/upload", min(mib, 512), f"{top}/again"
         sha = random_file(path, mib)
@@ -167,5 +173,5 @@ def bench_upload(build, top, mib, runs):
             print(f"| {client.label} | {mib * MIB / 1e6 / took:.0f} | {cpu / mib * 1024:.2f} | {peak:.0f} | {more / 1e6:.1f} | {left} |",
                 flush=True)
     finally:
-        swift.stop()
+        host.stop()
     print()
