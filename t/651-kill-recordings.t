@@ -136,4 +136,17 @@ with Test(__doc__, limit=120 + 60 * ROUNDS) as t:
         worst = max(worst, lost)
         if lost > LOST_MS:
             t.ok(False, f"{name} ({kind}): {lost} ms missing", f"received {got[0]}..{got[-1]}, missing {missing}")
+    # Redis forgets everything: the ledger is made anew of what lies here, also without a bucket.
+    for pid in m.pids("redis"):
+        os.kill(pid, signal.SIGSTOP)
+    shutil.rmtree(f"{data}/redis", ignore_errors=True)
+    os.mkdir(f"{data}/redis", 0o750)
+    for pid in m.pids("redis"):
+        os.kill(pid, signal.SIGKILL)
+    def ledger():
+        r = m.cli("files", "--json")
+        return sorted(f["path"] for f in json.loads(r.stdout)["files"] if f["state"] == "local") if r.returncode == 0 else []
+    lie = sorted(glob.glob(f"{data}/recordings/*/*.mp4"))
+    wait_for("the ledger has them", lambda: ledger() == lie, 60, 0.5)
+    t.ok(True, f"Redis lost: the ledger knows the {len(lie)} recordings again")
     t.ok(worst <= LOST_MS, f"{len(streams)} kills: {worst} ms missing at worst of {sum(len(got) for _, _, got in streams)} frames received, {files} MP4s, all playable")

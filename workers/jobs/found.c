@@ -99,6 +99,13 @@ next_file(struct tree_file *f)
 			tell(f);
 		return;
 	}
+	if (!fo.uploads) {		/* it stays here, and the ledger is to know it */
+		if (!fo.again)
+			return;
+		fo.under_way++;
+		upload_none(fo.svc, fo.ledger, f->file, f->id, f->size, f->mtime_ns, told_cb, NULL);
+		return;
+	}
 	if (!fo.again && f->asked_ms != 0 && now_ms() - f->asked_ms < ASK_AGAIN_MS)
 		return;
 	fo.under_way++;
@@ -117,7 +124,7 @@ go_on(void)
 				continue;
 			fo.under_way++;
 			finalise_add(fo.svc, fo.queue, r->file, raw_cb, NULL);
-		} else if (fo.uploads && fo.file < fo.tree->nfiles)
+		} else if (fo.file < fo.tree->nfiles)
 			next_file(&fo.tree->files[fo.file++]);
 		else
 			break;

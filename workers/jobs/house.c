@@ -117,7 +117,7 @@ look(void)
 	k->again = redis_is_new;
 	redis_is_new = false;
 	k->tree = tree_new(jw.svc);
-	k->tree->recordings = k->keep != NULL || upload_wanted(jw.svc);
+	k->tree->recordings = k->keep != NULL || k->again || upload_wanted(jw.svc);
 	k->tree->texts = k->again;
 	k->tree->orphans = !marks_are_told;
 	k->tree->before = tree;

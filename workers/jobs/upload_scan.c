@@ -32,6 +32,21 @@ stream_of(const char *file, char *out, size_t size)
 }
 
 void
+upload_none(struct svc *svc, struct ledger *l, const char *file, const char *id, int64_t size, int64_t mtime_ns,
+    ledger_cb cb, void *ctx)
+{
+	char path[PATH_BYTES], stream[BOARD_NAME];
+	json_t *o;
+
+	snprintf(path, sizeof(path), "%s/%s", conf_str(svc->conf, "data_dir"), file);
+	stream_of(file, stream, sizeof(stream));
+	o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "path", path, "kind", "recording", "stream", stream, "state",
+	    "local", "size", (json_int_t)size, "mtime_ns", (json_int_t)mtime_ns);
+	ledger_put_found(l, id, o, cb, ctx);
+	json_decref(o);
+}
+
+void
 upload_add(struct svc *svc, struct queue *q, struct ledger *l, const char *file, const char *id, int64_t size,
     int64_t mtime_ns, queue_added_cb cb, void *ctx)
 {
