@@ -108,6 +108,7 @@ queue_hosts(struct queue *q, const char *kinds, queue_list_cb cb, void *ctx)
 	*l = (struct list){ cb, ctx };
 	while (argc < 2 + KINDS_MAX && (kind = strsep(&rest, " ")) != NULL)
 		argv[argc++] = kind;
+	queue_batch_send(q);
 	redis_run(q->r, &queue_script_hosts, 1, argc, argv, hosts_cb, l);
 	free(copy);
 }

@@ -16,6 +16,7 @@
 #include <hiredis/hiredis_ssl.h>
 #include <openssl/ssl.h>
 #endif
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "log.h"
@@ -160,28 +161,6 @@ redis_wire_send(struct redis *r, int argc, const char *const *argv, redis_cb cb,
 	return 0;
 }
 
-static void
-connect_cb(const redisAsyncContext *ac, int status)
-{
-	struct redis *r = ac->data;
-
-	if (status == REDIS_OK || ac != r->ac)
-		return;
-	r->ac = NULL;		/* hiredis frees it behind us */
-	redis_lost(r, ac->errstr);
-}
-
-static void
-disconnect_cb(const redisAsyncContext *ac, int status)
-{
-	struct redis *r = ac->data;
-
-	if (ac != r->ac)
-		return;
-	r->ac = NULL;
-	redis_lost(r, ac->errstr && ac->errstr[0] ? ac->errstr : "the connection was closed");
-}
-
 #ifdef MILLRACE_REDIS_TLS
 /* The system's certificates, or $SSL_CERT_FILE; the name in the URL must be in the server's. */
 static SSL *
@@ -208,10 +187,22 @@ tls_new(const char *host)
 static void
 start_tls(struct redis *r)
 {
-	SSL *ssl = tls_new(r->url.at.host);
-
-	if (redisInitiateSSL(&r->ac->c, ssl) != REDIS_OK)
+	r->tls = tls_new(r->url.at.host);
+	if (redisInitiateSSL(&r->ac->c, r->tls) != REDIS_OK)	/* which has it from now on */
 		redis_lost(r, r->ac->c.errstr);
+}
+
+/* hiredis says "Success" to a certificate that is refused. */
+static const char *
+tls_refuses(const struct redis *r)
+{
+	long rc = r->tls ? SSL_get_verify_result(r->tls) : X509_V_OK;
+	static char text[160];
+
+	if (rc == X509_V_OK)
+		return NULL;
+	snprintf(text, sizeof text, "its certificate is refused: %s", X509_verify_cert_error_string(rc));
+	return text;
 }
 #else
 static void
@@ -219,7 +210,45 @@ start_tls(struct redis *r)
 {
 	redis_lost(r, "this build has no TLS: let stunnel speak it and name its local port");
 }
+
+static const char *
+tls_refuses(const struct redis *r)
+{
+	return NULL;
+}
 #endif
+
+static const char *
+why_lost(const struct redis *r, const redisAsyncContext *ac)
+{
+	const char *refused = tls_refuses(r);
+
+	if (refused)
+		return refused;
+	return ac->errstr && ac->errstr[0] ? ac->errstr : "the connection was closed";
+}
+
+static void
+connect_cb(const redisAsyncContext *ac, int status)
+{
+	struct redis *r = ac->data;
+
+	if (status == REDIS_OK || ac != r->ac)
+		return;
+	r->ac = NULL;		/* hiredis frees it behind us */
+	redis_lost(r, why_lost(r, ac));
+}
+
+static void
+disconnect_cb(const redisAsyncContext *ac, int status)
+{
+	struct redis *r = ac->data;
+
+	if (ac != r->ac)
+		return;
+	r->ac = NULL;
+	redis_lost(r, why_lost(r, ac));
+}
 
 int
 redis_wire_open(struct redis *r, const char *address)
@@ -234,6 +263,7 @@ redis_wire_open(struct redis *r, const char *address)
 		return -1;
 	}
 	r->ac = ac;
+	r->tls = NULL;
 	attach(r);
 	redisAsyncSetConnectCallback(ac, connect_cb);
 	redisAsyncSetDisconnectCallback(ac, disconnect_cb);

@@ -15,6 +15,7 @@ struct redis {
 	enum link_state state;
 	unsigned failures, commands;
 	struct redisAsyncContext *ac;	/* NULL: no connection, not even a begun one */
+	void *tls;			/* of ac, which owns it; NULL: none */
 	struct event *rd, *wr, *timer;
 	struct resolve *resolve;
 	struct sentinel *sentinel;	/* NULL: the URL says where it is */
