@@ -38,7 +38,14 @@ ifndef V
 Q = @
 endif
 PKGS = libevent_core jansson nettle yaml-0.1 hiredis libseccomp libcurl expat
-ALL_CFLAGS = $(WARN) $(CFLAGS) $(HARDEN) -D_GNU_SOURCE -Ilib -I. -MMD -MP $(shell pkg-config --cflags $(PKGS))
+# hiredis has TLS (rediss://) from Debian 13 on.
+ifneq ($(shell pkg-config --exists hiredis_ssl openssl && echo yes),)
+HIREDIS = -lhiredis -lhiredis_ssl -lssl -lcrypto
+TLS = -DMILLRACE_REDIS_TLS
+else
+HIREDIS = -lhiredis
+endif
+ALL_CFLAGS = $(TLS) $(WARN) $(CFLAGS) $(HARDEN) -D_GNU_SOURCE -Ilib -I. -MMD -MP $(shell pkg-config --cflags $(PKGS))
 LIBS = -levent_core -ljansson -lnettle -lm
 
 # Every folder is an archive without its main files; a program is its main plus what it pulls in.
@@ -71,13 +78,13 @@ $(B)/libexec/millrace-http: $(call obj,workers/http/main.c) $(call archive_lib,w
 $(B)/libexec/millrace-http: LIBS += -lhttp_parser
 $(B)/libexec/millrace-registry: $(call obj,workers/registry/main.c) $(call archive_lib,workers/registry) \
 	$(call archive_lib,workers/common) $(LIB)
-$(B)/libexec/millrace-registry: LIBS += -lhiredis
+$(B)/libexec/millrace-registry: LIBS += $(HIREDIS)
 $(B)/libexec/millrace-jobs: $(call obj,workers/jobs/main.c) $(call archive_lib,workers/jobs) \
 	$(call archive_lib,workers/common) $(LIB)
-$(B)/libexec/millrace-jobs: LIBS += -lhiredis -lcurl -lexpat
+$(B)/libexec/millrace-jobs: LIBS += $(HIREDIS) -lcurl -lexpat
 $(B)/libexec/millrace-watch: $(call obj,workers/watch/main.c) $(call archive_lib,workers/watch) \
 	$(call archive_lib,workers/common) $(LIB)
-$(B)/libexec/millrace-watch: LIBS += -lhiredis
+$(B)/libexec/millrace-watch: LIBS += $(HIREDIS)
 
 $(PROGRAMS):
 	@mkdir -p $(@D); echo "  LD $@"
@@ -98,13 +105,13 @@ $(foreach d,$(ARCHIVES),$(eval $(call archive_rule,$(d))))
 UNIT_LIBS = $(foreach d,supervisor ingest workers/http workers/registry workers/jobs workers/watch workers/common lib,$(call archive_lib,$(d)))
 $(B)/t/%: t/unit/%.c $(UNIT_LIBS)
 	@mkdir -p $(@D); echo "  LD $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml -lhiredis -lhttp_parser -lcurl -lexpat -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml $(HIREDIS) -lhttp_parser -lcurl -lexpat -lcmocka
 
 # Load generators of `make bench` and the tests; s3put is the upload engine by itself.
 $(B)/t/bench/s3put: $(call archive_lib,workers/jobs)
 $(B)/t/bench/s3put: LIBS := $(call archive_lib,workers/jobs) $(LIB) $(LIBS) -lcurl -lexpat
 $(B)/t/bench/queue: $(call archive_lib,workers/common)
-$(B)/t/bench/queue: LIBS := $(call archive_lib,workers/common) $(LIB) $(LIBS) -lhiredis
+$(B)/t/bench/queue: LIBS := $(call archive_lib,workers/common) $(LIB) $(LIBS) $(HIREDIS)
 $(B)/t/bench/%: t/bench/%.c $(LIB)
 	@mkdir -p $(@D); echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(LIB) $(LIBS)
@@ -116,7 +123,7 @@ bench-build: $(BENCH)
 FUZZERS = $(patsubst t/fuzz/%.c,$(B)/fuzz/%,$(wildcard t/fuzz/*.c))
 $(B)/fuzz/%: t/fuzz/%.c $(UNIT_LIBS)
 	@mkdir -p $(@D); echo "  LD $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -fsanitize=fuzzer -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml -lhiredis -lhttp_parser -lcurl -lexpat
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -fsanitize=fuzzer -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml $(HIREDIS) -lhttp_parser -lcurl -lexpat
 fuzz-build: $(FUZZERS)
 fuzz:
 	scripts/fuzz
@@ -135,7 +142,7 @@ deb:
 	scripts/deb
 bench:
 	scripts/deps bench
-	$(MAKE) all
+	$(MAKE) all bench-build
 	scripts/bench
 
 # hls.js for browsers without HLS of their own: its npm package, unpacked. Nothing else needs npm.
@@ -165,6 +172,7 @@ install: all
 	$(I) 644 etc/millrace.yaml $(D)$(PREFIX)/share/doc/millrace/millrace.yaml
 	$(I) 644 README.md $(D)$(PREFIX)/share/doc/millrace/README.md
 	$(I) 644 etc/prometheus-rules.yml $(D)$(PREFIX)/share/doc/millrace/prometheus-rules.yml
+	$(I) 644 etc/grafana-dashboard.json $(D)$(PREFIX)/share/doc/millrace/grafana-dashboard.json
 	$(I) 644 LICENSE $(D)$(PREFIX)/share/doc/millrace/copyright
 	[ -e $(D)$(SYSCONFDIR)/millrace/millrace.yaml ] || \
 		$(I) 640 etc/millrace.yaml $(D)$(SYSCONFDIR)/millrace/millrace.yaml

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "be.h"
 #include "msg.h"
 
 enum marker {
@@ -40,24 +41,20 @@ static uint32_t
 number_be(struct reader *r, size_t n)
 {
 	const uint8_t *p = take(r, n);
-	uint32_t v = 0;
 
-	for (size_t i = 0; p != NULL && i < n; i++)
-		v = v << 8 | p[i];
-	return v;
+	return p != NULL ? be_get(p, (unsigned)n) : 0;
 }
 
 static json_t *
 number(struct reader *r)
 {
 	const uint8_t *p = take(r, 8);
-	uint64_t bits = 0;
+	uint64_t bits;
 	double d;
 
 	if (p == NULL)
 		return NULL;
-	for (int i = 0; i < 8; i++)
-		bits = bits << 8 | p[i];
+	bits = be_get64(p, 8);
 	memcpy(&d, &bits, sizeof(d));
 	return isfinite(d) ? json_real(d) : json_null();
 }
@@ -220,8 +217,7 @@ amf0_number(struct evbuffer *out, double d)
 	uint8_t b[8];
 
 	memcpy(&bits, &d, sizeof(bits));
-	for (int i = 0; i < 8; i++)
-		b[i] = (uint8_t)(bits >> (56 - 8 * i));
+	be_put(b, 8, bits);
 	put(out, AMF_NUMBER, b, 8);
 }
 

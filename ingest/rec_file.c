@@ -153,6 +153,6 @@ rec_file_close(struct rec_file *f, struct rec_sync *s)
 	if (f->fd < 0)
 		return;
 	flock(f->fd, LOCK_UN);
-	rec_sync_give(s, f->fd, true);
+	rec_sync_give(s, f->fd, true, 0);
 	f->fd = -1;
 }

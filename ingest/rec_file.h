@@ -23,8 +23,13 @@ struct rec_file {
 /* The thread that syncs. NULL + errno. */
 struct rec_sync *rec_sync_new(void);
 void rec_sync_free(struct rec_sync **s);	/* waits for what it was given */
-/* fd: fdatasync(2) soon; close: and closes it then. Never blocks: what finds no place is left out. */
-void rec_sync_give(struct rec_sync *s, int fd, bool close);
+/*
+ * fd: fdatasync(2) soon; close: and closes it then. Never blocks: what finds no place is left out.
+ * upto_ms: what came before that is in it, or in what was given before.
+ */
+void rec_sync_give(struct rec_sync *s, int fd, bool close, int64_t upto_ms);
+/* The upto_ms of the last one that is on the disk, 0: none is. */
+int64_t rec_sync_done_ms(const struct rec_sync *s);
 
 /*
  * Makes dir/START.flv, locked, with headers; first is its first tag. -1 + errno. wall_ms is

@@ -12,22 +12,24 @@
 #include "rec_file.h"
 #include "util.h"
 
-struct order { int fd; bool close; };
+struct order { int64_t upto_ms; int fd; bool close; };
 
 struct rec_sync {
 	pthread_t thread;
 	int in, out;		/* ends of the pipe */
+	int64_t done_ms;	/* the thread's */
 };
 
 static void *
 run(void *ctx)
 {
-	const struct rec_sync *s = ctx;
+	struct rec_sync *s = ctx;
 	struct order o;
 
 	/* a pipe gives whole orders: they are written at once and small */
 	while (read(s->out, &o, sizeof(o)) == (ssize_t)sizeof(o)) {
-		fdatasync(o.fd);
+		if (fdatasync(o.fd) == 0 && o.upto_ms > 0)
+			__atomic_store_n(&s->done_ms, o.upto_ms, __ATOMIC_RELAXED);
 		if (o.close)
 			close(o.fd);
 	}
@@ -56,13 +58,19 @@ rec_sync_new(void)
 }
 
 void
-rec_sync_give(struct rec_sync *s, int fd, bool close_it)
+rec_sync_give(struct rec_sync *s, int fd, bool close_it, int64_t upto_ms)
 {
-	struct order o = { fd, close_it };
+	struct order o = { upto_ms, fd, close_it };
 
 	/* full: the disk is far behind, and fsync'd all the same when it catches up */
 	if (write(s->in, &o, sizeof(o)) < 0 && close_it)
 		close(fd);
+}
+
+int64_t
+rec_sync_done_ms(const struct rec_sync *s)
+{
+	return __atomic_load_n(&s->done_ms, __ATOMIC_RELAXED);
 }
 
 void

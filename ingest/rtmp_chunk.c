@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "be.h"
 #include "util.h"
 
 #define FIRST_BYTES (64 * 1024)	/* of a message's buffer: most need no second allocation */
@@ -138,16 +139,6 @@ rtmp_chunk_abort(struct rtmp_chunk *r, uint32_t csid)
 		forget(r, cs);
 }
 
-static uint32_t
-be(const uint8_t *p, unsigned n)
-{
-	uint32_t v = 0;
-
-	while (n-- > 0)
-		v = v << 8 | *p++;
-	return v;
-}
-
 /*
  * Type 3 repeats the extended timestamp with most clients and not with some: the four
  * bytes count as one only if they are the value that was sent before. The first byte that
@@ -173,7 +164,7 @@ head_extended(struct rtmp_chunk *r, const uint8_t *p, size_t n, struct head *h)
 			return 1;
 		if (n < h->size + 4)
 			return 0;
-		h->extended = be(p + h->size, 4);
+		h->extended = be_get(p + h->size, 4);
 		h->has_extended = true;
 		h->size += 4;
 		return 1;
@@ -208,9 +199,9 @@ head_parse(struct rtmp_chunk *r, const uint8_t *p, size_t n, struct head *h)
 	p += basic;
 	h->size = basic + fields[h->fmt];
 	if (h->fmt < 3)
-		h->time = be(p, 3);
+		h->time = be_get(p, 3);
 	if (h->fmt < 2) {
-		h->len = be(p + 3, 3);
+		h->len = be_get(p + 3, 3);
 		h->type = p[6];
 	}
 	if (h->fmt == 0)

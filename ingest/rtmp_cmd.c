@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "amf0.h"
+#include "be.h"
 #include "rtmp_chunk.h"
 #include "util.h"
 
@@ -15,21 +16,12 @@
 #define CSID_COMMAND 3
 #define CSID_STREAM 5
 
-static void
-be32(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 24);
-	p[1] = (uint8_t)(v >> 16);
-	p[2] = (uint8_t)(v >> 8);
-	p[3] = (uint8_t)v;
-}
-
 void
 rtmp_cmd_control(struct rtmp_out *o, enum rtmp_type type, uint32_t value)
 {
 	uint8_t b[4];
 
-	be32(b, value);
+	be_put(b, 4, value);
 	rtmp_chunk_write(o->buf, o->chunk_size, CSID_CONTROL, (uint8_t)type, 0, 0, b, 4);
 	if (type == RTMP_SET_CHUNK_SIZE)
 		o->chunk_size = value;
@@ -40,7 +32,7 @@ rtmp_cmd_peer_bandwidth(struct rtmp_out *o, uint32_t value)
 {
 	uint8_t b[5];
 
-	be32(b, value);
+	be_put(b, 4, value);
 	b[4] = 2;
 	rtmp_chunk_write(o->buf, o->chunk_size, CSID_CONTROL, RTMP_PEER_BANDWIDTH, 0, 0, b, 5);
 }
@@ -48,9 +40,10 @@ rtmp_cmd_peer_bandwidth(struct rtmp_out *o, uint32_t value)
 void
 rtmp_cmd_user_control(struct rtmp_out *o, unsigned event, uint32_t value)
 {
-	uint8_t b[6] = { (uint8_t)(event >> 8), (uint8_t)event };
+	uint8_t b[6];
 
-	be32(b + 2, value);
+	be_put(b, 2, event);
+	be_put(b + 2, 4, value);
 	rtmp_chunk_write(o->buf, o->chunk_size, CSID_CONTROL, RTMP_USER_CONTROL, 0, 0, b, 6);
 }
 

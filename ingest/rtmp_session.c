@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "amf0.h"
+#include "be.h"
 #include "conf.h"
 #include "rtmp_call.h"
 #include "rtmp_handshake.h"
@@ -155,8 +156,8 @@ on_aggregate(struct rtmp_session *s, const struct rtmp_message *m)
 	uint32_t ts, first = 0;
 
 	while (left >= AGGREGATE_HEAD) {
-		size = (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
-		ts = (uint32_t)p[7] << 24 | (uint32_t)p[4] << 16 | (uint32_t)p[5] << 8 | p[6];
+		size = be_get(p + 1, 3);
+		ts = (uint32_t)p[7] << 24 | be_get(p + 4, 3);
 		if (size + AGGREGATE_TAIL > left - AGGREGATE_HEAD)
 			return rtmp_session_fail(s, "chunk stream %u: a tag of %zu bytes in an aggregate message "
 			    "that has %zu left", m->csid, size, left - AGGREGATE_HEAD);
@@ -174,12 +175,6 @@ on_aggregate(struct rtmp_session *s, const struct rtmp_message *m)
 	return 0;
 }
 
-static uint32_t
-be32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 static int
 on_control(struct rtmp_session *s, const struct rtmp_message *m)
 {
@@ -187,13 +182,13 @@ on_control(struct rtmp_session *s, const struct rtmp_message *m)
 
 	if (m->type == RTMP_USER_CONTROL) {
 		if (m->len >= 6 && m->body[0] == 0 && m->body[1] == 6)	/* PingRequest */
-			rtmp_cmd_user_control(&s->out, 7, be32(m->body + 2));
+			rtmp_cmd_user_control(&s->out, 7, be_get(m->body + 2, 4));
 		return 0;
 	}
 	if (m->len < 4)
 		return rtmp_session_fail(s, "chunk stream %u: a control message (type %u) of %zu bytes",
 		    m->csid, m->type, m->len);
-	v = be32(m->body);
+	v = be_get(m->body, 4);
 	if (m->type == RTMP_SET_CHUNK_SIZE) {
 		if ((v & 0x7fffffff) == 0)
 			return rtmp_session_fail(s, "chunk stream %u: SetChunkSize %u", m->csid, v);

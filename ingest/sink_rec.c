@@ -32,6 +32,7 @@ struct rec {
 	struct tag *next;		/* first tag not written; NULL: all are, or wait for a key frame */
 	bool paused, room, torn;		/* torn: what was lost ends at the next key frame */
 	int64_t synced_ms, checked_ms;
+	int64_t since_ms, came_ms;	/* recorded since (the last pause); the last tag came */
 	struct sink_rec_stats stats;
 };
 
@@ -188,12 +189,13 @@ record(struct rec *r, int64_t now, bool last)
 	}
 	if (r->paused && r->file.fd >= 0) {
 		r->paused = false;
+		r->since_ms = now;
 		r->sink.env.warn(r->sink.env.warn_ctx, "");
 		log_info("there is space again: the recording goes on");
 	}
 	if (r->file.fd >= 0 && now - r->synced_ms >= conf_int(conf_of(r), "streams.record.sync")) {
 		r->synced_ms = now;
-		rec_sync_give(r->sync, r->file.fd, false);
+		rec_sync_give(r->sync, r->file.fd, false, now);
 	}
 }
 
@@ -202,6 +204,9 @@ rec_tag(struct sink *s, struct tag *t)
 {
 	struct rec *r = rec_of(s);
 
+	r->came_ms = now_ms();
+	if (r->since_ms == 0)
+		r->since_ms = r->came_ms;
 	if (r->next == NULL)
 		r->next = t;
 }
@@ -267,6 +272,17 @@ rec_free(struct sink **s)
 	*s = NULL;
 }
 
+/* Since when what came may not be on the disk: the sync before the last may still be under way. */
+static int64_t
+lag_ms(const struct rec *r, int64_t now)
+{
+	int64_t done = rec_sync_done_ms(r->sync);
+
+	if (r->paused || r->came_ms <= done)
+		return 0;
+	return now - (done > r->since_ms ? done : r->since_ms);
+}
+
 void
 sink_rec_stats(const struct sink *s, struct sink_rec_stats *out)
 {
@@ -275,6 +291,7 @@ sink_rec_stats(const struct sink *s, struct sink_rec_stats *out)
 	*out = r->stats;
 	out->recording = r->file.fd >= 0;
 	out->paused = r->paused;
+	out->lag_ms = lag_ms(r, now_ms());
 }
 
 static const struct sink_ops rec_ops = {

@@ -8,6 +8,7 @@ struct sink_rec_stats {
 	bool recording;			/* a file is open */
 	bool paused;			/* the disk is full */
 	uint64_t files, bytes, lost;	/* complete; written in all; frames that found no place */
+	int64_t lag_ms;			/* age of the oldest media that may not be on the disk; 0: none, or paused */
 };
 
 /* env->dir: data_dir/rec/NAME. NULL: it was said why. drain() is through when it returns, without done(). */

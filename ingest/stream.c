@@ -256,6 +256,7 @@ stream_board(struct stream *s, const char *state, int64_t now)
 		p->media.recorded_files = rec.files;
 		p->media.recorded_bytes = rec.bytes;
 		p->media.recorded_lost = rec.lost;
+		p->media.recording_lag_ms = rec.lag_ms;
 	}
 	board_end(&p->seq);
 }

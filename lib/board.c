@@ -267,6 +267,27 @@ board_refusal_name(unsigned reason)
 	return reason < BOARD_REFUSALS ? names[reason] : "other";
 }
 
+/* From a small part to a wide-area network at its worst. */
+static const int latency_ms[BOARD_LATENCY_BUCKETS - 1] = { 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000,
+	300000 };
+
+int
+board_latency_bound_ms(unsigned bucket)
+{
+	return bucket < BOARD_LATENCY_BUCKETS - 1 ? latency_ms[bucket] : -1;
+}
+
+void
+board_latency_add(struct board_latency *l, int64_t ms)
+{
+	unsigned i = 0;
+
+	while (i < BOARD_LATENCY_BUCKETS - 1 && ms > latency_ms[i])
+		i++;
+	l->count[i]++;
+	l->sum_ms += ms > 0 ? (uint64_t)ms : 0;
+}
+
 /* The fields of /proc/PID/stat from the third on; 0 or -1 if it is gone. */
 static int
 stat_read(int pid, long long f[52])

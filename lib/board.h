@@ -52,6 +52,7 @@ struct board_media {
 	uint32_t recording;		/* enum board_recording */
 	uint32_t _pad2;
 	uint64_t recorded_files, recorded_bytes, recorded_lost;	/* lost: frames for which the disk had no room */
+	int64_t recording_lag_ms;	/* age of the oldest media received that may not be on the disk yet */
 };
 
 /* What an http worker counts. */
@@ -70,6 +71,21 @@ struct board_registry {
 	char redis_error[96];
 };
 
+/* A histogram of times; the last bucket has no upper bound. */
+#define BOARD_LATENCY_BUCKETS 12
+struct board_latency {
+	uint64_t count[BOARD_LATENCY_BUCKETS], sum_ms;
+};
+void board_latency_add(struct board_latency *l, int64_t ms);
+int board_latency_bound_ms(unsigned bucket);	/* -1: none */
+
+/* What a process' requests to S3 came to, since its start. */
+struct board_s3 {
+	uint64_t requests, retries, refused;	/* retries: failed in a way that is tried again */
+	uint64_t sent_bytes, lost_bytes;	/* of bodies; of those, in requests that failed: they go again */
+	struct board_latency part;		/* of files' parts that arrived, from the request to its answer */
+};
+
 /* What a jobs worker does; the queue's figures come from the first one of each host. */
 struct board_jobs {
 	char id[40], kind[32], file[256];	/* of the running job, "" */
@@ -77,9 +93,13 @@ struct board_jobs {
 	int32_t redis_up;
 	int64_t since_ms;		/* it runs since */
 	uint64_t done, failed, later, parked, taken_over;	/* since the worker's start */
+	int64_t sent_ms, waits_ms;	/* an upload of this worker came to its good end, had to be put off */
+	char waits_for[160];		/* the latter: why */
 	int64_t queue_ms;		/* when the figures below were true; 0 = never */
 	int64_t queued, running, delayed, dead;	/* dead: parked ones, too */
 	int64_t oldest_ms;		/* how long the oldest of the queued ones waits */
+	struct board_s3 s3;
+	uint64_t swept;			/* uploads aborted that nobody owned any more */
 };
 
 /* What the watch worker knows. */

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "be.h"
+
 #define VIDEO_SEQUENCE_START 0
 #define VIDEO_CODED_FRAMES 1
 #define VIDEO_SEQUENCE_END 2
@@ -33,13 +35,10 @@ torn(void)
 static int
 get(struct cursor *c, unsigned bytes, uint32_t *out)
 {
-	uint32_t v = 0;
-
 	if (c->len - c->at < bytes)
 		return torn();
-	for (unsigned i = 0; i < bytes; i++)
-		v = v << 8 | c->p[c->at++];
-	*out = v;
+	*out = be_get(c->p + c->at, bytes);
+	c->at += bytes;
 	return 0;
 }
 
@@ -50,7 +49,7 @@ get(struct cursor *c, unsigned bytes, uint32_t *out)
 static int
 modex(struct cursor *c, unsigned *packet_type, uint32_t *nano)
 {
-	uint32_t size, types, v;
+	uint32_t size, types;
 	size_t data;
 
 	while (*packet_type == PACKET_MODEX) {
@@ -68,10 +67,8 @@ modex(struct cursor *c, unsigned *packet_type, uint32_t *nano)
 		c->at += size;
 		if (get(c, 1, &types) < 0)
 			return -1;
-		if (types >> 4 == 0 && size >= 3) {	/* TimestampOffsetNano, UI24 */
-			v = (uint32_t)c->p[data] << 16 | (uint32_t)c->p[data + 1] << 8 | c->p[data + 2];
-			*nano = v;
-		}
+		if (types >> 4 == 0 && size >= 3)	/* TimestampOffsetNano, UI24 */
+			*nano = be_get(c->p + data, 3);
 		*packet_type = types & 15;
 	}
 	return 0;
@@ -283,14 +280,6 @@ flv_codec_say(const struct flv_info *info, char *buf, size_t size)
 	}
 }
 
-static void
-put24(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 16);
-	p[1] = (uint8_t)(v >> 8);
-	p[2] = (uint8_t)v;
-}
-
 void
 flv_write_header(uint8_t out[FLV_HEADER_BYTES], bool audio, bool video)
 {
@@ -302,17 +291,14 @@ void
 flv_write_tag_head(uint8_t out[FLV_TAG_HEAD_BYTES], enum flv_type t, uint32_t ts_ms, uint32_t body_len)
 {
 	out[0] = (uint8_t)t;
-	put24(out + 1, body_len);
-	put24(out + 4, ts_ms & 0xffffff);
+	be_put(out + 1, 3, body_len);
+	be_put(out + 4, 3, ts_ms);
 	out[7] = (uint8_t)(ts_ms >> 24);
-	put24(out + 8, 0);
+	be_put(out + 8, 3, 0);
 }
 
 void
 flv_write_tag_tail(uint8_t out[FLV_TAG_TAIL_BYTES], uint32_t body_len)
 {
-	uint32_t n = body_len + FLV_TAG_HEAD_BYTES;
-
-	out[0] = (uint8_t)(n >> 24);
-	put24(out + 1, n & 0xffffff);
+	be_put(out, FLV_TAG_TAIL_BYTES, body_len + FLV_TAG_HEAD_BYTES);
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "be.h"
 #include "bits.h"
 
 #define MACROBLOCKS_MAX 1024	/* 16384 pixels: more than level 6.2 allows */
@@ -135,7 +136,7 @@ flv_avc_size(const uint8_t *record, size_t len, int *width, int *height)
 
 	if (len < 8 || record[0] != 1 || (record[5] & 31) == 0)
 		return torn();
-	n = (size_t)record[6] << 8 | record[7];
+	n = be_get(record + 6, 2);
 	if (n < 4 || n > len - 8)
 		return torn();
 	return sps_size(record + 8, n, width, height);

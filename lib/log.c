@@ -35,7 +35,8 @@ struct line {
 
 static struct {
 	const char *kind;
-	char stream[65], peer[96];
+	char stream[65], peer[96], worker[12], job[40], file[1024];
+	const char *apart_stream, *apart_file;	/* instead of those set; both or none */
 	enum log_format format;
 	enum log_level level;
 	bool socket, blocking;
@@ -96,6 +97,26 @@ void
 log_set_peer(const char *peer)
 {
 	str_copy(lg.peer, peer ? peer : "", sizeof lg.peer);
+}
+
+void
+log_set_worker(const char *number)
+{
+	str_copy(lg.worker, number ? number : "", sizeof lg.worker);
+}
+
+void
+log_set_job(const char *id, const char *file)
+{
+	str_copy(lg.job, id ? id : "", sizeof lg.job);
+	str_copy(lg.file, file ? file : "", sizeof lg.file);
+}
+
+void
+log_apart(const char *stream, const char *file)
+{
+	lg.apart_stream = stream;
+	lg.apart_file = file;
 }
 
 void
@@ -213,6 +234,13 @@ put_text(struct line *l, const char *key, const char *value)
 }
 
 static void
+put_set(struct line *l, const char *key, const char *value)
+{
+	if (value[0])
+		put_text(l, key, value);
+}
+
+static void
 put_number(struct line *l, const char *key, uint64_t value)
 {
 	char text[24];
@@ -259,10 +287,11 @@ emit(enum log_level level, const char *source, const char *text, size_t len)
 	put_text(&l, "level", level_names[level]);
 	put_text(&l, "proc", lg.kind);
 	put_number(&l, "pid", (uint64_t)getpid());
-	if (lg.stream[0])
-		put_text(&l, "stream", lg.stream);
-	if (lg.peer[0])
-		put_text(&l, "peer", lg.peer);
+	put_set(&l, "worker", lg.worker);
+	put_set(&l, "stream", lg.apart_stream ? lg.apart_stream : lg.stream);
+	put_set(&l, "peer", lg.peer);
+	put_set(&l, "job", lg.apart_file ? "" : lg.job);
+	put_set(&l, "file", lg.apart_file ? lg.apart_file : lg.file);
 	if (source)
 		put_text(&l, "source", source);
 	if (lg.unsaid > 0)

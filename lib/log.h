@@ -3,7 +3,7 @@
  * not fit is dropped and counted; the count is written with the next line that fits.
  *
  * Line (logfmt): time=RFC3339ms level=info proc=ingest pid=77 stream=alice peer=1.2.3.4:5 msg="..." key=value ...
- * `stream`, `peer` and the process kind are set once and printed by the logger.
+ * `stream`, `peer`, `worker`, `job`, `file` and the process kind are set once and printed by the logger.
  */
 #ifndef MILLRACE_LOG_H
 #define MILLRACE_LOG_H
@@ -22,6 +22,14 @@ int log_open(const char *path);
 void log_init(const char *kind);
 void log_set_stream(const char *name);	/* NULL clears */
 void log_set_peer(const char *peer);
+void log_set_worker(const char *number);
+/* Of what it does now; NULL clears. */
+void log_set_job(const char *id, const char *file);
+/*
+ * Until log_apart(NULL, NULL): the lines are of this stream and file and of no job, whatever was set; borrowed.
+ * For what is done beside a job.
+ */
+void log_apart(const char *stream, const char *file);
 void log_set_format(enum log_format f);
 void log_set_level(enum log_level l);
 enum log_level log_level(void);

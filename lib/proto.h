@@ -112,6 +112,7 @@ enum proto_type {
  *   list   {state, cursor}  -> {jobs:[...], cursor}: workers/common/queue.h; state absent: all not over
  *   retry  {id}, cancel {id} -> {}          (ENOENT: no such job, or none that this is possible with)
  *   files  {cursor}         -> {files:[...], cursor}: workers/common/ledger.h
+ *   hosts  {}               -> {hosts:[{id, name, running, waiting}]}: workers/common/queue.h
  * CALL verbs of "supervisor":
  *   kick {name}
  */

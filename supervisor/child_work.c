@@ -68,6 +68,9 @@ adjust(enum child_kind kind, int want, const char *why)
 		if (c->state != CHILD_BACKOFF)
 			child_stop(c, why);
 	}
+	if (have < want && kind != KIND_WATCH)
+		log_info("%d %s worker%s launched, %d in all", want - have, child_kind_name(kind),
+		    want - have == 1 ? "" : "s", want);
 	for (; have < want; have++)
 		start_worker(kind, have);
 }

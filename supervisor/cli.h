@@ -10,6 +10,7 @@
  *   cli_sign.c    sign-url key hash-key               cli_text.c    snapshot -> tables
  *   cli_table.c   columns that fit                    cli_format.c  ages, sizes, rates
  *   cli_jobs.c    jobs files                       cli_work.c    recordings, queue -> words
+ *   cli_cluster.c status --cluster
  */
 #ifndef MILLRACE_CLI_H
 #define MILLRACE_CLI_H
@@ -23,6 +24,7 @@
 
 enum { CLI_OK = 0, CLI_FAILING = 1, CLI_USAGE = 2, CLI_NOT_RUNNING = 3 };
 #define CLI_WIDTH 100
+#define CLI_HOST_DEAD_MS 15000	/* a host without a heartbeat for so long */
 #define CLI_HUNG_MS 5000	/* an older beat: the supervisor hangs */
 
 /* --- cli_place.c --- */
@@ -87,6 +89,10 @@ void cli_text_streams(const struct cli_snap *s, FILE *out);
 int cli_connect(const struct cli *c);
 /* Sends and waits. rc of the REPLY, *body (may be NULL pointer) a new reference; -1 after a message. */
 int cli_ask(const struct cli *c, uint16_t type, json_t *body, json_t **reply);
+/* A CALL of "jobs" or "registry", args stolen; as cli_ask(). */
+int cli_call(const struct cli *c, const char *to, const char *verb, json_t *args, json_t **reply);
+/* Says why it gave no answer, and what to do. */
+void cli_call_failed(const char *what, int rc, const json_t *body);
 /* Asks the registry for hosts and streams, 300 ms in all, when there is more than one host. */
 void cli_ask_cluster(const struct cli *c, struct cli_snap *s);
 
@@ -120,6 +126,9 @@ const struct board_jobs *cli_snap_jobs(const struct cli_snap *s);	/* with the qu
 json_t *cli_json_jobs(const struct cli_snap *s);		/* null: they are not known */
 json_t *cli_json_job(const struct cli_snap *s, const struct board_proc *p);	/* null: it does nothing */
 void cli_text_jobs(const struct cli_snap *s, FILE *out);
+
+/* --- cli_cluster.c --- */
+int cli_cluster(const struct cli *c, bool as_json);	/* exit code */
 
 /* --- cli_status.c, cli_verbs.c, cli_jobs.c, cli_sign.c: verbs; argv[0] is the verb. Exit codes. --- */
 int cli_status(struct cli *c, int argc, char **argv);

@@ -16,6 +16,7 @@
 #include "util.h"
 
 #define ASK_MS 10000
+#define CALL_MS 5000
 #define CLUSTER_MS 300
 #define CLUSTER_PAGES 16
 
@@ -104,6 +105,28 @@ cli_ask(const struct cli *c, uint16_t type, json_t *body, json_t **reply)
 		*reply = json_incref(json_object_get(answer, "body"));
 	json_decref(answer);
 	return rc;
+}
+
+int
+cli_call(const struct cli *c, const char *to, const char *verb, json_t *args, json_t **reply)
+{
+	return cli_ask(c, MSG_CALL, json_pack("{s:s, s:s, s:o, s:i}", "to", to, "verb", verb, "args", args,
+	    "deadline_ms", CALL_MS), reply);
+}
+
+void
+cli_call_failed(const char *what, int rc, const json_t *body)
+{
+	const char *text = json_string_value(json_object_get(body, "text"));
+
+	if (rc == EHOSTDOWN)
+		fprintf(stderr, "millrace: Redis is away; what runs goes on. `millrace status` says since when\n");
+	else if (rc == ENOTCONN || rc == EPIPE)
+		fprintf(stderr, "millrace: no worker is ready to answer; `millrace status` says why\n");
+	else if (rc == ETIMEDOUT)
+		fprintf(stderr, "millrace: no answer within %d s; is Redis hanging?\n", CALL_MS / 1000);
+	else if (rc != -1)
+		fprintf(stderr, "millrace: %s: %s\n", what, text != NULL ? text : strerror(rc));
 }
 
 /* One CALL of the registry; its body, or NULL. */

@@ -10,7 +10,8 @@
 #include "util.h"
 
 static const struct cli_verb verbs[] = {
-	{ "status", "[--json] [--watch]", "health, streams, outputs, processes, and what is wrong", cli_status },
+	{ "status", "[--json] [--watch | --cluster]",
+	    "health, streams, outputs, processes, and what is wrong; the hosts on one Redis", cli_status },
 	{ "streams", "[--json] [--watch]", "the streams alone", cli_streams },
 	{ "jobs", "[--failed | --done] [--json] | retry ID | cancel ID",
 	    "what is done with files; a failed job again; one not at all", cli_jobs },

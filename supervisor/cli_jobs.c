@@ -12,32 +12,6 @@
 #include "util.h"
 
 #define PAGES_MAX 2000
-#define ASK_MS 5000
-#define HOST_DEAD_MS 15000
-
-static json_t *
-call(const char *to, const char *verb, json_t *args)
-{
-	return json_pack("{s:s, s:s, s:o, s:i}", "to", to, "verb", verb, "args", args,
-	    "deadline_ms", ASK_MS);
-}
-
-/* Why an answer did not come, and what to do; CLI_FAILING. */
-static int
-refused(const char *what, int rc, const json_t *body)
-{
-	const char *text = json_string_value(json_object_get(body, "text"));
-
-	if (rc == EHOSTDOWN)
-		fprintf(stderr, "millrace: Redis is away; what runs goes on. `millrace status` says since when\n");
-	else if (rc == ENOTCONN || rc == EPIPE)
-		fprintf(stderr, "millrace: no jobs worker is ready; `millrace status` says why\n");
-	else if (rc == ETIMEDOUT)
-		fprintf(stderr, "millrace: no answer within %d s; is Redis hanging?\n", ASK_MS / 1000);
-	else if (rc != -1)
-		fprintf(stderr, "millrace: %s: %s\n", what, text != NULL ? text : strerror(rc));
-	return CLI_FAILING;
-}
 
 /* All pages of a list; NULL after a message. */
 static json_t *
@@ -52,9 +26,9 @@ ask_all(const struct cli *c, const char *verb, const char *state)
 		if (state != NULL)
 			json_object_set_new(args, "state", json_string(state));
 		body = NULL;
-		rc = cli_ask(c, MSG_CALL, call("jobs", verb, args), &body);
+		rc = cli_call(c, "jobs", verb, args, &body);
 		if (rc != 0) {
-			refused(verb, rc, body);
+			cli_call_failed(verb, rc, body);
 			json_decref(body);
 			json_decref(all);
 			return NULL;
@@ -77,7 +51,7 @@ ask_hosts(const struct cli *c)
 {
 	json_t *body = NULL, *hosts = NULL;
 
-	if (cli_ask(c, MSG_CALL, call("registry", "hosts", json_object()), &body) == 0)
+	if (cli_call(c, "registry", "hosts", json_object(), &body) == 0)
 		hosts = json_incref(json_object_get(body, "hosts"));
 	json_decref(body);
 	return hosts;
@@ -130,7 +104,7 @@ add_waiting(json_t *entry, const char *id, const char *name, const json_t *hosts
 
 	if (id[0] == '\0' || hosts == NULL || !waits(entry, states))
 		return;
-	if (h == NULL || num(h, "age_ms") > HOST_DEAD_MS)
+	if (h == NULL || num(h, "age_ms") > CLI_HOST_DEAD_MS)
 		json_object_set_new(entry, "waiting_for", json_string(name[0] != '\0' ? name : id));
 }
 
@@ -252,7 +226,7 @@ change(const struct cli *c, const char *verb, const char *id)
 	const char *state;
 	int rc, code = CLI_FAILING;
 
-	rc = cli_ask(c, MSG_CALL, call("jobs", verb, json_pack("{s:s}", "id", id)), &body);
+	rc = cli_call(c, "jobs", verb, json_pack("{s:s}", "id", id), &body);
 	state = str(body, "text");
 	if (rc == 0) {
 		printf("job %s %s\n", id, strcmp(verb, "retry") == 0 ? "is queued again" : "is cancelled");
@@ -262,7 +236,7 @@ change(const struct cli *c, const char *verb, const char *id)
 	else if (rc == EALREADY)
 		fprintf(stderr, "millrace: job %s is %s: nothing to %s\n", id, state, verb);
 	else
-		refused(verb, rc, body);
+		cli_call_failed(verb, rc, body);
 	json_decref(body);
 	return code;
 }

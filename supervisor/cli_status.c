@@ -20,7 +20,7 @@
 #define WATCH_MS 1000
 
 struct view {
-	bool json, watch, streams_only;
+	bool json, watch, cluster, streams_only;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -254,11 +254,17 @@ run(struct cli *c, int argc, char **argv, struct view v)
 			v.json = true;
 		else if (strcmp(argv[i], "--watch") == 0)
 			v.watch = true;
+		else if (strcmp(argv[i], "--cluster") == 0 && !v.streams_only)
+			v.cluster = true;
 		else
 			return cli_usage_error(argv[0], "what is that argument?");
 	}
+	if (v.cluster && v.watch)
+		return cli_usage_error(argv[0], "--cluster asks once; it can't be watched");
 	if (cli_locate(c) == -1)
 		return CLI_USAGE;
+	if (v.cluster)
+		return cli_cluster(c, v.json);
 	code = v.watch ? watch_terminal(c, &v) : draw(c, &v, stdout);
 	return code == -1 ? CLI_FAILING : code;
 }

@@ -30,7 +30,8 @@ print_redis(const struct cli_snap *s, FILE *out)
 	if (r == NULL || (r->redis_up != 1 && r->redis_since_ms == 0))
 		return;		/* it has not tried yet */
 	/* Right after the start the supervisor gives it time, and so do we. */
-	fprintf(out, "  redis %s", r->redis_up == 1 ? "up" : s->h.health[0] != '\0' ? "AWAY" : "connecting");
+	fprintf(out, "  redis %s", r->redis_up == 1 ? r->redis_error[0] != '\0' ? "REFUSES" : "up" :
+	    s->h.health[0] != '\0' ? "AWAY" : "connecting");
 	if (r->redis_since_ms > 0)
 		fprintf(out, " %s", cli_age(s->h.beat_ms - r->redis_since_ms, age));
 	if (r->events_waiting > 0)

@@ -33,8 +33,8 @@ const struct conf_key conf_keys[] = {
 	    "This host's name in status, logs and events. Empty: the system's host name.", false },
 
 	{ "redis.url", CONF_REDIS, "embedded", CONF_RESTART, REDIS, 0, 0, NULL,
-	    "embedded (a private redis-server), redis://[USER:PASSWORD@]HOST[:PORT][/DB] "
-	    "or unix:///PATH.", false },
+	    "embedded (a private redis-server), redis://[USER:PASSWORD@]HOST[:PORT][/DB], "
+	    "sentinel://[USER:PASSWORD@]HOST[:PORT],.../MASTER[/DB] or unix:///PATH.", false },
 	{ "redis.prefix", CONF_TEXT, "\"millrace:\"", CONF_RESTART, REDIS, 0, 0, NULL,
 	    "What every key in Redis begins with; one cluster, one prefix.", false },
 	{ "redis.when_down", CONF_CHOICE, "allow", CONF_LIVE, SEE_REGISTRY, 0, 0, "allow|refuse",
@@ -194,6 +194,10 @@ const struct conf_key conf_keys[] = {
 	{ "storage.s3.timeout", CONF_DURATION, "60s", CONF_LIVE, SEE_JOBS, SEC(1), SEC(3600), NULL,
 	    "A request over which nothing moves for this long is given up.", false },
 
+	{ "storage.s3.stale_after", CONF_DURATION, "24h", CONF_LIVE, SEE_JOBS, 0, SEC(30 * 86400), NULL,
+	    "An upload that is open in the bucket for this long, under a name that Millrace gives, and that no "
+	    "host knows of, is aborted. 0s: never.", false },
+
 	{ "jobs.workers", CONF_INT, "0", CONF_LIVE, SEE_JOBS, 0, 64, NULL,
 	    "Jobs (finishing recordings, uploads) that run at once, one process each. 0: as many as the "
 	    "machine has cores.", false },
@@ -225,6 +229,9 @@ const struct conf_key conf_keys[] = {
 	    "How often what was recorded is brought from the system's memory to the disk.", false },
 	{ "streams.record.upload", CONF_BOOL, "true", CONF_LIVE, SEE_JOBS, 0, 0, NULL,
 	    "Recordings go to storage.s3, if there is a bucket.", false },
+	{ "streams.record.upload_while_recording", CONF_BOOL, "false", CONF_LIVE, SEE_JOBS, 0, 0, NULL,
+	    "The raw recording goes up part by part while it is written, too, and makes room for its MP4 once "
+	    "that is verified in the bucket.", false },
 	{ "streams.record.keep.days", CONF_INT, "0", CONF_LIVE, SEE_JOBS, 0, 36500, NULL,
 	    "Recordings that are older are deleted. 0: never.", false },
 	{ "streams.record.keep.count", CONF_INT, "0", CONF_LIVE, SEE_JOBS, 0, 1000000, NULL,
@@ -238,7 +245,7 @@ const struct conf_key conf_keys[] = {
 	    "With a bucket and streams.record.upload: only what is verified there is deleted here. false: "
 	    "the others, too, and for good.", false },
 
-	{ "watch", CONF_WATCH, "[]", CONF_LIVE, SEE_WATCH, 0, 0, NULL,
+	{ "watch", CONF_WATCH, "[]", CONF_LIVE, SEE_WATCH | SEE_JOBS, 0, 0, NULL,
 	    "Folders whose files are uploaded, each {dir: /PATH, extensions: [mp4, mkv], recursive: false, "
 	    "to: s3://BUCKET/PREFIX/, layout: object|chunks, poll: 0s}.", false },
 	{ "watch_quiet", CONF_DURATION, "2s", CONF_LIVE, SEE_WATCH, 100, SEC(3600), NULL,

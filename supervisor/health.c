@@ -4,7 +4,7 @@
  *
  * What concerns all comes first: processes, Redis, the disk, ffmpeg; then each stream: an
  * output that does not work, a publisher whose media make no segment, a recording without room;
- * then jobs that were given up. A single death that is
+ * then uploads that have to wait, and jobs that were given up. A single death that is
  * being mended is none. Called by report.c, once a second.
  */
 #include <stdio.h>
@@ -47,12 +47,15 @@ diagnose_redis(struct diagnosis *d)
 	struct board_page page;
 
 	if (d->text[0] != '\0' || c == NULL || c->page == NULL ||
-	    now_ms() - c->ready_ms < READY_MS || board_read_page(c->page, &page) == -1 ||
-	    page.registry.redis_up != 0)
+	    now_ms() - c->ready_ms < READY_MS || board_read_page(c->page, &page) == -1)
 		return;
 	report_end_strings(&page, KIND_REGISTRY);
-	snprintf(d->text, d->size, "Redis is away%s%s; running streams go on",
-	    page.registry.redis_error[0] != '\0' ? ": " : "", page.registry.redis_error);
+	if (page.registry.redis_up == 0)
+		snprintf(d->text, d->size, "Redis is away%s%s; running streams go on",
+		    page.registry.redis_error[0] != '\0' ? ": " : "", page.registry.redis_error);
+	else if (page.registry.redis_error[0] != '\0')
+		snprintf(d->text, d->size, "Redis takes no writes: %s; running streams go on, jobs wait",
+		    page.registry.redis_error);
 }
 
 static void
@@ -120,6 +123,43 @@ diagnose_recording(const struct stream *s, struct diagnosis *d)
 		snprintf(d->text, d->size, "the recording of %s is PAUSED: no space in data_dir", s->name);
 }
 
+struct newest {
+	int64_t sent_ms, waits_ms;
+	char why[sizeof(((struct board_jobs *)0)->waits_for)];
+	bool any;		/* job that is not over */
+};
+
+static void
+look_at_uploads(struct child *c, void *ctx)
+{
+	struct newest *n = ctx;
+	struct board_page page;
+
+	if (c->kind != KIND_JOBS || c->page == NULL || board_read_page(c->page, &page) == -1)
+		return;
+	report_end_strings(&page, KIND_JOBS);
+	if (page.jobs.sent_ms > n->sent_ms)
+		n->sent_ms = page.jobs.sent_ms;
+	if (page.jobs.waits_ms > n->waits_ms) {
+		n->waits_ms = page.jobs.waits_ms;
+		str_copy(n->why, page.jobs.waits_for, sizeof(n->why));
+	}
+	n->any = n->any || page.jobs.queued + page.jobs.running + page.jobs.delayed + page.jobs.dead > 0;
+}
+
+/* S3 is away or refuses, until an upload has come to its end again. */
+static void
+diagnose_uploads(struct diagnosis *d)
+{
+	struct newest n = { 0 };
+
+	if (d->text[0] != '\0')
+		return;
+	child_each(look_at_uploads, &n);
+	if (n.waits_ms > n.sent_ms && n.any)
+		snprintf(d->text, d->size, "uploads wait: %s", n.why);
+}
+
 /* Of all hosts on this Redis: whoever looks at one of them must learn of it. */
 static void
 diagnose_jobs(struct diagnosis *d)
@@ -158,5 +198,6 @@ health_diagnose(char *text, size_t size)
 	if (text[0] == '\0' && output_probe_failed())
 		snprintf(text, size, "ffmpeg cannot be run, so no stream can be watched");
 	diagnose_streams(&d);
+	diagnose_uploads(&d);
 	diagnose_jobs(&d);
 }

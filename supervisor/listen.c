@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "conf.h"
@@ -18,6 +19,8 @@
 #include "util.h"
 
 #define LISTEN_BACKLOG 1024
+#define LEAVE_MS 5000
+#define LEAVE_NAP_MS 50
 
 static bool rtmp_changed, http_changed;
 static char *notes[2];		/* standing: what the last reload could not open of rtmp, http */
@@ -46,6 +49,7 @@ explain(const struct net_addr *addr, const char *text, const char *key, char *bu
 	else
 		snprintf(buf, size, "cannot listen on %s: %s; %schange %s in %s", text, strerror(e), or,
 		    key, sv.conf_path);
+	errno = e;
 }
 
 /* A descriptor, or -1 and the reason in why. */
@@ -65,6 +69,19 @@ open_one(const char *text, const char *key, char *why, size_t size)
 	return fd;
 }
 
+/* Children of a millraced that was killed leave by themselves, but have their listeners until then. */
+static int
+open_patiently(const char *text, const char *key, char *why, size_t size)
+{
+	static const struct timespec nap = { 0, LEAVE_NAP_MS * 1000000 };
+	int64_t end = now_ms() + LEAVE_MS;
+	int fd;
+
+	while ((fd = open_one(text, key, why, size)) == -1 && errno == EADDRINUSE && now_ms() < end)
+		nanosleep(&nap, NULL);
+	return fd;
+}
+
 static int
 open_list(const char *key, int **fds, int *nfds)
 {
@@ -74,7 +91,7 @@ open_list(const char *key, int **fds, int *nfds)
 
 	*fds = xcalloc(n + 1, sizeof(**fds));
 	for (i = 0; i < n; i++) {
-		(*fds)[i] = open_one(address_at(list, i), key, why, sizeof(why));
+		(*fds)[i] = open_patiently(address_at(list, i), key, why, sizeof(why));
 		if ((*fds)[i] == -1) {
 			log_errorx("%s", why);
 			return -1;

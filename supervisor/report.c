@@ -63,6 +63,7 @@ report_end_strings(struct board_page *page, enum child_kind kind)
 		page->jobs.id[sizeof(page->jobs.id) - 1] = '\0';
 		page->jobs.kind[sizeof(page->jobs.kind) - 1] = '\0';
 		page->jobs.file[sizeof(page->jobs.file) - 1] = '\0';
+		page->jobs.waits_for[sizeof(page->jobs.waits_for) - 1] = '\0';
 	} else if (kind == KIND_REGISTRY)
 		page->registry.redis_error[sizeof(page->registry.redis_error) - 1] = '\0';
 }

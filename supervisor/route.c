@@ -250,8 +250,10 @@ on_bye(struct child *c, struct msg *m)
 static void
 tell_jobs(struct child *c, struct msg *m)
 {
-	struct child *jobs = child_first(KIND_JOBS);
+	struct child *jobs = child_worker(KIND_JOBS, 0);	/* who may be sending it to the bucket */
 
+	if (jobs == NULL)
+		jobs = child_first(KIND_JOBS);
 	if (c->kind != KIND_INGEST || jobs == NULL)
 		return;
 	if (msg_send(jobs->control, MSG_EVENT, 0, json_incref(m->body), NULL, 0) == -1)

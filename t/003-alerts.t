@@ -19,7 +19,8 @@ def run(*argv):
 
 rules, tests = read("etc/prometheus-rules.yml"), read("etc/prometheus-rules_test.yml")
 names = set(re.findall(r"\bmillrace_(\w+)", rules + tests))
-unknown = sorted(n for n in names if f'"{n}"' not in read("workers/http/metrics.c"))
+source = "".join(read(f"workers/http/{f}") for f in os.listdir(f"{TOP}/workers/http") if f.startswith("metrics"))
+unknown = sorted(n for n in names if f'"{n}"' not in source)
 print("".join(f"# {n} is no metric\n" for n in unknown), end="")
 print(f"{'not ' if unknown or not names else ''}ok 1 - metrics of the rules are those of the server")
 untested = [a for a in re.findall(r"alert: (\w+)", rules) if a not in tests]

@@ -5,8 +5,9 @@
  *
  * One process adds, takes and ends, so many at a time under way on one connection: Redis
  * answers what it read at once with one fsync. With -k redis-server is killed (-9) so often
- * meanwhile; what was not answered is asked again. Prints jobs/s, CPU of this process and of
- * Redis per 10,000 jobs, and exits 1 unless each job was seen and none is left.
+ * meanwhile; what was not answered is asked again. At the end one line of JSON: jobs/s, jobs per
+ * second of CPU (this process and Redis together), CPU of each per job. Exit status 1 unless each
+ * job was seen and none is left.
  */
 #include <event2/event.h>
 #include <signal.h>
@@ -35,7 +36,7 @@ static struct {
 	int next, added, adding, taking, ending, seen, twice, empty;
 	int *again, nagain;		/* keys whose adding was not answered */
 	bool *was_seen;
-	int64_t server_cpu_ms;
+	int64_t server_cpu_ms, own_cpu_us;	/* own: before the first job */
 } b = { .jobs = 20000, .window = 200, .fsync = "always" };
 
 static void
@@ -109,9 +110,9 @@ static void
 fill(void)
 {
 	while (redis_is_up(b.r) && b.adding + b.taking + b.ending < b.window) {
-		if ((b.next < b.jobs || b.nagain > 0) && b.adding <= b.taking)
+		if ((b.next < b.jobs || b.nagain > 0) && b.adding + (b.window == 1) * (b.added - b.seen) <= b.taking)
 			add();
-		else if (b.taking < b.window / 2 && (b.empty < 20 || b.taking == 0)) {
+		else if (b.taking < (b.window + 1) / 2 && (b.empty < 20 || b.taking == 0)) {
 			b.taking++;
 			queue_take(b.q, "empty", taken_cb, NULL);
 		} else
@@ -181,20 +182,28 @@ begin(void)
 		turn(5);
 }
 
+static int64_t
+own_cpu_us(void)
+{
+	struct rusage ru;
+
+	getrusage(RUSAGE_SELF, &ru);
+	return (ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000 + ru.ru_utime.tv_usec + ru.ru_stime.tv_usec;
+}
+
 static int
 report(int64_t ms)
 {
-	struct rusage ru;
-	double cpu;
+	long long left = queue_stats(b.q)->queued + queue_stats(b.q)->running;
+	double own = (double)(own_cpu_us() - b.own_cpu_us), redis;
 
-	getrusage(RUSAGE_SELF, &ru);
-	cpu = (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) + (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6;
 	server_kill();
-	printf("queue: %d jobs, fsync %s, %d under way: %.0f jobs/s; CPU-s per 10,000 jobs: here %.2f, redis %.2f; "
-	    "seen %d, twice %d, left %lld\n", b.jobs, b.fsync, b.window, b.jobs * 1000.0 / (double)ms,
-	    cpu * 1e4 / b.jobs, (double)b.server_cpu_ms * 10 / b.jobs, b.seen, b.twice,
-	    (long long)(queue_stats(b.q)->queued + queue_stats(b.q)->running));
-	return b.seen == b.jobs && queue_stats(b.q)->queued + queue_stats(b.q)->running == 0 ? 0 : 1;
+	redis = (double)b.server_cpu_ms * 1000;
+	printf("{\"jobs\": %d, \"fsync\": \"%s\", \"window\": %d, \"kills\": %d, \"jobs_per_s\": %.0f, \"jobs_per_cpu_s\": %.0f, "
+	    "\"own_us\": %.1f, \"redis_us\": %.1f, \"seen\": %d, \"twice\": %d, \"left\": %lld}\n", b.jobs, b.fsync, b.window,
+	    b.kills, b.jobs * 1000.0 / (double)ms, b.jobs / (own + redis) * 1e6, own / b.jobs, redis / b.jobs, b.seen,
+	    b.twice, left);
+	return b.seen == b.jobs && left == 0 ? 0 : 1;
 }
 
 int
@@ -213,6 +222,7 @@ main(int argc, char **argv)
 			return 2;
 	}
 	begin();
+	b.own_cpu_us = own_cpu_us();
 	t0 = now_ms();
 	kill_every = 300;
 	while (b.seen < b.jobs || b.ending > 0 || queue_stats(b.q)->running + queue_stats(b.q)->queued > 0 || next_tend == 0) {

@@ -26,6 +26,15 @@ def gop_change(first=2, second=10, seconds=44):
     return _made(path, args[:at] + ["-force_key_frames", f"expr:{keys}"] + args[at:])
 
 
+def bulky(seconds=12, mbit=24):
+    """Noise: mbit a second, for what counts bytes."""
+    path = os.path.join(MEDIA, f"bulky_{seconds}s_{mbit}.flv")
+    return _made(path, ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25,noise=alls=60:allf=t+u", "-f", "lavfi", "-i",
+        "anoisesrc=amplitude=0.1:seed=1:sample_rate=48000", "-t", str(seconds), "-c:v", "libx264", "-preset", "ultrafast",
+        "-b:v", f"{mbit}M", "-minrate", f"{mbit}M", "-maxrate", f"{mbit}M", "-bufsize", f"{mbit}M", "-g", "25", "-pix_fmt",
+        "yuv420p", *AUDIO["aac"]])
+
+
 def _args(seconds, gop, audio, video, fps, size):
     args = []
     if video:

@@ -148,7 +148,7 @@ class Swift:
         for name in ("account", "container", "object", "proxy"):
             self.launch("/usr/bin/python3", "-c", LAUNCH, self.etc, name)
         for name, port in self.ports.items():
-            wait_for(f"swift's {name} listens", lambda: self.listens(port), 40, 0.05)
+            wait_for(f"swift's {name} listens", lambda: self.listens(port), 120, 0.05)
 
     def listens(self, port):
         with socket.socket() as s:

@@ -158,6 +158,27 @@ codecs_have_names(void **state)
 	assert_string_equal(board_codec_name(200), "other");
 }
 
+static void
+latencies_have_buckets(void **state)
+{
+	struct board_latency l = { .sum_ms = 0 };
+	int last = board_latency_bound_ms(BOARD_LATENCY_BUCKETS - 2);
+
+	for (unsigned i = 1; i < BOARD_LATENCY_BUCKETS - 1; i++)
+		assert_true(board_latency_bound_ms(i) > board_latency_bound_ms(i - 1));
+	assert_int_equal(board_latency_bound_ms(BOARD_LATENCY_BUCKETS - 1), -1);
+	board_latency_add(&l, -5);
+	board_latency_add(&l, board_latency_bound_ms(0));
+	board_latency_add(&l, board_latency_bound_ms(0) + 1);
+	board_latency_add(&l, last);
+	board_latency_add(&l, last + 1);
+	assert_int_equal(l.count[0], 2);
+	assert_int_equal(l.count[1], 1);
+	assert_int_equal(l.count[BOARD_LATENCY_BUCKETS - 2], 1);
+	assert_int_equal(l.count[BOARD_LATENCY_BUCKETS - 1], 1);
+	assert_int_equal(l.sum_ms, 2 * board_latency_bound_ms(0) + 1 + 2 * last + 1);
+}
+
 static int
 setup(void **state)
 {
@@ -182,6 +203,7 @@ main(void)
 		cmocka_unit_test(pages_can_not_be_resized),
 		cmocka_unit_test(figures_of_processes),
 		cmocka_unit_test(codecs_have_names),
+		cmocka_unit_test(latencies_have_buckets),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

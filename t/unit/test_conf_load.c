@@ -136,6 +136,8 @@ wrong_values(void **state)
 	refused("streams: {ring: 1.2.3MiB}\n", "is not a size", NULL);
 	refused("redis: {url: 'http://x'}\n", "redis.url: want embedded", NULL);
 	refused("redis: {url: 'rediss://x'}\n", "run stunnel and point redis.url at it", NULL);
+	refused("redis: {url: 'sentinel://h:1'}\n", "want sentinel://HOST:PORT,HOST:PORT/MASTER", NULL);
+	refused("redis: {url: 'sentinel:///m'}\n", "want sentinel://HOST:PORT,HOST:PORT/MASTER", NULL);
 	refused("redis: {when_down: maybe}\n", "\"maybe\" is not one of allow|refuse", NULL);
 	refused("rtmp: {listen: 'localhost:1'}\n", "\"localhost:1\" is no address", NULL);
 	refused("rtmp: {listen: []}\n", "rtmp.listen: 0 entries", NULL);

@@ -72,6 +72,40 @@ logfmt_line(void **state)
 }
 
 static void
+what_it_is_about(void **state)
+{
+	int fd = pipe_to_log(O_NONBLOCK);
+	json_t *o;
+
+	log_set_worker("2");
+	log_set_stream("alice");
+	log_set_job("1a-7", "/in/a \"b\".mp4");
+	log_info("begun");
+	assert_non_null(strstr(read_line(fd), " worker=2 stream=alice job=1a-7 file=\"/in/a \\\"b\\\".mp4\" msg=\"begun\"\n"));
+	log_set_format(LOG_JSON);
+	log_info("begun");
+	o = json_loads(read_line(fd), 0, NULL);
+	assert_non_null(o);
+	assert_string_equal(json_string_value(json_object_get(o, "file")), "/in/a \"b\".mp4");
+	assert_string_equal(json_string_value(json_object_get(o, "job")), "1a-7");
+	json_decref(o);
+	log_set_format(LOG_LOGFMT);
+	log_apart("bob", "rec/bob/1.flv");
+	log_info("beside it");
+	assert_non_null(strstr(read_line(fd), " worker=2 stream=bob file=rec/bob/1.flv msg=\"beside it\"\n"));
+	log_apart(NULL, NULL);
+	log_info("and again");
+	assert_non_null(strstr(read_line(fd), " stream=alice job=1a-7 "));
+	log_set_worker(NULL);
+	log_set_stream(NULL);
+	log_set_job(NULL, NULL);
+	log_info("over");
+	assert_null(strstr(read_line(fd), "job="));
+	assert_null(strstr(line, "worker="));
+	close(fd);
+}
+
+static void
 json_line_is_json(void **state)
 {
 	int fd = pipe_to_log(O_NONBLOCK);
@@ -267,6 +301,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(logfmt_line),
+		TEST(what_it_is_about),
 		TEST(json_line_is_json),
 		TEST(a_full_pipe_drops_and_counts),
 		TEST(a_full_blocking_pipe_does_not_block),

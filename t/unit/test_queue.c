@@ -699,6 +699,47 @@ lists_have_pages(void **state)
 	assert_true(pages > 2);
 }
 
+static int64_t
+host_figure(const char *id, const char *figure)
+{
+	const json_t *h;
+	size_t i;
+
+	queue_hosts(a, "other test", body_cb, NULL);
+	assert_int_equal(answered(), 0);
+	json_array_foreach(json_object_get(got.body, "hosts"), i, h)
+		if (strcmp(json_string_value(json_object_get(h, "id")), id) == 0)
+			return json_integer_value(json_object_get(h, figure));
+	return 0;
+}
+
+static void
+work_of_hosts_is_counted(void **state)
+{
+	struct queue_job *job, *own;
+
+	queue_host_name(a, "alpha");
+	tend(a);
+	queue_host_name(b, "beta");
+	tend(b);
+	add(a, "shared", NULL, 1);
+	add(a, "b1", "B", 0);
+	add(a, "b2", "B", 2);
+	assert_int_equal(host_figure("A", "waiting"), 0);
+	assert_int_equal(host_figure("B", "waiting"), 2);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(got.body, "hosts"), 0),
+	    "name")), "beta");
+	own = must_take(b, "b1");
+	job = must_take(a, "shared");
+	assert_int_equal(host_figure("A", "running"), 1);
+	assert_int_equal(host_figure("B", "running"), 1);
+	assert_int_equal(host_figure("B", "waiting"), 1);
+	done(a, job);
+	done(b, own);
+	assert_int_equal(host_figure("A", "running"), 0);
+	assert_int_equal(host_figure("B", "waiting"), 1);
+}
+
 static void
 done_ones_are_trimmed(void **state)
 {
@@ -774,6 +815,173 @@ away_is_said(void **state)
 	assert_int_equal(got.rc, EHOSTDOWN);
 	server_start();
 	wait_up(true);
+}
+
+/* --- what is asked in one turn of the loop goes in one call: each answer is its own --- */
+
+#define TURN 150		/* more than one call holds */
+static struct { int n, rc[TURN]; char id[TURN][QUEUE_ID]; bool existed[TURN]; struct queue_job *job[TURN]; } each;
+
+static void
+each_added_cb(int rc, const char *id, bool existed, void *ctx)
+{
+	int i = (int)(intptr_t)ctx;
+
+	each.rc[i] = rc;
+	each.existed[i] = existed;
+	str_copy(each.id[i], id, sizeof each.id[i]);
+	each.n++;
+}
+
+static void
+each_taken_cb(int rc, const struct queue_job *job, void *ctx)
+{
+	assert_int_equal(rc, 0);
+	each.job[(intptr_t)ctx] = job ? queue_job_copy(job) : NULL;
+	each.n++;
+}
+
+static void
+each_ended_cb(int rc, const char *error, void *ctx)
+{
+	each.rc[(intptr_t)ctx] = rc;
+	each.n++;
+}
+
+static void
+expect_each(int n)
+{
+	int64_t end = now_ms() + 20000;
+
+	while (each.n < n && now_ms() < end)
+		turn();
+	assert_int_equal(each.n, n);
+	each.n = 0;
+}
+
+static void
+add_each(int from, int to, int modulo)
+{
+	char key[20];
+	json_t *none = json_object();
+
+	for (int i = from; i < to; i++) {
+		snprintf(key, sizeof key, "%d", i % modulo);
+		queue_add(a, "test", key, NULL, 1, none, each_added_cb, (void *)(intptr_t)i);
+	}
+	json_decref(none);
+}
+
+static void
+take_each(int n)
+{
+	for (int i = 0; i < n; i++)
+		queue_take(a, "other test", each_taken_cb, (void *)(intptr_t)i);
+	expect_each(n);
+}
+
+/* Ten keys, each many times in one call and in the next ones: ten jobs. */
+static void
+one_key_one_job_in_a_turn(void **state)
+{
+	add_each(0, TURN, 10);
+	expect_each(TURN);
+	for (int i = 0; i < TURN; i++) {
+		assert_int_equal(each.rc[i], 0);
+		assert_int_equal(each.existed[i], i >= 10);
+		assert_string_equal(each.id[i], each.id[i % 10]);
+		for (int k = 0; k < i && k < 10; k++)
+			assert_true(i % 10 == k || strcmp(each.id[i], each.id[k]) != 0);
+	}
+	assert_int_equal(json_array_size(list(NULL)), 10);
+}
+
+/* More are asked for than there are: those that are there go out once, in their order. */
+static void
+many_are_taken_in_a_turn(void **state)
+{
+	add_each(0, 100, TURN);
+	expect_each(100);
+	take_each(TURN);
+	for (int i = 0; i < TURN; i++) {
+		assert_true((each.job[i] != NULL) == (i < 100));
+		if (i < 100)
+			assert_int_equal(atoi(each.job[i]->key), i);
+	}
+	tend(a);
+	assert_int_equal(queue_stats(a)->running, 100);
+	for (int i = 0; i < 100; i++) {
+		queue_renew(a, each.job[i], 500, each_ended_cb, (void *)(intptr_t)i);
+		each.rc[i] = -1;
+	}
+	expect_each(100);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(each.rc[i], 0);
+		queue_done(a, each.job[i], NULL, each_ended_cb, (void *)(intptr_t)i);
+		queue_job_free(&each.job[i]);
+	}
+	expect_each(100);
+	tend(a);
+	assert_int_equal(queue_stats(a)->running + queue_stats(a)->queued, 0);
+	assert_int_equal(queue_stats(a)->done, 5);
+}
+
+/* Seven ways to end, and one that lost its job, in one call: no other is touched by it. */
+static void
+each_ends_in_its_own_way(void **state)
+{
+	struct queue_job *other;
+
+	limits(a, 30000, 100000, 3, 3);
+	add_each(0, 8, TURN);
+	expect_each(8);
+	take_each(8);
+	each.job[3]->epoch--;		/* taken over meanwhile */
+	queue_cancel(a, each.job[4]->id, plain_cb, NULL);
+	assert_int_equal(answered(), 0);
+	queue_done(a, each.job[0], NULL, each_ended_cb, (void *)0);
+	queue_failed(a, each.job[1], "again", true, each_ended_cb, (void *)1);
+	queue_later(a, each.job[2], "later", each_ended_cb, (void *)2);
+	queue_done(a, each.job[3], NULL, each_ended_cb, (void *)3);
+	queue_done(a, each.job[4], NULL, each_ended_cb, (void *)4);
+	queue_park(a, each.job[5], "parked", each_ended_cb, (void *)5);
+	queue_back(a, each.job[6], each_ended_cb, (void *)6);
+	queue_done(a, each.job[7], NULL, each_ended_cb, (void *)7);
+	expect_each(8);
+	for (int i = 0; i < 8; i++) {
+		assert_int_equal(each.rc[i], i == 3 ? EPERM : i == 4 ? ECANCELED : 0);
+		queue_job_free(&each.job[i]);
+	}
+	tend(a);
+	assert_int_equal(queue_stats(a)->running, 1);
+	assert_int_equal(queue_stats(a)->delayed, 2);
+	assert_int_equal(queue_stats(a)->queued, 1);
+	assert_int_equal(queue_stats(a)->dead, 1);
+	assert_int_equal(queue_stats(a)->done, 2);
+	other = must_take(a, "6");
+	assert_int_equal(done(a, other), 0);
+	must_be_empty(a);
+}
+
+/* Adds, takes and ends of one turn, and a question behind them: as if one after the other. */
+static void
+verbs_keep_their_order(void **state)
+{
+	struct queue_job *job;
+
+	add(a, "0", NULL, 1);
+	job = must_take(a, "0");
+	add_each(1, 2, TURN);
+	queue_done(a, job, NULL, each_ended_cb, (void *)0);
+	queue_take(a, "test", each_taken_cb, (void *)2);
+	queue_cancel(a, job->id, plain_cb, NULL);
+	expect_each(3);
+	assert_int_equal(answered(), EALREADY);
+	assert_string_equal(got.text, "done");
+	assert_non_null(each.job[2]);
+	assert_string_equal(each.job[2]->key, "1");
+	queue_job_free(&job);
+	assert_int_equal(done(a, each.job[2]), 0);
 }
 
 /* --- many empty jobs, Redis killed again and again --- */
@@ -864,6 +1072,82 @@ nothing_lost_by_kills(void **state)
 	assert_int_equal(json_array_size(list(NULL)), 0);
 }
 
+static void
+count_cb(int rc, int n, void *ctx)
+{
+	got.rc = rc;
+	got.n++;
+	*(int *)ctx = n;
+}
+
+static int
+unpark(struct queue *q, int64_t wait, bool all)
+{
+	int n = -1;
+
+	queue_unpark(q, wait, all, count_cb, &n);
+	expect(1);
+	assert_int_equal(got.rc, 0);
+	return n;
+}
+
+static void
+park(struct queue *q, const char *key)
+{
+	struct queue_job *job = must_take(q, key);
+
+	queue_park(q, job, "wrong key", plain_cb, NULL);
+	queue_job_free(&job);
+	assert_int_equal(answered(), 0);
+}
+
+/* One is tried for all, and when it is done the others go, too. */
+static void
+parked_ones_go_on(void **state)
+{
+	add(a, "one", "A", 1);
+	add(a, "two", "A", 1);
+	add(a, "three", "A", 1);
+	park(a, "one");
+	park(a, "two");
+	park(a, "three");
+	assert_int_equal(unpark(a, 60000, false), 0);
+	assert_int_equal(unpark(b, 0, true), 0);		/* another host's */
+	wait_ms(20);
+	assert_int_equal(unpark(a, 10, false), 1);
+	assert_int_equal(unpark(a, 10, false), 0);		/* while the probe waits */
+	park(a, "one");
+	assert_int_equal(unpark(a, 60000, false), 0);		/* and rests */
+	wait_ms(20);
+	assert_int_equal(unpark(a, 10, false), 1);
+	assert_int_equal(done(a, must_take(a, "two")), 0);
+	assert_int_equal(unpark(a, 60000, false), 2);
+	park(a, "three");
+	assert_int_equal(unpark(a, 60000, false), 0);		/* the probe counts once */
+	assert_int_equal(unpark(a, 60000, true), 1);
+	assert_int_equal(done(a, must_take(a, "one")), 0);
+	assert_int_equal(done(a, must_take(a, "three")), 0);
+	must_be_empty(a);
+}
+
+/* More than go at once, of which none comes back twice. */
+static void
+many_parked_ones_go_on(void **state)
+{
+	char key[20];
+
+	for (int i = 0; i < 130; i++) {
+		snprintf(key, sizeof key, "%d", i);
+		add(a, key, "A", 1);
+		park(a, key);
+	}
+	wait_ms(5);
+	assert_int_equal(unpark(a, 60000, true), 100);
+	park(a, "0");
+	assert_int_equal(unpark(a, 60000, false), 30);
+	assert_int_equal(unpark(a, 60000, false), 0);
+}
+
 int
 main(void)
 {
@@ -875,6 +1159,8 @@ main(void)
 		cmocka_unit_test_setup(fails_then_dies, setup),
 		cmocka_unit_test_setup(later_is_no_failure, setup),
 		cmocka_unit_test_setup(parked_until_retry, setup),
+		cmocka_unit_test_setup(parked_ones_go_on, setup),
+		cmocka_unit_test_setup(many_parked_ones_go_on, setup),
 		cmocka_unit_test_setup(handed_back, setup),
 		cmocka_unit_test_setup(cancelled, setup),
 		cmocka_unit_test_setup(taken_over_and_fenced, setup),
@@ -885,8 +1171,13 @@ main(void)
 		cmocka_unit_test_setup(lost_and_restored, setup),
 		cmocka_unit_test_setup(a_gap_renews_leases, setup),
 		cmocka_unit_test_setup(lists_have_pages, setup),
+		cmocka_unit_test_setup(work_of_hosts_is_counted, setup),
 		cmocka_unit_test_setup(done_ones_are_trimmed, setup),
 		cmocka_unit_test_setup(ledger_merges, setup),
+		cmocka_unit_test_setup(one_key_one_job_in_a_turn, setup),
+		cmocka_unit_test_setup(many_are_taken_in_a_turn, setup),
+		cmocka_unit_test_setup(each_ends_in_its_own_way, setup),
+		cmocka_unit_test_setup(verbs_keep_their_order, setup),
 		cmocka_unit_test_setup(away_is_said, setup),
 		cmocka_unit_test_setup(nothing_lost_by_kills, setup),
 	};

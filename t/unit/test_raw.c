@@ -114,6 +114,62 @@ half_a_tag_at_the_end_does_not_count(void **state)
 	}
 }
 
+/* A big one, whose payload looks like a tail and like a whole tag; and what a crash of the machine leaves. */
+static void
+half_of_a_big_tag_does_not_count(void **state)
+{
+	static uint8_t half[300000];
+
+	header();
+	VIDEO_HEADER;
+	for (uint32_t ms = 0; ms < 4000; ms += 40)
+		AAC(ms);
+	flv_write_tag_head(half, FLV_VIDEO, 9999, sizeof(half));
+	flv_write_tag_head(half + 200000, FLV_AUDIO, 8888, 4);
+	flv_write_tag_tail(half + 200000 + FLV_TAG_HEAD_BYTES + 4, 4);
+	put(half, sizeof(half));
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_int_equal(raw.duration_ms, 3960);
+	memset(half, 0, sizeof(half));
+	put(half, sizeof(half));
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_int_equal(raw.duration_ms, 3960);
+}
+
+/* Only the end of a file is looked at, however long it is: a hole of 8 GiB and then nothing that is a tag. */
+static void
+a_ruined_end_takes_no_time(void **state)
+{
+	header();
+	VIDEO_HEADER;
+	KEY(40);
+	assert_int_equal(ftruncate(fd, (off_t)8 << 30), 0);
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_int_equal(raw.duration_ms, -1);
+	assert_false(raw.empty);
+}
+
+/* A tail across two blocks of the search. */
+static void
+torn_anywhere(void **state)
+{
+	static uint8_t half[65536 + 40];
+
+	for (size_t n = 65536 - 40; n < sizeof(half); n++) {
+		assert_int_equal(ftruncate(fd, 0), 0);
+		lseek(fd, 0, SEEK_SET);
+		header();
+		VIDEO_HEADER;
+		KEY(0);
+		AAC(77);
+		flv_write_tag_head(half, FLV_VIDEO, 9999, 1 << 20);
+		put(half, n);
+		memset(&raw, 0, sizeof(raw));
+		assert_int_equal(raw_read(fd, &raw), 0);
+		assert_int_equal(raw.duration_ms, 77);
+	}
+}
+
 static void
 headers_alone_are_empty(void **state)
 {
@@ -165,7 +221,8 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		T(names_are_taken_apart), T(other_names_are_none), T(the_last_tag_has_the_duration),
-		T(half_a_tag_at_the_end_does_not_count), T(headers_alone_are_empty), T(what_is_no_recording_is_an_error),
+		T(half_a_tag_at_the_end_does_not_count), T(half_of_a_big_tag_does_not_count),
+		T(a_ruined_end_takes_no_time), T(torn_anywhere), T(headers_alone_are_empty), T(what_is_no_recording_is_an_error),
 		T(audio_that_an_mp4_cannot_hold_is_transcoded), T(mp4s_are_called_by_the_pattern),
 	};
 

@@ -30,10 +30,10 @@ urls_are_taken_apart(void **state)
 		assert_int_equal(redis_url_parse(t[i].url, "/run/m", &u, &why), 0);
 		assert_null(why);
 		assert_string_equal(u.path, t[i].path);
-		assert_string_equal(u.host, t[i].host);
+		assert_string_equal(u.at.host, t[i].host);
 		assert_string_equal(u.user, t[i].user);
 		assert_string_equal(u.password, t[i].password);
-		assert_int_equal(u.port, t[i].port);
+		assert_int_equal(u.at.port, t[i].port);
 		assert_int_equal(u.db, t[i].db);
 	}
 }
@@ -44,7 +44,9 @@ bad_urls_say_why(void **state)
 	static const char *const bad[] = { "", "redis://", "redis:///0", "redis://h:0", "redis://h:65536",
 		"redis://h:", "redis://h:x", "redis://h/x", "redis://h/1/2", "redis://h/70000",
 		"redis://h?db=1", "redis://[::1", "redis://[::1]x", "redis://user@h", "redis://:a%4@h",
-		"redis://:a%00@h", "redis://:a%zz@h", "rediss://h", "http://h", "unix://a/b", "unix:" };
+		"redis://:a%00@h", "redis://:a%zz@h", "http://h", "rediss://",
+		"sentinel://h", "sentinel://h/", "sentinel:///m", "sentinel://h,/m", "sentinel://,h/m", "sentinel://h:0/m",
+		"sentinel://h/m/x", "sentinel://h/m?a", "sentinel://u@h/m", "sentinel://a,b,c,d,e,f,g,h,i/m", "unix://a/b", "unix:" };
 	char url[600];
 	struct redis_url u;
 	const char *why;
@@ -60,6 +62,32 @@ bad_urls_say_why(void **state)
 	memcpy(url, "unix:///", 8);
 	assert_int_equal(redis_url_parse(url, "/run/m", &u, &why), -1);
 	assert_int_equal(redis_url_parse("embedded", url, &u, &why), -1);
+}
+
+static void
+sentinels_are_taken_apart(void **state)
+{
+	struct redis_url u;
+	const char *why;
+	char out[100];
+
+	assert_int_equal(redis_url_parse("sentinel://:p%2f@a,b:7,[::1]:8/mymaster/2", "", &u, &why), 0);
+	assert_int_equal(u.nsentinels, 3);
+	assert_string_equal(u.sentinels[0].host, "a");
+	assert_int_equal(u.sentinels[0].port, 26379);
+	assert_string_equal(u.sentinels[1].host, "b");
+	assert_int_equal(u.sentinels[1].port, 7);
+	assert_string_equal(u.sentinels[2].host, "::1");
+	assert_int_equal(u.sentinels[2].port, 8);
+	assert_string_equal(u.master, "mymaster");
+	assert_string_equal(u.password, "p/");
+	assert_int_equal(u.db, 2);
+	redis_url_print(&u, out, sizeof out);
+	assert_string_equal(out, "sentinel://a:26379,b:7,[::1]:8/mymaster/2");
+	redis_url_print(&u, out, 20);
+	assert_string_equal(out, "sentinel://a:26379,");
+	assert_int_equal(redis_url_parse("sentinel://a,b,c,d,e,f,g,h/m", "", &u, &why), 0);
+	assert_int_equal(u.nsentinels, REDIS_SENTINELS);
 }
 
 static void
@@ -97,6 +125,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(urls_are_taken_apart),
 		cmocka_unit_test(bad_urls_say_why),
+		cmocka_unit_test(sentinels_are_taken_apart),
 		cmocka_unit_test(what_people_see_has_no_password),
 		cmocka_unit_test(delays_double_up_to_the_limit),
 	};

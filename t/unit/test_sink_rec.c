@@ -255,6 +255,34 @@ an_overrun_is_a_gap_between_two_files(void **state)
 	is_file(0, "vh0 ah0 v0K a250 v500 a750 v1000K ", true);
 }
 
+/* What came is behind until the sync of a tick after it is through; a pause has no lag. */
+static void
+what_is_not_on_disk_is_behind(void **state)
+{
+	struct sink_rec_stats st;
+	int64_t end = now_ms() + 5000;
+
+	sink_rec_stats(sink, &st);
+	assert_int_equal(st.lag_ms, 0);
+	media(0, 250);
+	usleep(5000);
+	sink_rec_stats(sink, &st);
+	assert_true(st.lag_ms >= 5);
+	do {
+		tick();
+		usleep(1000);
+		sink_rec_stats(sink, &st);
+	} while (st.lag_ms > 0 && now_ms() < end);
+	assert_int_equal(st.lag_ms, 0);
+	assert_true(st.recording);
+	reserve((json_int_t)1 << 60);
+	media(250, 500);
+	sink->ops->tick(sink, now_ms() + 2000);
+	sink_rec_stats(sink, &st);
+	assert_true(st.paused);
+	assert_int_equal(st.lag_ms, 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -264,6 +292,7 @@ main(void)
 		T(all_that_came_is_in_the_file_at_once), T(it_is_split_at_a_key_frame),
 		T(it_waits_until_the_tracks_are_known), T(new_headers_begin_a_new_file),
 		T(without_room_it_pauses_and_goes_on_at_a_key_frame), T(an_overrun_is_a_gap_between_two_files),
+		T(what_is_not_on_disk_is_behind),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

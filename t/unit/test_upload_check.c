@@ -65,6 +65,27 @@ it_fits_the_same_file_only(void **state)
 	json_decref(c);
 }
 
+/* Of one that grows nobody knows the size; its inode says that it is the one. */
+static void
+a_file_that_grows_fits(void **state)
+{
+	struct upload_file other = { .inode = 77 };
+	json_t *c = upload_check_new("o", "id", &other, 5 * MIB), *back;
+
+	assert_false(upload_check_fits(c, "o", &file));
+	json_object_set_new(c, "grows", json_integer(1000));
+	assert_true(upload_check_fits(c, "o", &file));
+	assert_false(upload_check_fits(c, "p", &file));
+	assert_non_null(back = upload_check_valid(c));
+	assert_int_equal(upload_check_int(back, "grows"), 1000);
+	other.inode++;
+	assert_false(upload_check_fits(c, "o", &other));
+	json_object_set_new(c, "grows", json_integer(10001));
+	assert_null(upload_check_valid(c));
+	json_decref(c);
+	json_decref(back);
+}
+
 static void
 torn_ones_count_as_none(void **state)
 {
@@ -125,6 +146,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_checkpoint_comes_back),
 		cmocka_unit_test(it_fits_the_same_file_only),
+		cmocka_unit_test(a_file_that_grows_fits),
 		cmocka_unit_test(torn_ones_count_as_none),
 		cmocka_unit_test(absurd_ones_count_as_none),
 		cmocka_unit_test(backoff_doubles_up_to_its_limit),

@@ -33,6 +33,8 @@
  *   jobs:keys     hash    job key -> JOBID, until that is done: a second add finds the first
  *   jobs:seq      string  counter behind ids and orders
  *   jobs:hosts    hash    host_id -> name, of every host that ever tended the queue
+ *   jobs:probes   hash    host_id -> JOBID of the parked job that is tried for all of them, or "*MS": those
+ *                         that were parked before then go on
  *   jobs:tended   string  when a host last tended the queue (ms): after a gap leases are renewed
  *   files         hash    FILEID -> JSON ledger entry (ledger.h); numbers as strings. FILEID = first
  *                         32 hex digits of SHA-256 of HOST_ID, NUL, absolute path
@@ -41,6 +43,10 @@
  *                         (ms, Redis' clock); TTL 7 days
  *   upload:FILEID hash    a multipart upload under way: upload_id, object, size, mtime_ns, part_size,
  *                         part N -> "etag size sha256"
+ *   uploads       zset    ids of multipart uploads that hosts have under way, by when their host said so
+ *                         last (ms, Redis' clock): each jobs.scan. What is not here is nobody's
+ *   uploads:since hash    since: when hosts began to say so, last: when one did (ms); for storage.s3.stale_after
+ *                         from then on nobody knows
  *
  * Times in JSON are ms since the epoch. Every change of more than one key is one Lua script
  * (scripts.c). Nothing here is ever looked for with KEYS or SCAN over all keys.
@@ -63,6 +69,8 @@
 #define KEY_HASH "hash:"
 #define KEY_CLAIM "claim:"
 #define KEY_UPLOAD "upload:"
+#define KEY_UPLOADS "uploads"
+#define KEY_UPLOADS_SINCE "uploads:since"
 
 #define KEY_TTL_MS 15000	/* of leases and heartbeats */
 #define KEY_RENEW_MS (KEY_TTL_MS / 3)

@@ -29,13 +29,19 @@ struct ask {
 	void *ctx;
 };
 
-/* KEYS files; ARGV id fields first -> 1. A field that is null goes; an entry without any begins as `first`. */
+/*
+ * KEYS files; ARGV id fields first found -> 1. A field that is null goes; an entry without any begins
+ * as `first`. found: as ledger_put_found().
+ */
 static struct redis_script script_put = { .text =
 	"local old = redis.call('HGET', KEYS[1], ARGV[1])\n"
 	"local o = cjson.decode(old or ARGV[3])\n"
 	"local t = redis.call('TIME')\n"
-	"local was = o.state\n"
-	"for k, v in pairs(cjson.decode(ARGV[2])) do\n"
+	"local was, new = o.state, cjson.decode(ARGV[2])\n"
+	"if ARGV[4] == '1' and o.size == new.size and o.mtime_ns == new.mtime_ns and was ~= 'local' then\n"
+	"  return 1\n"
+	"end\n"
+	"for k, v in pairs(new) do\n"
 	"  if v == cjson.null then o[k] = nil else o[k] = v end\n"
 	"end\n"
 	"if not o.since or o.state ~= was then\n"
@@ -75,17 +81,23 @@ ledger_free(struct ledger **lp)
 }
 
 void
-ledger_id(const struct ledger *l, const char *path, char id[LEDGER_ID])
+ledger_id_of(const char *host_id, const char *path, char id[LEDGER_ID])
 {
 	struct sha256_ctx sha;
 	uint8_t digest[SHA256_DIGEST_SIZE];
 
 	sha256_init(&sha);
-	sha256_update(&sha, strlen(l->host_id) + 1, (const uint8_t *)l->host_id);
+	sha256_update(&sha, strlen(host_id) + 1, (const uint8_t *)host_id);
 	sha256_update(&sha, strlen(path), (const uint8_t *)path);
 	sha256_digest(&sha, sizeof digest, digest);
 	for (size_t i = 0; i < LEDGER_ID / 2; i++)
 		snprintf(id + 2 * i, 3, "%02x", digest[i]);
+}
+
+void
+ledger_id(const struct ledger *l, const char *path, char id[LEDGER_ID])
+{
+	ledger_id_of(l->host_id, path, id);
 }
 
 static struct ask *
@@ -186,20 +198,32 @@ list_cb(int rc, json_t *reply, const char *error, void *ctx)
 
 /* --- questions --- */
 
-void
-ledger_put(struct ledger *l, const char *id, const json_t *fields, ledger_cb cb, void *ctx)
+static void
+put(struct ledger *l, const char *id, const json_t *fields, const char *found, ledger_cb cb, void *ctx)
 {
 	json_t *strings = with_strings(fields);
 	json_t *first = json_pack("{s:s, s:s, s:s, s:s}", "id", id, "host", l->host, "host_id", l->host_id,
 	    "state", "local");
 	char *text = json_dumps(strings, JSON_COMPACT), *first_text = json_dumps(first, JSON_COMPACT);
-	const char *argv[] = { l->files, id, text ? text : "{}", first_text ? first_text : "{}" };
+	const char *argv[] = { l->files, id, text ? text : "{}", first_text ? first_text : "{}", found };
 
-	redis_run(l->r, &script_put, 1, 4, argv, done_cb, ask_new(cb, ctx));
+	redis_run(l->r, &script_put, 1, 5, argv, done_cb, ask_new(cb, ctx));
 	free(text);
 	free(first_text);
 	json_decref(strings);
 	json_decref(first);
+}
+
+void
+ledger_put(struct ledger *l, const char *id, const json_t *fields, ledger_cb cb, void *ctx)
+{
+	put(l, id, fields, "0", cb, ctx);
+}
+
+void
+ledger_put_found(struct ledger *l, const char *id, const json_t *fields, ledger_cb cb, void *ctx)
+{
+	put(l, id, fields, "1", cb, ctx);
 }
 
 void

@@ -18,7 +18,8 @@ struct ledger;
 struct ledger *ledger_new(struct redis *r, const char *prefix, const char *host, const char *host_id);
 void ledger_free(struct ledger **l);
 
-/* Of an absolute path on this host. */
+/* Of an absolute path on this host, or on one. */
+void ledger_id_of(const char *host_id, const char *path, char id[LEDGER_ID]);
 void ledger_id(const struct ledger *l, const char *path, char id[LEDGER_ID]);
 
 typedef void (*ledger_cb)(int rc, json_t *body, void *ctx);	/* body borrowed; rc as queue.h */
@@ -29,6 +30,11 @@ typedef void (*ledger_cb)(int rc, json_t *body, void *ctx);	/* body borrowed; rc
  * that is null goes; `since` changes with state. fields borrowed; cb may be NULL.
  */
 void ledger_put(struct ledger *l, const char *id, const json_t *fields, ledger_cb cb, void *ctx);
+/*
+ * The same, once for each content: nothing if the entry has this size and mtime_ns, and a state that
+ * is not `local`. So what is found again on the disk does not hide how far its job is.
+ */
+void ledger_put_found(struct ledger *l, const char *id, const json_t *fields, ledger_cb cb, void *ctx);
 void ledger_get(struct ledger *l, const char *id, ledger_cb cb, void *ctx);	/* body: the entry or null */
 void ledger_drop(struct ledger *l, const char *id, ledger_cb cb, void *ctx);
 void ledger_list(struct ledger *l, const char *cursor, ledger_cb cb, void *ctx);	/* {files: [...], cursor} */

@@ -1,9 +1,9 @@
 /*
  * queue.c - a job's way through the queue as a worker sees it: add, take, renew, and its end.
  *
- * Each is one script (queue_scripts.c) whose answer becomes an rc. Nothing is kept here of a
- * job but what the caller holds. Contract in queue.h; housekeeping is queue_tend.c's, what
- * people ask is queue_list.c's.
+ * Each is a part of one script (queue_scripts.c, called by queue_batch.c) whose answer becomes an
+ * rc. Nothing is kept here of a job but what the caller holds. Contract in queue.h; housekeeping
+ * is queue_tend.c's, what people ask is queue_list.c's.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,18 +14,9 @@
 #include "log.h"
 #include "util.h"
 #include "workers/common/queue_parts.h"
-#include "workers/common/queue_scripts.h"
 
 #define KINDS_MAX 32
 #define ERROR_MAX 500		/* bytes of an error that are kept */
-
-/* A question under way. */
-struct ask {
-	queue_cb cb;
-	queue_added_cb added_cb;
-	queue_taken_cb taken_cb;
-	void *ctx;
-};
 
 struct queue *
 queue_new(struct redis *r, const char *prefix, const char *host_id, const char *worker)
@@ -50,6 +41,7 @@ queue_free(struct queue **qp)
 	*qp = NULL;
 	if (!q)
 		return;
+	queue_batch_free(q);
 	free(q->prefix);
 	free(q->host_id);
 	free(q->host_name);
@@ -105,16 +97,6 @@ queue_str(const json_t *reply, size_t i)
 
 /* --- add --- */
 
-static void
-added_cb(int rc, json_t *reply, const char *error, void *ctx)
-{
-	struct ask *a = ctx;
-
-	if (a->added_cb)
-		a->added_cb(rc, queue_str(reply, 0), queue_int(reply, 1) == 1, a->ctx);
-	free(a);
-}
-
 /* What a list shows of a job, from its args. */
 static const char *
 arg_str(const json_t *args, const char *key, const char *other)
@@ -133,13 +115,11 @@ queue_add(struct queue *q, const char *kind, const char *key, const char *host, 
 	char prio_text[2] = { (char)('0' + (prio < 0 ? 0 : prio > 2 ? 2 : prio)), '\0' };
 	char *text = json_dumps(args, JSON_COMPACT);
 	const char *argv[] = {
-		q->keys, q->prefix, kind, key, host ? host : "", prio_text, text ? text : "{}",
+		kind, key, host ? host : "", prio_text, text ? text : "{}",
 		arg_str(args, "file", "path"), arg_str(args, "stream", "name"),
 	};
-	struct ask *a = xcalloc(1, sizeof *a);
 
-	*a = (struct ask){ .added_cb = cb, .ctx = ctx };
-	redis_run(q->r, &queue_script_add, 1, 9, argv, added_cb, a);
+	queue_batch(q, QUEUE_ADD, 7, argv, &(struct queue_ask){ .added_cb = cb, .ctx = ctx });
 	free(text);
 }
 
@@ -168,9 +148,8 @@ job_of(const json_t *reply)
 }
 
 static void
-taken_cb(int rc, json_t *reply, const char *error, void *ctx)
+answer_taken(const struct queue_ask *a, int rc, const json_t *reply, const char *error)
 {
-	struct ask *a = ctx;
 	struct queue_job *job = rc == 0 && json_array_size(reply) == 9 ? job_of(reply) : NULL;
 
 	if (rc == EIO)
@@ -178,7 +157,6 @@ taken_cb(int rc, json_t *reply, const char *error, void *ctx)
 	a->taken_cb(rc, job, a->ctx);
 	if (job)
 		queue_job_free(&job);
-	free(a);
 }
 
 /* The words of kinds into argv, in buf; how many. */
@@ -197,15 +175,11 @@ split(const char *kinds, char *buf, size_t size, const char **argv, int max)
 void
 queue_take(struct queue *q, const char *kinds, queue_taken_cb cb, void *ctx)
 {
-	char buf[KINDS_MAX * 33], lease[QUEUE_NUMBER];
-	const char *argv[5 + KINDS_MAX] = {
-		q->keys, q->prefix, q->host_id, q->worker, queue_number(q->limits.lease_ms, lease),
-	};
-	int n = split(kinds, buf, sizeof buf, argv + 5, KINDS_MAX);
-	struct ask *a = xcalloc(1, sizeof *a);
+	char buf[KINDS_MAX * 33];
+	const char *argv[KINDS_MAX];
+	int n = split(kinds, buf, sizeof buf, argv, KINDS_MAX);
 
-	*a = (struct ask){ .taken_cb = cb, .ctx = ctx };
-	redis_run(q->r, &queue_script_take, 1, 5 + n, argv, taken_cb, a);
+	queue_batch(q, QUEUE_TAKE, n, argv, &(struct queue_ask){ .taken_cb = cb, .ctx = ctx });
 }
 
 struct queue_job *
@@ -236,56 +210,50 @@ queue_job_free(struct queue_job **jp)
 
 /* reply: 1 ours, 0 somebody else's now, -1 cancelled */
 static void
-mine_cb(int rc, json_t *reply, const char *error, void *ctx)
+answer_mine(const struct queue_ask *a, int rc, const json_t *reply, const char *error)
 {
-	struct ask *a = ctx;
-
 	if (rc == 0 && json_integer_value(reply) != 1)
 		rc = json_integer_value(reply) == -1 ? ECANCELED : EPERM;
 	if (a->cb)
 		a->cb(rc, rc == EPERM ? "it was taken over" : rc == ECANCELED ? "it was cancelled" : error, a->ctx);
-	free(a);
 }
 
-static struct ask *
-ask_new(queue_cb cb, void *ctx)
+void
+queue_answer(enum queue_verb verb, const struct queue_ask *a, int rc, json_t *reply, const char *error)
 {
-	struct ask *a = xcalloc(1, sizeof *a);
-
-	*a = (struct ask){ .cb = cb, .ctx = ctx };
-	return a;
+	if (verb == QUEUE_TAKE)
+		answer_taken(a, rc, reply, error);
+	else if (verb != QUEUE_ADD)
+		answer_mine(a, rc, reply, error);
+	else if (a->added_cb)
+		a->added_cb(rc, queue_str(reply, 0), queue_int(reply, 1) == 1, a->ctx);
 }
 
 void
 queue_renew(struct queue *q, const struct queue_job *job, int progress, queue_cb cb, void *ctx)
 {
-	char epoch[QUEUE_NUMBER], lease[QUEUE_NUMBER], permille[QUEUE_NUMBER], prio[QUEUE_NUMBER];
+	char epoch[QUEUE_NUMBER], permille[QUEUE_NUMBER], prio[QUEUE_NUMBER];
 	char *args = json_dumps(job->args, JSON_COMPACT);
 	const char *argv[] = {
-		q->keys, q->prefix, job->id, queue_number(job->epoch, epoch),
-		queue_number(q->limits.lease_ms, lease),
+		job->id, queue_number(job->epoch, epoch),
 		queue_number(progress < 0 ? 0 : progress > 1000 ? 1000 : progress, permille),
-		q->worker, job->kind, job->key, job->host, queue_number(job->prio, prio), args ? args : "{}",
+		job->kind, job->key, job->host, queue_number(job->prio, prio), args ? args : "{}",
 		arg_str(job->args, "file", "path"), arg_str(job->args, "stream", "name"),
 	};
 
-	redis_run(q->r, &queue_script_renew, 1, 14, argv, mine_cb, ask_new(cb, ctx));
+	queue_batch(q, QUEUE_RENEW, 10, argv, &(struct queue_ask){ .cb = cb, .ctx = ctx });
 	free(args);
 }
 
 static void
 end(struct queue *q, const struct queue_job *job, const char *verb, const char *text, queue_cb cb, void *ctx)
 {
-	const struct queue_limits *l = &q->limits;
-	char epoch[QUEUE_NUMBER], attempts[QUEUE_NUMBER], least[QUEUE_NUMBER], most[QUEUE_NUMBER];
-	char random[QUEUE_NUMBER], keep[QUEUE_NUMBER];
+	char epoch[QUEUE_NUMBER], random[QUEUE_NUMBER];
 	const char *argv[] = {
-		q->keys, q->prefix, job->id, queue_number(job->epoch, epoch), job->key, verb, text,
-		queue_number(l->attempts, attempts), queue_number(l->retry_min_ms, least),
-		queue_number(l->retry_max_ms, most), queue_random(random), queue_number(l->keep, keep),
+		job->id, queue_number(job->epoch, epoch), job->key, verb, text, queue_random(random),
 	};
 
-	redis_run(q->r, &queue_script_end, 1, 12, argv, mine_cb, ask_new(cb, ctx));
+	queue_batch(q, QUEUE_END, 6, argv, &(struct queue_ask){ .cb = cb, .ctx = ctx });
 }
 
 /* Cut at a character's end, so that it stays UTF-8. */

@@ -5,6 +5,8 @@
  *
  * A job runs at least once and is over once: who takes it gets its epoch, and what is said of
  * it later (progress, end) counts only with the newest epoch (EPERM: it was taken over).
+ * What is asked of jobs in one turn of the loop goes out together when it is over, in one call of
+ * a script for each verb: adds, then renewals, then ends, then takes.
  * Used by jobs (takes and adds) and watch (adds).
  */
 #ifndef MILLRACE_QUEUE_H
@@ -76,7 +78,7 @@ void queue_done(struct queue *q, const struct queue_job *job, const json_t *resu
 void queue_failed(struct queue *q, const struct queue_job *job, const char *error, bool again, queue_cb cb, void *ctx);
 /* Again after the backoff, without end: not the job's fault. */
 void queue_later(struct queue *q, const struct queue_job *job, const char *error, queue_cb cb, void *ctx);
-/* Put aside until somebody says retry: wrong credentials are not tried a thousand times. */
+/* Put aside until queue_unpark() or somebody's retry: wrong credentials are not tried a thousand times. */
 void queue_park(struct queue *q, const struct queue_job *job, const char *error, queue_cb cb, void *ctx);
 /* A graceful stop: handed back as if never taken. */
 void queue_back(struct queue *q, const struct queue_job *job, queue_cb cb, void *ctx);
@@ -86,6 +88,12 @@ void queue_back(struct queue *q, const struct queue_job *job, queue_cb cb, void 
  * so do those whose lease has run out, or whose worker was a process of this host that is gone.
  */
 void queue_tend(struct queue *q, queue_cb cb, void *ctx);
+/*
+ * One parked job of this host (or of none) that rests for wait_ms goes as a probe; when it is done, or with
+ * `all`, those that were parked before go, too, a hundred at a time: call it every few seconds. n: how many.
+ */
+typedef void (*queue_count_cb)(int rc, int n, void *ctx);
+void queue_unpark(struct queue *q, int64_t wait_ms, bool all, queue_count_cb cb, void *ctx);
 /* What the last queue_tend() saw, of all hosts. dead: with parked ones. */
 struct queue_stats {
 	int64_t queued, running, delayed, dead, done;
@@ -103,6 +111,8 @@ typedef void (*queue_list_cb)(int rc, json_t *body, void *ctx);
  * "running" ...: those. cursor "" at first and at the end. A page is at most about 40 KiB.
  */
 void queue_list(struct queue *q, const char *state, const char *cursor, queue_list_cb cb, void *ctx);
+/* kinds as queue_take(); {hosts: [{id, name, running, waiting}]}, those with any; waiting: only that host can. */
+void queue_hosts(struct queue *q, const char *kinds, queue_list_cb cb, void *ctx);
 /* ENOENT: no such job. EALREADY: not possible in its state, which error names. */
 void queue_retry(struct queue *q, const char *id, queue_cb cb, void *ctx);
 void queue_cancel(struct queue *q, const char *id, queue_cb cb, void *ctx);

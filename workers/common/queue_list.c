@@ -13,6 +13,7 @@
 
 #define PAGE_JOBS "100"
 #define PAGE_BYTES 40000
+#define KINDS_MAX 16
 
 static const struct { const char *name; bool number; } fields[] = {
 	{ "host", false }, { "kind", false }, { "key", false }, { "stream", false }, { "file", false },
@@ -76,7 +77,40 @@ queue_list(struct queue *q, const char *state, const char *cursor, queue_list_cb
 	*l = (struct list){ cb, ctx };
 	for (size_t f = 0; f < NFIELDS; f++)
 		argv[5 + f] = fields[f].name;
+	queue_batch_send(q);
 	redis_run(q->r, &queue_script_list, 1, 5 + NFIELDS, argv, list_cb, l);
+}
+
+static void
+hosts_cb(int rc, json_t *reply, const char *error, void *ctx)
+{
+	struct list *l = ctx;
+	json_t *hosts = json_array(), *body;
+
+	for (size_t i = 0; i + 3 < json_array_size(reply); i += 4)
+		json_array_append_new(hosts, json_pack("{s:s, s:s, s:I, s:I}", "id", queue_str(reply, i), "name",
+		    queue_str(reply, i + 1), "running", (json_int_t)queue_int(reply, i + 2), "waiting",
+		    (json_int_t)queue_int(reply, i + 3)));
+	body = json_pack("{s:o}", "hosts", hosts);
+	l->cb(rc, body, l->ctx);
+	json_decref(body);
+	free(l);
+}
+
+void
+queue_hosts(struct queue *q, const char *kinds, queue_list_cb cb, void *ctx)
+{
+	const char *argv[2 + KINDS_MAX] = { q->keys, q->prefix };
+	char *copy = xstrdup(kinds), *rest = copy, *kind;
+	struct list *l = xcalloc(1, sizeof *l);
+	int argc = 2;
+
+	*l = (struct list){ cb, ctx };
+	while (argc < 2 + KINDS_MAX && (kind = strsep(&rest, " ")) != NULL)
+		argv[argc++] = kind;
+	queue_batch_send(q);
+	redis_run(q->r, &queue_script_hosts, 1, argc, argv, hosts_cb, l);
+	free(copy);
 }
 
 struct change {
@@ -107,6 +141,7 @@ change(struct queue *q, struct redis_script *script, const char *id, queue_cb cb
 	struct change *c = xcalloc(1, sizeof *c);
 
 	*c = (struct change){ cb, ctx };
+	queue_batch_send(q);
 	redis_run(q->r, script, 1, 3, argv, change_cb, c);
 }
 

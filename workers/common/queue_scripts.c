@@ -11,20 +11,18 @@
 /* push: into its stream, whatever it was in is left already. pull: nobody has it any more, or is
  * to get it. rest: it is over, or put aside. */
 #define HEAD \
-	"local P = ARGV[1]\n" \
-	"local function now()\n" \
-	"  local t = redis.call('TIME')\n" \
-	"  return t[1] * 1000 + math.floor(t[2] / 1000)\n" \
-	"end\n" \
+	"local P, T = ARGV[1], redis.call('TIME')\n" \
+	"T = T[1] * 1000 + math.floor(T[2] / 1000)\n" \
 	"local function J(id) return P .. 'job:' .. id end\n" \
 	"local function Q(host, kind, prio)\n" \
 	"  return P .. 'jobs:q:' .. (host == '' and 'shared' or 'host:' .. host) .. ':' .. kind .. ':' .. prio\n" \
 	"end\n" \
 	"local function seq() return redis.call('INCR', P .. 'jobs:seq') end\n" \
+	"local function num(v) return tonumber(v) or 0 end\n" \
 	"local function push(id)\n" \
 	"  local j = redis.call('HMGET', J(id), 'host', 'kind', 'prio')\n" \
 	"  local entry = redis.call('XADD', Q(j[1], j[2], j[3]), '*', 'job', id)\n" \
-	"  redis.call('HSET', J(id), 'state', 'queued', 'queued', now(), 'entry', entry)\n" \
+	"  redis.call('HSET', J(id), 'state', 'queued', 'queued', T, 'entry', entry)\n" \
 	"end\n" \
 	"local function pull(id, j)\n" \
 	"  j = j or redis.call('HMGET', J(id), 'host', 'kind', 'prio', 'entry')\n" \
@@ -42,7 +40,7 @@
 	"    redis.call('ZREM', P .. 'jobs:dead', id)\n" \
 	"  end\n" \
 	"  redis.call('ZADD', P .. set, seq(), id)\n" \
-	"  redis.call('HSET', J(id), 'state', state, 'ended', now(), ...)\n" \
+	"  redis.call('HSET', J(id), 'state', state, 'ended', T, ...)\n" \
 	"end\n"
 
 /* Whose a job is: 1 the asker's, 0 another's, -1 cancelled, nil: Redis does not know it. */
@@ -60,127 +58,192 @@
 #define DELAY \
 	"local function delay(id, n, least, most, random, err)\n" \
 	"  local d = math.min(least * 2 ^ math.min(n - 1, 40), most)\n" \
-	"  d = now() + math.floor(d * (0.8 + 0.4 * random / 1000))\n" \
+	"  d = T + math.floor(d * (0.8 + 0.4 * random / 1000))\n" \
 	"  redis.call('HSET', J(id), 'state', 'delayed', 'due', d, 'error', err)\n" \
 	"  redis.call('ZADD', P .. 'jobs:delayed', d, id)\n" \
 	"end\n"
 
 struct redis_script queue_script_add = { .text = HEAD
-	"local id = redis.call('HGET', KEYS[1], ARGV[3])\n"
-	"if id and redis.call('EXISTS', J(id)) == 1 then return {id, 1} end\n"
-	"local t, n = now(), seq()\n"
-	"id = string.format('%x-%x', t, n)\n"
-	"local entry = redis.call('XADD', Q(ARGV[4], ARGV[2], ARGV[5]), '*', 'job', id)\n"
-	"redis.call('HSET', J(id), 'state', 'queued', 'queued', t, 'entry', entry,\n"
-	"  'kind', ARGV[2], 'key', ARGV[3], 'host', ARGV[4], 'prio', ARGV[5],\n"
-	"  'args', ARGV[6], 'file', ARGV[7], 'stream', ARGV[8], 'added', t, 'attempts', 0, 'waits', 0,\n"
-	"  'crashes', 0, 'epoch', 0, 'progress', 0, 'best', 0, 'error', '')\n"
-	"redis.call('HSET', KEYS[1], ARGV[3], id)\n"
-	"redis.call('ZADD', P .. 'jobs:live', n, id)\n"
-	"return {id, 0}\n" };
+	"local out, new, keys, made = {}, {}, {}, {}\n"
+	"for a = 2, #ARGV, 7 do keys[#keys + 1] = ARGV[a + 1] end\n"
+	"local have = redis.call('HMGET', KEYS[1], unpack(keys))\n"
+	"for i, key in ipairs(keys) do\n"
+	"  if have[i] and redis.call('EXISTS', J(have[i])) == 1 then\n"
+	"    out[i] = {have[i], 1}\n"
+	"  elseif not made[key] then\n"
+	"    new[#new + 1] = i\n"
+	"    made[key] = true\n"
+	"  end\n"
+	"end\n"
+	"if #new == 0 then return out end\n"
+	"local n, live, map = redis.call('INCRBY', P .. 'jobs:seq', #new) - #new, {}, {}\n"
+	"for k, i in ipairs(new) do\n"
+	"  local a, id = 7 * i - 5, string.format('%x-%x', T, n + k)\n"
+	"  local entry = redis.call('XADD', Q(ARGV[a + 2], ARGV[a], ARGV[a + 3]), '*', 'job', id)\n"
+	"  redis.call('HSET', J(id), 'state', 'queued', 'queued', T, 'entry', entry,\n"
+	"    'kind', ARGV[a], 'key', ARGV[a + 1], 'host', ARGV[a + 2], 'prio', ARGV[a + 3],\n"
+	"    'args', ARGV[a + 4], 'file', ARGV[a + 5], 'stream', ARGV[a + 6], 'added', T, 'attempts', 0,\n"
+	"    'waits', 0, 'crashes', 0, 'epoch', 0, 'progress', 0, 'best', 0, 'error', '')\n"
+	"  map[2 * k - 1], map[2 * k], live[2 * k - 1], live[2 * k] = ARGV[a + 1], id, n + k, id\n"
+	"  out[i], made[ARGV[a + 1]] = {id, 0}, id\n"
+	"end\n"
+	"for i, key in ipairs(keys) do out[i] = out[i] or {made[key], 1} end\n"
+	"redis.call('HSET', KEYS[1], unpack(map))\n"
+	"redis.call('ZADD', P .. 'jobs:live', unpack(live))\n"
+	"return out\n" };
 
 /* An entry whose job is elsewhere by now (cancelled, retried) is thrown away. */
 struct redis_script queue_script_take = { .text = HEAD
+	"local want, looked, out, running = tonumber(ARGV[5]), 0, {}, {}\n"
 	"local function read(q)\n"
-	"  if redis.call('EXISTS', q) == 0 then return nil end\n"
-	"  local r = redis.pcall('XREADGROUP', 'GROUP', 'w', ARGV[2], 'COUNT', 1, 'STREAMS', q, '>')\n"
+	"  if redis.call('EXISTS', q) == 0 then return {} end\n"
+	"  local n = want - #out\n"
+	"  local r = redis.pcall('XREADGROUP', 'GROUP', 'w', ARGV[2], 'COUNT', n, 'STREAMS', q, '>')\n"
 	"  if r and r.err then\n"
 	"    redis.call('XGROUP', 'CREATE', q, 'w', '0')\n"
-	"    r = redis.call('XREADGROUP', 'GROUP', 'w', ARGV[2], 'COUNT', 1, 'STREAMS', q, '>')\n"
+	"    r = redis.call('XREADGROUP', 'GROUP', 'w', ARGV[2], 'COUNT', n, 'STREAMS', q, '>')\n"
 	"  end\n"
-	"  return r and r[1][2][1]\n"
+	"  return r and r[1][2] or {}\n"
 	"end\n"
-	"local function take(q)\n"
-	"  for round = 1, 100 do\n"
-	"    local e = read(q)\n"
-	"    if not e then return nil end\n"
-	"    local id = e[2][2]\n"
-	"    local j = redis.call('HMGET', J(id), 'state', 'entry', 'kind', 'host', 'attempts', 'crashes',\n"
-	"      'prio', 'key', 'args', 'epoch')\n"
-	"    if j[1] == 'queued' and j[2] == e[1] then\n"
-	"      local t = now()\n"
-	"      local epoch = j[10] + 1\n"
-	"      redis.call('HSET', J(id), 'state', 'running', 'epoch', epoch, 'worker', ARGV[3], 'taken', t,\n"
-	"        'progress', 0)\n"
-	"      redis.call('ZADD', P .. 'jobs:running', t + ARGV[4], id)\n"
-	"      return {id, j[3], j[4], epoch, j[5], j[6], j[7], j[8], j[9]}\n"
-	"    end\n"
+	"local function give(q, e)\n"
+	"  local id = e[2][2]\n"
+	"  local j = redis.call('HMGET', J(id), 'state', 'entry', 'kind', 'host', 'attempts', 'crashes',\n"
+	"    'prio', 'key', 'args', 'epoch')\n"
+	"  if j[1] ~= 'queued' or j[2] ~= e[1] then\n"
 	"    redis.call('XACK', q, 'w', e[1])\n"
 	"    redis.call('XDEL', q, e[1])\n"
+	"    return\n"
+	"  end\n"
+	"  local epoch = num(j[10]) + 1\n"
+	"  redis.call('HSET', J(id), 'state', 'running', 'epoch', epoch, 'worker', ARGV[3], 'taken', T,\n"
+	"    'progress', 0)\n"
+	"  running[#running + 1] = T + ARGV[4]\n"
+	"  running[#running + 1] = id\n"
+	"  out[#out + 1] = {id, j[3], j[4], epoch, j[5], j[6], j[7], j[8], j[9]}\n"
+	"end\n"
+	"local function take(q)\n"
+	"  while #out < want and looked < want + 100 do\n"
+	"    local got = read(q)\n"
+	"    if #got == 0 then return end\n"
+	"    for _, e in ipairs(got) do give(q, e) end\n"
+	"    looked = looked + #got\n"
 	"  end\n"
 	"end\n"
 	"for prio = 0, 2 do\n"
-	"  for i = 5, #ARGV do\n"
-	"    local got = take(Q(ARGV[2], ARGV[i], prio)) or take(Q('', ARGV[i], prio))\n"
-	"    if got then return got end\n"
+	"  for i = 6, #ARGV do\n"
+	"    take(Q(ARGV[2], ARGV[i], prio))\n"
+	"    take(Q('', ARGV[i], prio))\n"
+	"    if #out == want then break end\n"
 	"  end\n"
+	"  if #out == want then break end\n"
 	"end\n"
-	"return {}\n" };
+	"if #running > 0 then redis.call('ZADD', P .. 'jobs:running', unpack(running)) end\n"
+	"return out\n" };
 
 /* More progress than ever: its worker's deaths before that are forgotten. */
 struct redis_script queue_script_renew = { .text = HEAD MINE
-	"local id, t = ARGV[2], now()\n"
-	"local j = redis.call('HMGET', J(id), 'state', 'epoch', 'best')\n"
-	"local whose = mine(j[1], j[2], ARGV[3], ARGV[8])\n"
-	"if whose and whose < 1 then return whose end\n"
-	"if not whose then\n"
-	"  redis.call('HSET', J(id), 'kind', ARGV[7], 'key', ARGV[8], 'host', ARGV[9], 'prio', ARGV[10],\n"
-	"    'args', ARGV[11], 'file', ARGV[12], 'stream', ARGV[13], 'added', t, 'queued', t, 'attempts', 0,\n"
-	"    'waits', 0, 'crashes', 0, 'epoch', ARGV[3], 'best', 0, 'error', '', 'entry', '', 'state',\n"
-	"    'running', 'worker', ARGV[6], 'taken', t)\n"
-	"  redis.call('HSET', KEYS[1], ARGV[8], id)\n"
-	"  redis.call('ZADD', P .. 'jobs:live', seq(), id)\n"
+	"local function renew(id, epoch, progress, kind, key, host, prio, args, file, stream)\n"
+	"  local j = redis.call('HMGET', J(id), 'state', 'epoch', 'best')\n"
+	"  local whose = mine(j[1], j[2], epoch, key)\n"
+	"  if whose and whose < 1 then return whose end\n"
+	"  if not whose then\n"
+	"    redis.call('HSET', J(id), 'kind', kind, 'key', key, 'host', host, 'prio', prio,\n"
+	"      'args', args, 'file', file, 'stream', stream, 'added', T, 'queued', T, 'attempts', 0,\n"
+	"      'waits', 0, 'crashes', 0, 'epoch', epoch, 'best', 0, 'error', '', 'entry', '', 'state',\n"
+	"      'running', 'worker', ARGV[3], 'taken', T)\n"
+	"    redis.call('HSET', KEYS[1], key, id)\n"
+	"    redis.call('ZADD', P .. 'jobs:live', seq(), id)\n"
+	"  end\n"
+	"  redis.call('HSET', J(id), 'progress', progress)\n"
+	"  if tonumber(progress) > num(j[3]) then\n"
+	"    redis.call('HSET', J(id), 'best', progress, 'crashes', 0)\n"
+	"  end\n"
+	"  redis.call('ZADD', P .. 'jobs:running', T + ARGV[2], id)\n"
+	"  return 1\n"
 	"end\n"
-	"redis.call('HSET', J(id), 'progress', ARGV[5])\n"
-	"if tonumber(ARGV[5]) > tonumber(j[3] or 0) then\n"
-	"  redis.call('HSET', J(id), 'best', ARGV[5], 'crashes', 0)\n"
-	"end\n"
-	"redis.call('ZADD', P .. 'jobs:running', t + ARGV[4], id)\n"
-	"return 1\n" };
+	"local out = {}\n"
+	"for a = 4, #ARGV, 10 do out[#out + 1] = renew(unpack(ARGV, a, a + 9)) end\n"
+	"return out\n" };
 
-/* Said a second time (the first answer was lost), or by one whose lease ran out without anybody
- * having taken the job since: what is done is done. */
+/*
+ * Said a second time (the first answer was lost), or by one whose lease ran out without anybody
+ * having taken the job since: what is done is done. Those that were running and are done go
+ * together; a job that is running is in jobs:running and jobs:live, so no other set is asked.
+ */
 struct redis_script queue_script_end = { .text = HEAD MINE DELAY
-	"local id, key, verb, text = ARGV[2], ARGV[4], ARGV[5], ARGV[6]\n"
-	"local j = redis.call('HMGET', J(id), 'host', 'kind', 'prio', 'entry', 'state', 'epoch')\n"
-	"if j[6] == ARGV[3] and j[5] ~= 'running' and j[5] ~= 'cancelled' then\n"
-	"  if verb ~= 'done' or (j[5] ~= 'queued' and j[5] ~= 'delayed') then return 1 end\n"
-	"else\n"
-	"  local whose = mine(j[5], j[6], ARGV[3], key)\n"
-	"  if whose ~= 1 then return whose or 1 end\n"
+	"local tries, keep = tonumber(ARGV[2]), tonumber(ARGV[5])\n"
+	"local least, most = tonumber(ARGV[3]), tonumber(ARGV[4])\n"
+	"local ids, keys, gone, qs = {}, {}, {}, {}\n"
+	"local function done(id, key, text, j)\n"
+	"  redis.call('HSET', J(id), 'state', 'done', 'ended', T, 'result', text, 'progress', 1000, 'error', '')\n"
+	"  if j[5] ~= 'running' then\n"
+	"    pull(id, j)\n"
+	"  elseif j[4] and j[4] ~= '' then\n"
+	"    local q = Q(j[1], j[2], j[3])\n"
+	"    if not gone[q] then\n"
+	"      gone[q] = {}\n"
+	"      qs[#qs + 1] = q\n"
+	"    end\n"
+	"    table.insert(gone[q], j[4])\n"
+	"  end\n"
+	"  ids[#ids + 1] = id\n"
+	"  keys[#keys + 1] = key\n"
 	"end\n"
-	"local least, most, random = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])\n"
-	"pull(id, j)\n"
-	"if verb == 'done' then\n"
-	"  rest(id, 'done', 'jobs:done', 'result', text, 'progress', 1000, 'error', '')\n"
-	"  redis.call('HDEL', KEYS[1], key)\n"
-	"  local over = redis.call('ZCARD', P .. 'jobs:done') - ARGV[11]\n"
-	"  if over > 0 then\n"
-	"    for _, old in ipairs(redis.call('ZRANGE', P .. 'jobs:done', 0, math.min(over, 100) - 1)) do\n"
-	"      redis.call('DEL', J(old))\n"
-	"      redis.call('ZREM', P .. 'jobs:done', old)\n"
+	"local function over(id, epoch, key, verb, text, random)\n"
+	"  local j = redis.call('HMGET', J(id), 'host', 'kind', 'prio', 'entry', 'state', 'epoch')\n"
+	"  if j[6] == epoch and j[5] ~= 'running' and j[5] ~= 'cancelled' then\n"
+	"    if verb ~= 'done' or (j[5] ~= 'queued' and j[5] ~= 'delayed') then return 1 end\n"
+	"  else\n"
+	"    local whose = mine(j[5], j[6], epoch, key)\n"
+	"    if whose ~= 1 then return whose or 1 end\n"
+	"  end\n"
+	"  if verb == 'done' then\n"
+	"    done(id, key, text, j)\n"
+	"    return 1\n"
+	"  end\n"
+	"  pull(id, j)\n"
+	"  if verb == 'back' then\n"
+	"    push(id)\n"
+	"  elseif verb == 'later' then\n"
+	"    delay(id, redis.call('HINCRBY', J(id), 'waits', 1), least, most, tonumber(random), text)\n"
+	"  elseif verb == 'park' then\n"
+	"    rest(id, 'parked', 'jobs:dead', 'error', text)\n"
+	"  else\n"
+	"    local n = redis.call('HINCRBY', J(id), 'attempts', 1)\n"
+	"    if verb == 'dead' or n >= tries then\n"
+	"      rest(id, 'dead', 'jobs:dead', 'error', text)\n"
+	"    else\n"
+	"      delay(id, n, least, most, tonumber(random), text)\n"
 	"    end\n"
 	"  end\n"
-	"elseif verb == 'back' then\n"
-	"  push(id)\n"
-	"elseif verb == 'later' then\n"
-	"  delay(id, redis.call('HINCRBY', J(id), 'waits', 1), least, most, random, text)\n"
-	"elseif verb == 'park' then\n"
-	"  rest(id, 'parked', 'jobs:dead', 'error', text)\n"
-	"else\n"
-	"  local n = redis.call('HINCRBY', J(id), 'attempts', 1)\n"
-	"  if verb == 'dead' or n >= tonumber(ARGV[7]) then\n"
-	"    rest(id, 'dead', 'jobs:dead', 'error', text)\n"
-	"  else\n"
-	"    delay(id, n, least, most, random, text)\n"
-	"  end\n"
+	"  return 1\n"
 	"end\n"
-	"return 1\n" };
+	"local out = {}\n"
+	"for a = 6, #ARGV, 6 do out[#out + 1] = over(unpack(ARGV, a, a + 5)) end\n"
+	"if #ids == 0 then return out end\n"
+	"for _, q in ipairs(qs) do\n"
+	"  redis.call('XACK', q, 'w', unpack(gone[q]))\n"
+	"  redis.call('XDEL', q, unpack(gone[q]))\n"
+	"end\n"
+	"redis.call('ZREM', P .. 'jobs:running', unpack(ids))\n"
+	"redis.call('ZREM', P .. 'jobs:live', unpack(ids))\n"
+	"redis.call('HDEL', KEYS[1], unpack(keys))\n"
+	"local n, rank = redis.call('INCRBY', P .. 'jobs:seq', #ids) - #ids, {}\n"
+	"for i, id in ipairs(ids) do rank[2 * i - 1], rank[2 * i] = n + i, id end\n"
+	"redis.call('ZADD', P .. 'jobs:done', unpack(rank))\n"
+	"local past = redis.call('ZCARD', P .. 'jobs:done') - keep\n"
+	"if past > 0 then\n"
+	"  local old = redis.call('ZRANGE', P .. 'jobs:done', 0, math.min(past, 100 + #ids) - 1)\n"
+	"  redis.call('ZREMRANGEBYRANK', P .. 'jobs:done', 0, #old - 1)\n"
+	"  for i, id in ipairs(old) do old[i] = J(id) end\n"
+	"  redis.call('DEL', unpack(old))\n"
+	"end\n"
+	"return out\n" };
 
 /* A first death of its worker costs a job nothing, the next ones put it off. After a time in
  * which nobody tended, Redis was away for all: whoever is still at work gets a new lease. */
 struct redis_script queue_script_tend = { .text = HEAD DELAY
-	"local host, lease, t = ARGV[2], tonumber(ARGV[3]), now()\n"
+	"local host, lease, t = ARGV[2], tonumber(ARGV[3]), T\n"
 	"local running = P .. 'jobs:running'\n"
 	"local function crashed(id)\n"
 	"  local n = redis.call('HINCRBY', J(id), 'crashes', 1)\n"
@@ -298,3 +361,28 @@ struct redis_script queue_script_cancel = { .text = HEAD
 	"pull(id)\n"
 	"rest(id, 'cancelled', 'jobs:cancelled')\n"
 	"return 1\n" };
+
+/* Waiting: what is in its own queues and nobody has. A host's name is a dead one's, too. */
+struct redis_script queue_script_hosts = { .text = HEAD
+	"local running, out = {}, {}\n"
+	"for _, id in ipairs(redis.call('ZRANGE', P .. 'jobs:running', 0, 4095)) do\n"
+	"  local h = string.match(redis.call('HGET', J(id), 'worker') or '', '^([^:]*):')\n"
+	"  if h then running[h] = (running[h] or 0) + 1 end\n"
+	"end\n"
+	"local names = redis.call('HGETALL', P .. 'jobs:hosts')\n"
+	"for i = 1, math.min(#names, 1000), 2 do\n"
+	"  local waiting = 0\n"
+	"  for k = 2, #ARGV do\n"
+	"    for prio = 0, 2 do\n"
+	"      local q = Q(names[i], ARGV[k], prio)\n"
+	"      local n = redis.call('XLEN', q)\n"
+	"      local taken = n > 0 and redis.pcall('XPENDING', q, 'w')\n"
+	"      waiting = waiting + n - (taken and not taken.err and taken[1] or 0)\n"
+	"    end\n"
+	"  end\n"
+	"  local n = running[names[i]] or 0\n"
+	"  if n + waiting > 0 then\n"
+	"    for _, v in ipairs({names[i], names[i + 1], n, waiting}) do out[#out + 1] = v end\n"
+	"  end\n"
+	"end\n"
+	"return out\n" };

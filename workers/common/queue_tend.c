@@ -110,6 +110,7 @@ send_tend(struct tend *t, const json_t *gone)
 
 	for (size_t i = 0; i < n; i++)
 		argv[10 + i] = queue_str(gone, i);
+	queue_batch_send(q);	/* in the order in which it was asked */
 	redis_run(q->r, &queue_script_tend, 1, 10 + (int)n, argv, tended_cb, t);
 }
 

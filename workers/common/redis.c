@@ -12,6 +12,11 @@
 #include <fcntl.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
+#ifdef MILLRACE_REDIS_TLS
+#include <hiredis/hiredis_ssl.h>
+#include <openssl/ssl.h>
+#endif
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "log.h"
@@ -156,6 +161,73 @@ redis_wire_send(struct redis *r, int argc, const char *const *argv, redis_cb cb,
 	return 0;
 }
 
+#ifdef MILLRACE_REDIS_TLS
+/* The system's certificates, or $SSL_CERT_FILE; the name in the URL must be in the server's. */
+static SSL *
+tls_new(const char *host)
+{
+	static SSL_CTX *tls;
+	SSL *ssl;
+
+	if (!tls) {
+		tls = SSL_CTX_new(TLS_client_method());
+		if (!tls || SSL_CTX_set_default_verify_paths(tls) != 1 ||
+		    SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION) != 1)
+			fatalx("OpenSSL can't be used");
+		SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
+	}
+	ssl = SSL_new(tls);
+	/* An address is no name for SNI, but may be in the certificate. */
+	if (!ssl || (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) != 1 &&
+	    (SSL_set1_host(ssl, host) != 1 || SSL_set_tlsext_host_name(ssl, host) != 1)))
+		fatalx("out of memory");
+	return ssl;
+}
+
+static void
+start_tls(struct redis *r)
+{
+	r->tls = tls_new(r->url.at.host);
+	if (redisInitiateSSL(&r->ac->c, r->tls) != REDIS_OK)	/* which has it from now on */
+		redis_lost(r, r->ac->c.errstr);
+}
+
+/* hiredis says "Success" to a certificate that is refused. */
+static const char *
+tls_refuses(const struct redis *r)
+{
+	long rc = r->tls ? SSL_get_verify_result(r->tls) : X509_V_OK;
+	static char text[160];
+
+	if (rc == X509_V_OK)
+		return NULL;
+	snprintf(text, sizeof text, "its certificate is refused: %s", X509_verify_cert_error_string(rc));
+	return text;
+}
+#else
+static void
+start_tls(struct redis *r)
+{
+	redis_lost(r, "this build has no TLS: let stunnel speak it and name its local port");
+}
+
+static const char *
+tls_refuses(const struct redis *r)
+{
+	return NULL;
+}
+#endif
+
+static const char *
+why_lost(const struct redis *r, const redisAsyncContext *ac)
+{
+	const char *refused = tls_refuses(r);
+
+	if (refused)
+		return refused;
+	return ac->errstr && ac->errstr[0] ? ac->errstr : "the connection was closed";
+}
+
 static void
 connect_cb(const redisAsyncContext *ac, int status)
 {
@@ -164,7 +236,7 @@ connect_cb(const redisAsyncContext *ac, int status)
 	if (status == REDIS_OK || ac != r->ac)
 		return;
 	r->ac = NULL;		/* hiredis frees it behind us */
-	redis_lost(r, ac->errstr);
+	redis_lost(r, why_lost(r, ac));
 }
 
 static void
@@ -175,13 +247,13 @@ disconnect_cb(const redisAsyncContext *ac, int status)
 	if (ac != r->ac)
 		return;
 	r->ac = NULL;
-	redis_lost(r, ac->errstr && ac->errstr[0] ? ac->errstr : "the connection was closed");
+	redis_lost(r, why_lost(r, ac));
 }
 
 int
 redis_wire_open(struct redis *r, const char *address)
 {
-	redisAsyncContext *ac = address ? redisAsyncConnect(address, r->url.port)
+	redisAsyncContext *ac = address ? redisAsyncConnect(address, r->url.at.port)
 	    : redisAsyncConnectUnix(r->url.path);
 
 	if (!ac || ac->err) {
@@ -191,10 +263,13 @@ redis_wire_open(struct redis *r, const char *address)
 		return -1;
 	}
 	r->ac = ac;
+	r->tls = NULL;
 	attach(r);
 	redisAsyncSetConnectCallback(ac, connect_cb);
 	redisAsyncSetDisconnectCallback(ac, disconnect_cb);
-	return 0;
+	if (r->url.tls)
+		start_tls(r);
+	return r->ac ? 0 : -1;
 }
 
 void

@@ -36,6 +36,7 @@ struct redis *redis_new(struct event_base *base, const struct redis_url *url, in
 /* Never from within a callback. What is under way is answered with EHOSTDOWN. */
 void redis_free(struct redis **r);
 void redis_limits(struct redis *r, int64_t timeout_ms, int64_t retry_max_ms);
+struct event_base *redis_base(const struct redis *r);
 bool redis_is_up(const struct redis *r);	/* r NULL: it is away */
 /* Of the last PING. */
 int64_t redis_delay_ms(const struct redis *r);

@@ -3,13 +3,15 @@
  * waiting for the next try. Decides when to give it up and when to try again.
  *
  * One timer serves all of it; what its end means is told by the state. hiredis 0.14 has no
- * timeouts, so a PING every second with a deadline is what finds a Redis that hangs.
+ * timeouts, so a PING every second with a deadline is what finds a Redis that hangs. With
+ * sentinels they are asked where it is, again each second; a replica is not accepted.
  * It logs nothing: struct redis_ops hears it. The wire itself is redis.c's.
  */
 #include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "log.h"
@@ -78,6 +80,8 @@ pong_cb(int rc, json_t *reply, const char *error, void *ctx)
 	r->delay_ms = now_ms() - r->ping_ms;
 	r->state = LINK_UP;
 	timer_in(r, PING_EVERY_MS);
+	if (r->sentinel)
+		sentinel_ask(r->sentinel);
 }
 
 static void
@@ -100,6 +104,17 @@ greeted_cb(int rc, json_t *reply, const char *error, void *ctx)
 
 	if (rc == EIO && r->state == LINK_TRYING)
 		redis_lost(r, error);
+}
+
+/* A sentinel may not know yet, and a replica refuses what we write. */
+static void
+role_cb(int rc, json_t *reply, const char *error, void *ctx)
+{
+	struct redis *r = ctx;
+	const char *role = json_string_value(json_array_get(reply, 0));
+
+	if (rc == 0 && r->state == LINK_TRYING && role && strcmp(role, "master") != 0)
+		redis_lost(r, "it is no master any more, or not yet");
 }
 
 static void
@@ -125,7 +140,7 @@ greet(struct redis *r)
 {
 	const char *auth[] = { "AUTH", r->url.user, r->url.password };
 	const char *auth_old[] = { "AUTH", r->url.password };
-	static const char *const cmd[] = { "PING" };
+	static const char *const cmd[] = { "PING" }, *const role[] = { "ROLE" };
 	char db[16];
 	const char *choose[] = { "SELECT", db };
 
@@ -136,6 +151,8 @@ greet(struct redis *r)
 	snprintf(db, sizeof db, "%d", r->url.db);
 	if (r->url.db != 0)
 		redis_wire_send(r, 2, choose, greeted_cb, r);
+	if (r->sentinel)
+		redis_wire_send(r, 1, role, role_cb, r);
 	r->ping_ms = now_ms();
 	redis_wire_send(r, 1, cmd, first_pong_cb, r);
 }
@@ -161,6 +178,27 @@ resolved_cb(const char *address, const char *why, void *ctx)
 		redis_lost(r, why);
 }
 
+/* The sentinels' word: for an attempt that waits for it, or about a connection that is up. */
+static void
+named_cb(const struct redis_place *place, const char *why, void *ctx)
+{
+	struct redis *r = ctx;
+	char text[400];
+
+	if (r->state == LINK_TRYING && !r->ac) {
+		if (!place) {
+			redis_lost(r, why);
+			return;
+		}
+		r->url.at = *place;
+		resolve_ask(r->resolve, r->url.at.host);
+	} else if (place && redis_is_up(r) &&
+	    (place->port != r->url.at.port || strcmp(place->host, r->url.at.host) != 0)) {
+		snprintf(text, sizeof text, "the master is %s:%d now, says a sentinel", place->host, place->port);
+		redis_lost(r, text);
+	}
+}
+
 static void
 try_now(struct redis *r)
 {
@@ -168,8 +206,10 @@ try_now(struct redis *r)
 	timer_in(r, r->timeout_ms);
 	if (r->url.path[0])
 		open_to(r, NULL);
+	else if (r->sentinel)
+		sentinel_ask(r->sentinel);
 	else
-		resolve_ask(r->resolve, r->url.host);
+		resolve_ask(r->resolve, r->url.at.host);
 }
 
 static void
@@ -208,6 +248,8 @@ redis_new(struct event_base *base, const struct redis_url *url, int64_t timeout_
 	if (!r->timer)
 		fatalx("out of memory");
 	r->resolve = resolve_new(base, resolved_cb, r);
+	if (url->nsentinels > 0)
+		r->sentinel = sentinel_new(base, url, timeout_ms, retry_max_ms, named_cb, r);
 	timer_in(r, 0);
 	return r;
 }
@@ -222,6 +264,7 @@ redis_free(struct redis **rp)
 	*rp = NULL;
 	r->state = LINK_WAITING;
 	redis_wire_close(r);
+	sentinel_free(&r->sentinel);
 	event_free(r->timer);
 	resolve_free(&r->resolve);
 	free(r);
@@ -232,6 +275,14 @@ redis_limits(struct redis *r, int64_t timeout_ms, int64_t retry_max_ms)
 {
 	r->timeout_ms = timeout_ms;
 	r->retry_max_ms = retry_max_ms;
+	if (r->sentinel)
+		sentinel_limits(r->sentinel, timeout_ms, retry_max_ms);
+}
+
+struct event_base *
+redis_base(const struct redis *r)
+{
+	return r->base;
 }
 
 bool

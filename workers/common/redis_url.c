@@ -14,6 +14,7 @@
 #include "util.h"
 
 #define REDIS_PORT 6379
+#define SENTINEL_PORT 26379
 
 static int
 hex(char c)
@@ -80,7 +81,7 @@ parse_login(const char *s, size_t n, struct redis_url *out)
 
 /* HOST[:PORT], n bytes. */
 static const char *
-parse_host(const char *s, size_t n, struct redis_url *out)
+parse_host(const char *s, size_t n, struct redis_place *out)
 {
 	const char *end, *host = s;
 	size_t len;
@@ -110,32 +111,81 @@ parse_host(const char *s, size_t n, struct redis_url *out)
 	return NULL;
 }
 
+/* What is before the host, up to s + *n, which then begin at the host. */
+static const char *
+take_login(const char **s, size_t *n, struct redis_url *out)
+{
+	const char *at = memrchr(*s, '@', *n), *why;
+
+	if (!at)
+		return NULL;
+	why = parse_login(*s, (size_t)(at - *s), out);
+	*n -= (size_t)(at + 1 - *s);
+	*s = at + 1;
+	return why;
+}
+
+/* /DB, or nothing. */
+static const char *
+parse_db(const char *rest, struct redis_url *out)
+{
+	if (rest[0] == '/' && rest[1] != '\0' && number(rest + 1, strlen(rest + 1), 65535, &out->db) < 0)
+		return "what is behind the / must be the number of a database";
+	return rest[0] == '?' || rest[0] == '#' ? "no options are known" : NULL;
+}
+
 static const char *
 parse_tcp(const char *s, struct redis_url *out)
 {
 	size_t n = strcspn(s, "/?#");
-	const char *rest = s + n, *at = memrchr(s, '@', n), *why = NULL;
+	const char *rest = s + n, *why = take_login(&s, &n, out);
 
-	if (at) {
-		why = parse_login(s, (size_t)(at - s), out);
-		n -= (size_t)(at + 1 - s);
-		s = at + 1;
-	}
 	if (!why)
-		why = parse_host(s, n, out);
-	if (why)
-		return why;
-	if (rest[0] == '/' && rest[1] != '\0' &&
-	    number(rest + 1, strlen(rest + 1), 65535, &out->db) < 0)
-		return "what is behind the / must be the number of a database";
-	return rest[0] == '?' || rest[0] == '#' ? "no options are known" : NULL;
+		why = parse_host(s, n, &out->at);
+	return why ? why : parse_db(rest, out);
+}
+
+static const char *
+parse_master(const char *s, struct redis_url *out)
+{
+	size_t n = s[0] == '/' ? strcspn(s + 1, "/?#") : 0;
+
+	if (n < 1 || n >= sizeof out->master)
+		return "want /MASTER behind the sentinels, the name they know it by";
+	if (decode(s + 1, n, out->master, sizeof out->master) < 0)
+		return "the master's name is badly percent-encoded";
+	return parse_db(s + 1 + n, out);
+}
+
+static const char *
+parse_sentinels(const char *s, struct redis_url *out)
+{
+	size_t n = strcspn(s, "/?#"), len;
+	const char *rest = s + n, *why = take_login(&s, &n, out), *comma;
+
+	while (!why) {
+		struct redis_place *p = &out->sentinels[out->nsentinels];
+
+		if (out->nsentinels == REDIS_SENTINELS)
+			return "more than 8 sentinels";
+		p->port = SENTINEL_PORT;
+		comma = memchr(s, ',', n);
+		len = comma ? (size_t)(comma - s) : n;
+		why = parse_host(s, len, p);
+		out->nsentinels++;
+		if (!comma)
+			break;
+		s = comma + 1;
+		n -= len + 1;
+	}
+	return why ? why : parse_master(rest, out);
 }
 
 int
 redis_url_parse(const char *url, const char *run_dir, struct redis_url *out, const char **why)
 {
 	memset(out, 0, sizeof *out);
-	out->port = REDIS_PORT;
+	out->at.port = REDIS_PORT;
 	*why = NULL;
 	if (strcmp(url, "embedded") == 0) {
 		if (path_join(out->path, sizeof out->path, run_dir, "redis.sock") < 0)
@@ -146,19 +196,42 @@ redis_url_parse(const char *url, const char *run_dir, struct redis_url *out, con
 	} else if (strncmp(url, "redis://", 8) == 0) {
 		*why = parse_tcp(url + 8, out);
 	} else if (strncmp(url, "rediss://", 9) == 0) {
-		*why = "no TLS here: let stunnel speak it and name its local port";
+		out->tls = 1;
+		*why = parse_tcp(url + 9, out);
+	} else if (strncmp(url, "sentinel://", 11) == 0) {
+		*why = parse_sentinels(url + 11, out);
 	} else {
-		*why = "want embedded, redis://HOST:PORT or unix:///PATH";
+		*why = "want embedded, redis://HOST:PORT, sentinel://HOST:PORT,HOST:PORT/MASTER or unix:///PATH";
 	}
 	return *why ? -1 : 0;
+}
+
+static void
+print_place(const struct redis_place *p, char *out, int size)
+{
+	snprintf(out, (size_t)size, strchr(p->host, ':') ? "[%s]:%d" : "%s:%d", p->host, p->port);
 }
 
 void
 redis_url_print(const struct redis_url *u, char *out, int size)
 {
-	if (u->path[0])
+	char place[280];
+	int n;
+
+	if (u->path[0]) {
 		snprintf(out, (size_t)size, "unix://%s", u->path);
-	else
-		snprintf(out, (size_t)size, strchr(u->host, ':') ? "redis://[%s]:%d/%d"
-		    : "redis://%s:%d/%d", u->host, u->port, u->db);
+		return;
+	}
+	if (u->nsentinels == 0) {
+		print_place(&u->at, place, sizeof place);
+		snprintf(out, (size_t)size, "redis%s://%s/%d", u->tls ? "s" : "", place, u->db);
+		return;
+	}
+	n = snprintf(out, (size_t)size, "sentinel://");
+	for (int i = 0; i < u->nsentinels && n < size; i++) {
+		print_place(&u->sentinels[i], place, sizeof place);
+		n += snprintf(out + n, (size_t)(size - n), "%s%s", i > 0 ? "," : "", place);
+	}
+	if (n < size)
+		snprintf(out + n, (size_t)(size - n), "/%s/%d", u->master, u->db);
 }

@@ -1,26 +1,27 @@
 /*
  * metrics.c - /metrics in Prometheus' text format 0.0.4: base units, _total on counters, no
- * label whose values are without bound. Everything comes from the board and /proc.
+ * label whose values are without bound. Everything comes from the board and /proc. Jobs, uploads,
+ * watched folders and the disk are metrics_work.c's.
  */
 #include <event2/buffer.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf.h"
 #include "http.h"
+#include "metrics.h"
 #include "util.h"
 
-static void
-family(struct evbuffer *b, const char *name, const char *type, const char *help)
+void
+metrics_family(struct evbuffer *b, const char *name, const char *type, const char *help)
 {
 	evbuffer_add_printf(b, "# HELP millrace_%s %s\n# TYPE millrace_%s %s\n", name, help, name, type);
 }
 
-static void
-single(struct evbuffer *b, const char *name, const char *type, const char *help, double value)
+void
+metrics_single(struct evbuffer *b, const char *name, const char *type, const char *help, double value)
 {
-	family(b, name, type, help);
+	metrics_family(b, name, type, help);
 	evbuffer_add_printf(b, "millrace_%s %.15g\n", name, value);
 }
 
@@ -39,7 +40,6 @@ key_age(const struct view_stream *v, int64_t now)
 }
 
 #define KEEP_MS 1000
-#define DISK_MS 10000
 
 #define STREAM_FIGURE(fn, expr) \
 	static double fn(const struct view_stream *v, int64_t now) { return (double)(expr); }
@@ -61,6 +61,7 @@ STREAM_FIGURE(recording_paused, v->m.recording == BOARD_RECORDING_PAUSED)
 STREAM_FIGURE(recorded, v->m.recorded_bytes)
 STREAM_FIGURE(recorded_files, v->m.recorded_files)
 STREAM_FIGURE(recording_lost, v->m.recorded_lost)
+STREAM_FIGURE(recording_lag, v->m.recording_lag_ms / 1e3)
 
 static const struct {
 	const char *name, *type, *help;
@@ -85,13 +86,15 @@ static const struct {
 	{ "stream_recorded_bytes_total", "counter", "Bytes recorded.", recorded },
 	{ "stream_recorded_files_total", "counter", "Files of the recording that are complete.", recorded_files },
 	{ "stream_recording_lost_frames_total", "counter", "Frames for which the disk had no room.", recording_lost },
+	{ "stream_recording_lag_seconds", "gauge", "Age of the oldest media received that may not be on the disk.",
+	    recording_lag },
 };
 
 static void
 streams(struct evbuffer *b, const struct view *v, int64_t now)
 {
 	for (unsigned f = 0; f < sizeof(stream_figures) / sizeof(stream_figures[0]); f++) {
-		family(b, stream_figures[f].name, stream_figures[f].type, stream_figures[f].help);
+		metrics_family(b, stream_figures[f].name, stream_figures[f].type, stream_figures[f].help);
 		for (unsigned i = 0; i < v->n; i++)
 			evbuffer_add_printf(b, "millrace_%s{stream=\"%s\"} %.15g\n", stream_figures[f].name,
 			    v->streams[i].s.name, stream_figures[f].value(&v->streams[i], now));
@@ -128,7 +131,7 @@ outputs(struct evbuffer *b, const struct view *v)
 	};
 
 	for (unsigned f = OUTPUT_UP; f <= OUTPUT_MEMORY; f++) {
-		family(b, figures[f].name, figures[f].type, figures[f].help);
+		metrics_family(b, figures[f].name, figures[f].type, figures[f].help);
 		for (unsigned i = 0; i < v->n; i++)
 			for (unsigned k = 0; k < v->streams[i].s.noutputs && k < BOARD_OUTPUTS; k++)
 				evbuffer_add_printf(b, "millrace_%s{stream=\"%s\",output=\"%s\"} %.15g\n",
@@ -153,10 +156,10 @@ processes(struct evbuffer *b, const struct view *v)
 				n[k]++;
 				restarts[k] += v->procs[i].restarts;
 			}
-	family(b, "processes", "gauge", "Child processes by kind.");
+	metrics_family(b, "processes", "gauge", "Child processes by kind.");
 	for (unsigned k = 0; k < KINDS; k++)
 		evbuffer_add_printf(b, "millrace_processes{kind=\"%s\"} %u\n", kinds[k], n[k]);
-	family(b, "process_restarts_total", "counter", "Restarts of what runs now, by kind.");
+	metrics_family(b, "process_restarts_total", "counter", "Restarts of what runs now, by kind.");
 	for (unsigned k = 0; k < KINDS; k++)
 		evbuffer_add_printf(b, "millrace_process_restarts_total{kind=\"%s\"} %u\n", kinds[k], restarts[k]);
 }
@@ -180,7 +183,7 @@ workers(struct evbuffer *b, const struct view *v)
 	uint64_t value;
 
 	for (unsigned f = 0; f < sizeof(figures) / sizeof(figures[0]); f++) {
-		family(b, figures[f].name, figures[f].type, figures[f].help);
+		metrics_family(b, figures[f].name, figures[f].type, figures[f].help);
 		for (unsigned i = 0; i < v->nprocs; i++) {
 			if (strcmp(v->procs[i].kind, "http") != 0)
 				continue;
@@ -199,78 +202,21 @@ registry(struct evbuffer *b, const struct view *v)
 
 		if (strcmp(v->procs[i].kind, "registry") != 0)
 			continue;
-		single(b, "redis_up", "gauge", "1 while Redis answers.", r->redis_up);
-		single(b, "hosts", "gauge", "Hosts alive on this Redis, this one counted.", r->hosts);
-		single(b, "redis_reconnects_total", "counter", "Connections to Redis made anew.",
+		metrics_single(b, "redis_up", "gauge", "1 while Redis answers.", r->redis_up);
+		metrics_single(b, "hosts", "gauge", "Hosts alive on this Redis, this one counted.", r->hosts);
+		metrics_single(b, "redis_reconnects_total", "counter", "Connections to Redis made anew.",
 		    (double)r->reconnects);
-		single(b, "redis_delay_seconds", "gauge", "Last round trip.", (double)r->redis_delay_ms / 1e3);
-		single(b, "events_sent_total", "counter", "Events written to Redis.", (double)r->events_sent);
-		single(b, "events_waiting", "gauge", "Events in the spool.", (double)r->events_waiting);
+		metrics_single(b, "redis_delay_seconds", "gauge", "Last round trip.", (double)r->redis_delay_ms / 1e3);
+		metrics_single(b, "events_sent_total", "counter", "Events written to Redis.", (double)r->events_sent);
+		metrics_single(b, "events_waiting", "gauge", "Events in the spool.", (double)r->events_waiting);
 		return;
 	}
-}
-
-/* --- jobs; the queue is one for all hosts of a Redis --- */
-
-static void
-queue(struct evbuffer *b, const struct view *v)
-{
-	for (unsigned i = 0; i < v->nprocs; i++) {
-		const struct board_jobs *j = &v->procs[i].page.jobs;
-
-		if (strcmp(v->procs[i].kind, "jobs") != 0 || j->queue_ms == 0)
-			continue;
-		family(b, "jobs", "gauge", "Jobs of all hosts by state; dead: given up or parked.");
-		evbuffer_add_printf(b, "millrace_jobs{state=\"queued\"} %lld\nmillrace_jobs{state=\"running\"} %lld\n"
-		    "millrace_jobs{state=\"delayed\"} %lld\nmillrace_jobs{state=\"dead\"} %lld\n", (long long)j->queued,
-		    (long long)j->running, (long long)j->delayed, (long long)j->dead);
-		single(b, "jobs_oldest_seconds", "gauge", "How long the oldest queued job waits.",
-		    (double)j->oldest_ms / 1e3);
-		single(b, "jobs_figures_age_seconds", "gauge", "Since Redis was last asked for the two above.",
-		    (double)(now_ms() - j->queue_ms) / 1e3);
-		return;
-	}
-}
-
-#define END_AT(field) offsetof(struct board_jobs, field)
-
-static void
-job_ends(struct evbuffer *b, const struct view *v)
-{
-	static const struct { const char *end; size_t at; } ends[] = {
-		{ "done", END_AT(done) }, { "failed", END_AT(failed) }, { "later", END_AT(later) },
-		{ "parked", END_AT(parked) }, { "taken_over", END_AT(taken_over) },
-	};
-	uint64_t value;
-
-	family(b, "job_ends_total", "counter", "Jobs that a worker let go of, by how.");
-	for (unsigned i = 0; i < v->nprocs; i++)
-		for (unsigned k = 0; k < sizeof(ends) / sizeof(ends[0]) && strcmp(v->procs[i].kind, "jobs") == 0; k++) {
-			memcpy(&value, (const char *)&v->procs[i].page.jobs + ends[k].at, sizeof(value));
-			evbuffer_add_printf(b, "millrace_job_ends_total{worker=\"%lu\",end=\"%s\"} %llu\n",
-			    strtoul(v->procs[i].page.stream, NULL, 10), ends[k].end, (unsigned long long)value);
-		}
-}
-
-static void
-disk(struct evbuffer *b)
-{
-	static int64_t asked_ms, free_bytes;	/* a slow file system holds up every viewer: seldom */
-
-	if (asked_ms == 0 || now_ms() - asked_ms >= DISK_MS) {
-		asked_ms = now_ms();
-		free_bytes = disk_free_bytes(http.limits.data_dir);
-	}
-	if (free_bytes >= 0)
-		single(b, "data_dir_free_bytes", "gauge", "Space left where data_dir is.", (double)free_bytes);
-	single(b, "data_dir_reserve_bytes", "gauge", "disk.reserve: with less, recordings pause.",
-	    (double)conf_int(http.svc->conf, "disk.reserve"));
 }
 
 static void
 refusals(struct evbuffer *b, const struct view *v)
 {
-	family(b, "rtmp_refused_total", "counter", "Publishers refused, by reason.");
+	metrics_family(b, "rtmp_refused_total", "counter", "Publishers refused, by reason.");
 	for (unsigned i = 0; i < BOARD_REFUSALS; i++)
 		evbuffer_add_printf(b, "millrace_rtmp_refused_total{reason=\"%s\"} %llu\n", board_refusal_name(i),
 		    (unsigned long long)v->h.refusals[i]);
@@ -281,21 +227,19 @@ render(const struct view *v)
 {
 	struct evbuffer *b = evbuffer_new();
 
-	family(b, "build_info", "gauge", "Version of what runs.");
+	metrics_family(b, "build_info", "gauge", "Version of what runs.");
 	evbuffer_add_printf(b, "millrace_build_info{version=\"%s\"} 1\n", MILLRACE_VERSION);
-	single(b, "up_seconds", "gauge", "Since the supervisor started.",
+	metrics_single(b, "up_seconds", "gauge", "Since the supervisor started.",
 	    (double)(wall_ms() - v->h.started_wall_ms) / 1e3);
-	single(b, "healthy", "gauge", "1 if nothing is wrong.", v->h.health[0] == '\0');
-	single(b, "rtmp_connections_total", "counter", "RTMP connections accepted.", (double)v->h.accepted);
+	metrics_single(b, "healthy", "gauge", "1 if nothing is wrong.", v->h.health[0] == '\0');
+	metrics_single(b, "rtmp_connections_total", "counter", "RTMP connections accepted.", (double)v->h.accepted);
 	refusals(b, v);
-	single(b, "rtmp_connections", "gauge", "RTMP connections open.", v->h.connections);
-	single(b, "log_dropped_lines_total", "counter", "Log lines nobody took.", (double)v->h.log_dropped);
+	metrics_single(b, "rtmp_connections", "gauge", "RTMP connections open.", v->h.connections);
+	metrics_single(b, "log_dropped_lines_total", "counter", "Log lines nobody took.", (double)v->h.log_dropped);
 	processes(b, v);
 	workers(b, v);
 	registry(b, v);
-	queue(b, v);
-	job_ends(b, v);
-	disk(b);
+	metrics_work(b, v);
 	streams(b, v, now_ms());
 	outputs(b, v);
 	return b;

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "be.h"
 #include "util.h"
 #include "workers/http/record.h"
 
@@ -160,16 +161,6 @@ record_describe(const char *pattern, const char *file, char stream[STREAM_NAME_M
 
 /* --- what an MP4 says: ftyp, moov { mvhd } (ISO/IEC 14496-12 section 8.2.2) --- */
 
-static uint64_t
-be(const uint8_t *p, int bytes)
-{
-	uint64_t v = 0;
-
-	while (bytes-- > 0)
-		v = v << 8 | *p++;
-	return v;
-}
-
 int64_t
 record_mp4_ms(const uint8_t *p, size_t len)
 {
@@ -178,7 +169,7 @@ record_mp4_ms(const uint8_t *p, size_t len)
 
 	/* other boxes are passed over, of the index only the head is */
 	for (; len >= 8 && memcmp(p + 4, "mvhd", 4) != 0; p += size, len -= size) {
-		size = memcmp(p + 4, "moov", 4) == 0 ? 8 : be(p, 4);
+		size = memcmp(p + 4, "moov", 4) == 0 ? 8 : be_get64(p, 4);
 		if (size < 8 || size > len)
 			return -1;
 	}
@@ -186,7 +177,7 @@ record_mp4_ms(const uint8_t *p, size_t len)
 		return -1;
 	p += 8;
 	wide = p[0] == 1 ? 8 : 4;
-	scale = be(p + 4 + 2 * wide, 4);
-	length = be(p + 8 + 2 * wide, wide);
+	scale = be_get64(p + 4 + 2 * wide, 4);
+	length = be_get64(p + 8 + 2 * wide, wide);
 	return scale == 0 || length > (uint64_t)INT64_MAX / 1000 ? -1 : (int64_t)(length * 1000 / scale);
 }

@@ -10,9 +10,11 @@
 
 #include "log.h"
 #include "util.h"
+#include "workers/jobs/job.h"
 #include "workers/jobs/jobs.h"
 
 #define PAGE_BYTES 50000	/* of an answer: it must fit into a packet */
+#define KINDS_BYTES 512
 #define LONG_TEXT 300		/* what a text is cut to in an answer that would not */
 
 static void
@@ -66,6 +68,15 @@ call_cancel(const json_t *args, void *ctx)
 		answer(ctx, EINVAL, NULL);
 }
 
+static void
+call_hosts(const json_t *args, void *ctx)
+{
+	char kinds[KINDS_BYTES];
+
+	job_kinds_list(true, kinds, sizeof kinds);
+	queue_hosts(jw.queue, kinds, page_cb, ctx);
+}
+
 /* Redis says how many are a page; should their names be very long, they are cut. */
 static json_t *
 shortened(json_t *file)
@@ -112,6 +123,7 @@ static const struct verb {
 	{ "retry", call_retry },
 	{ "cancel", call_cancel },
 	{ "files", call_files },
+	{ "hosts", call_hosts },
 };
 
 void

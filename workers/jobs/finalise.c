@@ -6,13 +6,11 @@
  *
  * The lock is the ingest's own: while it is held by another nothing is touched. Done twice it
  * does no harm: what stands under the final name was checked. Whatever fails, the raw file
- * stays. The ffmpeg is the supervisor's (MSG_SPAWN); its stderr is read for the log and for
- * what an MP4 says of itself.
+ * stays. The ffmpeg is the supervisor's (MSG_SPAWN); its stderr is for the log, and describes the MP4.
  */
 #include "workers/jobs/finalise.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +25,7 @@
 #include "util.h"
 #include "workers/common/fs.h"
 #include "workers/jobs/raw.h"
+#include "workers/jobs/replace.h"
 #include "workers/jobs/upload_kind.h"
 #include "workers/common/slow.h"
 
@@ -181,13 +180,12 @@ over(struct finalise *f)
 	struct stat st;
 	json_t *result;
 
-	if (stat(path_of(f, f->mp4, path), &st) == -1) {
+	if (stat(path_of(f, f->mp4, path), &st) == -1 ||
+	    replace_raw(f->svc, job->ledger, f->file, f->mp4) == -1) {
 		fail(f, AGAIN, strerror(errno));
 		return;
 	}
 	tell_ledger(f, &st);
-	if (unlink(path_of(f, f->file, path)) == -1 && errno != ENOENT)
-		log_warn("cannot remove %s", path);
 	log_info("recording %s is complete: %s, %.1f s, %lld bytes", f->file, f->mp4, (double)f->mp4_ms / 1000,
 	    (long long)st.st_size);
 	result = json_pack("{s:s, s:I, s:I}", "file", f->mp4, "bytes", (json_int_t)st.st_size, "duration_ms",
@@ -306,7 +304,8 @@ open_raw(struct finalise *f)
 	}
 	if (f->raw.empty) {
 		log_info("recording %s has not one frame: removed", f->file);
-		unlink(path);
+		if (replace_raw(f->svc, job->ledger, f->file, "") == -1)
+			log_warn("cannot remove %s", path);
 		finalise_free(f);
 		job_done(job, NULL);
 		return 0;

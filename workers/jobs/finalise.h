@@ -6,8 +6,8 @@
 
 extern const struct job_kind finalise_kind;
 
-/* Queues a job for each raw recording that nobody writes any more; those that are queued stay so. */
-void finalise_scan(struct svc *svc, struct queue *q);
+/* Queues the job for a raw recording (raw_parse_path() knows its name), unless it is queued. */
+void finalise_add(struct svc *svc, struct queue *q, const char *file, queue_added_cb cb, void *ctx);
 /* An ingest's EVENT "recorded": this one is complete. */
 void finalise_recorded(struct svc *svc, struct queue *q, const char *file);
 #endif

@@ -4,16 +4,20 @@
  * for work that no job is known of, and deletes old recordings. The others tend the queue, too,
  * but seldom: should the first one hang, the jobs of the dead are still found.
  *
- * Nothing in here may take long: this worker runs jobs, too. Called by main.c and link.c.
+ * Nothing in here may take long, for this worker runs jobs, too: the walk over the disk is a
+ * thread's, and what it found goes to Redis bit by bit. Called by main.c and link.c.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "conf.h"
 #include "log.h"
 #include "util.h"
-#include "workers/jobs/finalise.h"
+#include "workers/common/slow.h"
+#include "workers/jobs/found.h"
 #include "workers/jobs/jobs.h"
 #include "workers/jobs/keep.h"
+#include "workers/jobs/keep_tell.h"
 #include "workers/jobs/upload_kind.h"
 
 #define HOUSE_MS 1000
@@ -21,8 +25,18 @@
 
 static struct event *tick;
 static bool tending;
-static int64_t scanned_ms, kept_ms;
 static bool redis_is_new;		/* it may have forgotten everything */
+
+/* A look on the disk; the thread's while slow is set. */
+struct look {
+	struct tree *tree;
+	struct keep_round *keep;	/* NULL: nothing has to go */
+	bool again;			/* Redis may have forgotten */
+};
+static struct slow *looking;
+static int64_t looked_ms = INT64_MIN / 2;
+static struct tree *tree;		/* of the last look */
+static bool marks_are_told;		/* those whose recording is gone, once */
 
 static void
 tended_cb(int rc, const char *error, void *ctx)
@@ -51,12 +65,77 @@ tended_cb(int rc, const char *error, void *ctx)
 }
 
 static void
-scan(void)
+look_free(void *ctx)
 {
-	scanned_ms = now_ms();
-	finalise_scan(jw.svc, jw.queue);
-	upload_scan(jw.svc, jw.queue, jw.ledger, redis_is_new);
+	struct look *k = ctx;
+
+	tree_free(&k->tree);
+	keep_free(&k->keep);
+	free(k);
+}
+
+static int
+look_work(void *ctx)
+{
+	struct look *k = ctx;
+
+	tree_walk(k->tree);
+	if (k->keep)
+		keep_work(k->keep, k->tree);
+	return 0;
+}
+
+static void
+looked_cb(int rc, void *ctx)
+{
+	struct look *k = ctx;
+
+	looking = NULL;
+	tree = k->tree;
+	k->tree = NULL;
+	if (k->keep)
+		keep_say(k->keep, tree);
+	for (size_t i = 0; i < tree->nlost; i++)
+		keep_note_lost(tree->lost[i]);
+	if (tree->orphans)
+		marks_are_told = true;
+	if (redis_is_up(jw.redis)) {
+		keep_tell(jw.svc, jw.ledger);
+		found_start(jw.svc, jw.queue, jw.ledger, tree, k->again);
+	} else
+		redis_is_new |= k->again;
+	look_free(k);
+}
+
+static void
+look(void)
+{
+	struct look *k = xcalloc(1, sizeof *k);
+
+	looked_ms = now_ms();
+	k->keep = keep_begin(jw.svc);
+	k->again = redis_is_new;
 	redis_is_new = false;
+	k->tree = tree_new(jw.svc);
+	k->tree->recordings = k->keep != NULL || k->again || upload_wanted(jw.svc);
+	k->tree->texts = k->again;
+	k->tree->orphans = !marks_are_told;
+	k->tree->before = tree;
+	tree = NULL;
+	looking = slow_run(jw.svc->base, look_work, looked_cb, k);
+	if (looking)
+		return;
+	log_warn("no thread to look on the disk; tried again in %lld s",
+	    (long long)conf_int(jw.svc->conf, "jobs.scan") / 1000);
+	redis_is_new = k->again;
+	look_free(k);
+}
+
+static bool
+look_is_due(void)
+{
+	return jw.worker == 0 && !looking && !found_is_busy() && ((redis_is_new && redis_is_up(jw.redis)) ||
+	    now_ms() - looked_ms >= conf_int(jw.svc->conf, "jobs.scan"));
 }
 
 static void
@@ -64,26 +143,22 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 {
 	if (jw.stopping)
 		return;
-	if (jw.worker == 0 && now_ms() - kept_ms >= conf_int(jw.svc->conf, "jobs.scan")) {
-		kept_ms = now_ms();
-		keep_run(jw.svc, jw.ledger, redis_is_up(jw.redis));
-	}
-	if (!redis_is_up(jw.redis))
+	if (look_is_due())
+		look();
+	if (!redis_is_up(jw.redis) || tending)
 		return;
-	if (!tending) {
-		tending = true;
-		queue_tend(jw.queue, tended_cb, NULL);
-	}
-	if (jw.worker == 0 && now_ms() - scanned_ms >= conf_int(jw.svc->conf, "jobs.scan"))
-		scan();
+	tending = true;
+	queue_tend(jw.queue, tended_cb, NULL);
+	if (jw.worker == 0)
+		unpark_tick();
 }
 
 void
 house_up(void)
 {
 	redis_is_new = true;
-	if (tick && jw.worker == 0 && !jw.stopping)
-		scan();
+	if (tick && !jw.stopping && look_is_due())
+		look();
 }
 
 void
@@ -103,4 +178,8 @@ house_free(void)
 	if (tick)
 		event_free(tick);
 	tick = NULL;
+	found_stop();
+	if (looking)
+		slow_forget(&looking, look_free);
+	tree_free(&tree);
 }

@@ -63,12 +63,16 @@ void job_kinds_list(bool uploads, char *out, size_t size);
 bool job_is_leased(void);
 /* 0..1000; call it as often as you like. */
 void job_progress(struct job *job, int permille);
+/* For the board: what this process' requests to S3 have come to so far. */
+void job_s3_figures(struct job *job, const struct board_s3 *figures);
 /* Over and done. result (stolen, may be NULL) is kept in the job: a small object. */
 void job_done(struct job *job, json_t *result);
 /* error: for people, one line. again: tried again after the backoff, jobs.attempts times; else dead. */
 void job_failed(struct job *job, const char *error, bool again);
 /* The other side is away (S3 down, disk full): tried again after the backoff, without end. */
 void job_later(struct job *job, const char *error);
-/* Only a person can change what is wrong (credentials, bucket): put aside until `millrace jobs retry`. */
+/* Only a person can change what is wrong (credentials, bucket): put aside, tried again now and then. */
 void job_park(struct job *job, const char *error);
+/* For status, before its end: "" an upload is in the bucket; else why it has to wait (S3 away, wrong keys). */
+void job_upload_waits(struct job *job, const char *why);
 #endif

@@ -7,6 +7,8 @@
  *   run.c      the one job at a time: taken, leased, its end told
  *   show.c     board and log
  *   house.c    the first worker's duties: tends the queue, looks on the disk for work
+ *   bucket.c   the first worker's duties in the bucket (recordings that grow, stale uploads)
+ *   unpark.c   tries parked jobs again
  *   calls.c    verbs of CALL
  *   kinds.c    the table of kinds
  */
@@ -49,14 +51,20 @@ void run_free(void);
 enum run_end { END_DONE, END_FAILED, END_DEAD, END_LATER, END_PARK, END_BACK };
 void show_job(const struct queue_job *q);	/* begun; NULL: nothing runs */
 void show_progress(int permille);
+void show_s3(const struct board_s3 *s3);
 /* text: the error, or why it is handed back. */
 void show_end(const struct queue_job *q, enum run_end end, const char *text);
 void show_lost(const struct queue_job *q, bool taken_over);	/* else cancelled */
+void show_upload(const char *waits_for);
 
 /* --- house.c --- */
 void house_start(void);
 void house_up(void);		/* Redis is back; it may have forgotten */
 void house_free(void);
+
+/* --- unpark.c --- */
+void unpark_tick(void);		/* each second, while Redis is there */
+void unpark_config(void);	/* a reload: all that is parked is tried again */
 
 /* --- calls.c --- */
 void calls_handle(struct svc *s, struct msg *m);

@@ -4,202 +4,135 @@
  * Only MP4 files below data_dir/recordings, never raw ones; none whose raw recording is still
  * there (its job is not over), none that a worker of this host has in hand. With a bucket, only
  * what has its mark (upload_mark.h: verified there), unless keep.only_uploaded is false. Redis
- * may be away: what stands on the disk decides. Files are unlinked on a thread, for a file
- * system may take its time with big ones. Called by house.c in the host's first worker.
+ * may be away: what stands on the disk decides. Between begin and say a round is a thread's, which
+ * knows no configuration but what the round brought along. Called by house.c.
  */
 #include "workers/jobs/keep.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "board.h"
 #include "conf.h"
 #include "log.h"
 #include "util.h"
-#include "workers/common/slow.h"
 #include "workers/jobs/keep_plan.h"
 #include "workers/jobs/keep_tell.h"
 #include "workers/jobs/raw.h"
 #include "workers/jobs/upload_kind.h"
-#include "workers/jobs/upload_mark.h"
 
 #define PATH_BYTES 1400
 
-struct files {
-	struct keep_file *list;
-	size_t n, room;
-};
-
-/* What the thread works on. */
-struct doomed {
-	char *data_dir;
-	struct files f;
-	int *errors;			/* errno of each */
-};
-
-struct look {
-	const struct svc *svc;
-	const struct ledger *ledger;
-	json_t *busy;			/* files in hand: a set */
+struct keep_round {
+	struct keep_limits limit;
 	bool only_uploaded;
+	char *pattern, *board;
+	struct board_jobs own;		/* what this worker has in hand */
+	json_t *busy;			/* files in hand: a set */
+	/* the answer */
+	struct keep_sum sum;
+	struct keep_file *list;		/* as keep_plan() has sorted it; names are the tree's */
+	int *errors;			/* errno of each that was to go */
+	size_t n;
 };
 
-static struct slow *deleting;
 static bool said_blocked;
 
-static void
-files_free(struct files *f)
+struct keep_round *
+keep_begin(const struct svc *svc)
 {
-	for (size_t i = 0; i < f->n; i++)
-		free(f->list[i].file);
-	free(f->list);
-	*f = (struct files){ 0 };
+	const json_t *c = svc->conf;
+	struct keep_limits l = {
+		.now_ns = wall_ms() * 1000000, .days = conf_int(c, "streams.record.keep.days"),
+		.count = conf_int(c, "streams.record.keep.count"), .bytes = conf_int(c, "streams.record.keep.bytes"),
+		.free_space = conf_int(c, "streams.record.keep.free_space"),
+	};
+	struct keep_round *k;
+
+	if (l.days == 0 && l.count == 0 && l.bytes == 0 && l.free_space == 0)
+		return NULL;
+	k = xcalloc(1, sizeof(*k));
+	k->limit = l;
+	k->only_uploaded = upload_wanted(svc) && json_is_true(conf_get(c, "streams.record.upload")) &&
+	    json_is_true(conf_get(c, "streams.record.keep.only_uploaded"));
+	k->pattern = xstrdup(conf_str(c, "streams.record.path"));
+	k->board = xasprintf("%s/board", conf_str(c, "run_dir"));
+	k->own = svc->page->jobs;
+	return k;
 }
 
-static struct keep_file *
-files_add(struct files *f, const char *file)
+void
+keep_free(struct keep_round **kp)
 {
-	if (f->n == f->room) {
-		f->room = f->room * 2 + 64;
-		f->list = xrealloc(f->list, f->room * sizeof(*f->list));
-	}
-	f->list[f->n] = (struct keep_file){ .file = xstrdup(file) };
-	return &f->list[f->n++];
+	struct keep_round *k = *kp;
+
+	*kp = NULL;
+	if (k == NULL)
+		return;
+	json_decref(k->busy);
+	free(k->list);
+	free(k->errors);
+	free(k->pattern);
+	free(k->board);
+	free(k);
 }
 
-/* --- what is there --- */
-
-static void
-find_files(const struct svc *svc, struct files *out)
-{
-	const char *data_dir = conf_str(svc->conf, "data_dir"), *pattern = conf_str(svc->conf, "streams.record.path");
-	char top[PATH_BYTES];
-	char *const tops[] = { top, NULL };
-	struct keep_file *k;
-	FTSENT *e;
-	FTS *f;
-
-	snprintf(top, sizeof(top), "%s/recordings", data_dir);
-	f = fts_open(tops, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-	while (f != NULL && (e = fts_read(f)) != NULL) {
-		if (e->fts_info != FTS_F || e->fts_name[0] == '.' || e->fts_namelen <= 4 ||
-		    strcmp(e->fts_name + e->fts_namelen - 4, ".mp4") != 0)
-			continue;
-		k = files_add(out, e->fts_path + strlen(data_dir) + 1);
-		keep_stream(pattern, k->file, k->stream, sizeof(k->stream));
-		k->size = e->fts_statp->st_size;
-		k->mtime_ns = (int64_t)e->fts_statp->st_mtim.tv_sec * 1000000000 + e->fts_statp->st_mtim.tv_nsec;
-	}
-	if (f != NULL)
-		fts_close(f);
-}
+/* --- what is in hand --- */
 
 /* The MP4s of raw recordings that are still there: being written or made. */
 static void
-add_unfinished(struct look *k, const char *name)
+add_unfinished(struct keep_round *k, const struct tree *t)
 {
-	char dir[PATH_BYTES], file[PATH_BYTES], mp4[PATH_BYTES];
+	char mp4[PATH_BYTES];
 	struct raw raw;
-	struct dirent *e;
-	DIR *d;
 
-	snprintf(dir, sizeof(dir), "%s/rec/%s", conf_str(k->svc->conf, "data_dir"), name);
-	d = opendir(dir);
-	while (d != NULL && (e = readdir(d)) != NULL) {
-		snprintf(file, sizeof(file), "rec/%s/%s", name, e->d_name);
-		if (raw_parse_path(file, &raw) == 0 &&
-		    raw_mp4_path(&raw, conf_str(k->svc->conf, "streams.record.path"), mp4, sizeof(mp4)) == 0)
+	for (size_t i = 0; i < t->nraws; i++)
+		if (raw_parse_path(t->raws[i].file, &raw) == 0 &&
+		    raw_mp4_path(&raw, k->pattern, mp4, sizeof(mp4)) == 0)
 			json_object_set_new(k->busy, mp4, json_true());
-	}
-	if (d != NULL)
-		closedir(d);
 }
 
 static void
-add_job(struct look *k, const struct board_jobs *j)
+add_job(struct keep_round *k, const struct tree *t, const struct board_jobs *j)
 {
-	const char *data_dir = conf_str(k->svc->conf, "data_dir");
-	size_t n = strlen(data_dir);
+	size_t n = strlen(t->data_dir);
 
-	if (j->id[0] != '\0' && strncmp(j->file, data_dir, n) == 0 && j->file[n] == '/')
+	if (j->id[0] != '\0' && strncmp(j->file, t->data_dir, n) == 0 && j->file[n] == '/')
 		json_object_set_new(k->busy, j->file + n + 1, json_true());
 }
 
-/* What this host's workers have in hand, from the board. 0, or -1: it can't be read. */
+/* And what this host's workers have, from the board. 0, or -1: it can't be read. */
 static int
-add_jobs(struct look *k)
+find_busy(struct keep_round *k, const struct tree *t)
 {
-	char path[PATH_BYTES];
 	struct board_proc p;
 	struct board *b;
 
-	add_job(k, &k->svc->page->jobs);
-	snprintf(path, sizeof(path), "%s/board", conf_str(k->svc->conf, "run_dir"));
-	b = board_open(path);
+	k->busy = json_object();
+	add_unfinished(k, t);
+	add_job(k, t, &k->own);
+	b = t->failed ? NULL : board_open(k->board);
 	if (b == NULL)
 		return -1;
 	for (unsigned i = 0; i < BOARD_PROCS; i++)
 		if (board_read_proc(b, i, &p) == 0 && strcmp(p.kind, "jobs") == 0)
-			add_job(k, &p.page.jobs);
+			add_job(k, t, &p.page.jobs);
 	board_close(&b);
 	return 0;
-}
-
-static int
-find_busy(struct look *k)
-{
-	char dir[PATH_BYTES];
-	struct dirent *e;
-	DIR *d;
-
-	snprintf(dir, sizeof(dir), "%s/rec", conf_str(k->svc->conf, "data_dir"));
-	d = opendir(dir);
-	if (d == NULL && errno != ENOENT)
-		return -1;
-	while (d != NULL && (e = readdir(d)) != NULL)
-		if (e->d_name[0] != '.')
-			add_unfinished(k, e->d_name);
-	if (d != NULL)
-		closedir(d);
-	return add_jobs(k);
 }
 
 static bool
 may_go(struct keep_file *f, void *ctx)
 {
-	const struct look *k = ctx;
-	const char *data_dir = conf_str(k->svc->conf, "data_dir");
-	char path[PATH_BYTES], id[LEDGER_ID];
-	json_t *mark;
+	const struct keep_round *k = ctx;
 
-	if (json_object_get(k->busy, f->file) != NULL)
-		return false;
-	snprintf(path, sizeof(path), "%s/%s", data_dir, f->file);
-	ledger_id(k->ledger, path, id);
-	mark = upload_mark_read(data_dir, id, f->size, f->mtime_ns);
-	f->verified = mark != NULL;
-	json_decref(mark);
-	return f->verified || !k->only_uploaded;
+	return json_object_get(k->busy, f->file) == NULL && (f->verified || !k->only_uploaded);
 }
 
 /* --- deleting --- */
-
-static void
-doomed_free(void *ctx)
-{
-	struct doomed *d = ctx;
-
-	files_free(&d->f);
-	free(d->errors);
-	free(d->data_dir);
-	free(d);
-}
 
 /* The folders that are empty now, up to recordings. */
 static void
@@ -215,61 +148,57 @@ remove_folders(char *path, size_t top)
 }
 
 static int
-delete_work(void *ctx)
+delete(const struct tree *t, const char *file)
 {
-	struct doomed *d = ctx;
 	char path[PATH_BYTES];
 
-	for (size_t i = 0; i < d->f.n; i++) {
-		snprintf(path, sizeof(path), "%s/%s", d->data_dir, d->f.list[i].file);
-		d->errors[i] = unlink(path) == 0 ? 0 : errno;
-		if (d->errors[i] == 0)
-			remove_folders(path, strlen(d->data_dir) + strlen("/recordings"));
-	}
+	snprintf(path, sizeof(path), "%s/%s", t->data_dir, file);
+	if (unlink(path) == -1)
+		return errno;
+	remove_folders(path, strlen(t->data_dir) + strlen("/recordings"));
 	return 0;
 }
 
-static void
-deleted_cb(int rc, void *ctx)
+static int
+by_name(const void *name, const void *file)
 {
-	struct doomed *d = ctx;
-	const struct keep_file *f;
+	return strcmp(name, ((const struct tree_file *)file)->file);
+}
 
-	deleting = NULL;
-	for (size_t i = 0; i < d->f.n; i++) {
-		f = &d->f.list[i];
-		if (d->errors[i] != 0) {
-			log_warnx("cannot delete %s: %s", f->file, strerror(d->errors[i]));
+static void
+delete_due(struct keep_round *k, struct tree *t)
+{
+	struct tree_file *f;
+
+	k->errors = xcalloc(k->n, sizeof(*k->errors));
+	for (size_t i = 0; i < k->n; i++) {
+		if (k->list[i].why == KEEP_STAYS)
 			continue;
-		}
-		log_info("%s is deleted (%lld bytes, %s): %s", f->file, (long long)f->size, f->verified ?
-		    "verified in the bucket" : "not in a bucket", keep_why_text(f->why));
-		keep_note(d->data_dir, f);
+		k->errors[i] = delete(t, k->list[i].file);
+		f = bsearch(k->list[i].file, t->files, t->nfiles, sizeof(*f), by_name);
+		f->gone = k->errors[i] == 0 || k->errors[i] == ENOENT;
 	}
-	doomed_free(d);
 }
 
-static void
-delete_them(struct svc *svc, struct files *f)
+void
+keep_work(struct keep_round *k, struct tree *t)
 {
-	struct doomed *d = xcalloc(1, sizeof(*d));
-	struct keep_file *k;
-
-	d->data_dir = xstrdup(conf_str(svc->conf, "data_dir"));
-	for (size_t i = 0; i < f->n; i++)
-		if (f->list[i].why != KEEP_STAYS) {
-			k = files_add(&d->f, f->list[i].file);
-			free(k->file);
-			*k = f->list[i];
-			f->list[i].file = NULL;
-		}
-	d->errors = xcalloc(d->f.n, sizeof(*d->errors));
-	deleting = slow_run(svc->base, delete_work, deleted_cb, d);
-	if (deleting == NULL)
-		doomed_free(d);
+	if (t->nfiles == 0 || find_busy(k, t) == -1)
+		return;
+	k->n = t->nfiles;
+	k->list = xcalloc(k->n, sizeof(*k->list));
+	for (size_t i = 0; i < k->n; i++) {
+		k->list[i] = (struct keep_file){ .file = t->files[i].file, .size = t->files[i].size,
+		    .mtime_ns = t->files[i].mtime_ns, .verified = t->files[i].verified };
+		keep_stream(k->pattern, k->list[i].file, k->list[i].stream, sizeof(k->list[i].stream));
+	}
+	k->limit.free_now = disk_free_bytes(t->data_dir);
+	k->sum = keep_plan(k->list, k->n, &k->limit, may_go, k);
+	if (k->sum.deleted > 0)
+		delete_due(k, t);
 }
 
-/* --- the whole --- */
+/* --- what people are told --- */
 
 /* Once each time it begins. */
 static void
@@ -283,47 +212,24 @@ say_blocked(const struct keep_sum *s, bool only_uploaded)
 	said_blocked = is;
 }
 
-static struct keep_limits
-limits(const struct svc *svc)
-{
-	return (struct keep_limits){ .now_ns = wall_ms() * 1000000,
-	    .days = conf_int(svc->conf, "streams.record.keep.days"),
-	    .count = conf_int(svc->conf, "streams.record.keep.count"),
-	    .bytes = conf_int(svc->conf, "streams.record.keep.bytes"),
-	    .free_space = conf_int(svc->conf, "streams.record.keep.free_space"),
-	    .free_now = disk_free_bytes(conf_str(svc->conf, "data_dir")) };
-}
-
 void
-keep_run(struct svc *svc, struct ledger *l, bool redis_up)
+keep_say(const struct keep_round *k, const struct tree *t)
 {
-	struct keep_limits limit = limits(svc);
-	struct look k = { .svc = svc, .ledger = l, .only_uploaded = upload_wanted(svc) &&
-	    json_is_true(conf_get(svc->conf, "streams.record.upload")) &&
-	    json_is_true(conf_get(svc->conf, "streams.record.keep.only_uploaded")) };
-	struct files f = { 0 };
-	struct keep_sum sum;
+	const struct keep_file *f;
 
-	if (redis_up)
-		keep_tell(svc, l);
-	if (deleting != NULL || (limit.days == 0 && limit.count == 0 && limit.bytes == 0 && limit.free_space == 0))
+	if (k->list == NULL)
 		return;
-	k.busy = json_object();
-	find_files(svc, &f);
-	if (find_busy(&k) == 0) {
-		sum = keep_plan(f.list, f.n, &limit, may_go, &k);
-		say_blocked(&sum, k.only_uploaded);
-		if (sum.deleted > 0)
-			delete_them(svc, &f);
+	say_blocked(&k->sum, k->only_uploaded);
+	for (size_t i = 0; k->errors != NULL && i < k->n; i++) {
+		f = &k->list[i];
+		if (f->why == KEEP_STAYS)
+			continue;
+		if (k->errors[i] != 0) {
+			log_warnx("cannot delete %s: %s", f->file, strerror(k->errors[i]));
+			continue;
+		}
+		log_info("%s is deleted (%lld bytes, %s): %s", f->file, (long long)f->size, f->verified ?
+		    "verified in the bucket" : "not in a bucket", keep_why_text(f->why));
+		keep_note(t->data_dir, f);
 	}
-	json_decref(k.busy);
-	files_free(&f);
-}
-
-void
-keep_free(void)
-{
-	if (deleting != NULL)
-		slow_forget(&deleting, doomed_free);
-	keep_tell_free();
 }

@@ -2,12 +2,16 @@
 #ifndef MILLRACE_KEEP_H
 #define MILLRACE_KEEP_H
 
-#include <stdbool.h>
-
 #include "svc.h"
-#include "workers/common/ledger.h"
+#include "workers/jobs/tree.h"
 
-/* Looks, and deletes what is due. redis_up false: works, too, and the ledger is told later. */
-void keep_run(struct svc *svc, struct ledger *l, bool redis_up);
-void keep_free(void);
+struct keep_round;
+
+/* What the configuration asks for now; NULL: no limit. */
+struct keep_round *keep_begin(const struct svc *svc);
+/* Deletes what is due of the tree, and says so in it. May wait for the disk: it belongs on the tree's thread. */
+void keep_work(struct keep_round *k, struct tree *t);
+/* Logs what went, and notes it for the ledger (keep_tell.h). */
+void keep_say(const struct keep_round *k, const struct tree *t);
+void keep_free(struct keep_round **k);
 #endif

@@ -11,6 +11,7 @@
 #include "conf.h"
 #include "log.h"
 #include "util.h"
+#include "workers/jobs/bucket.h"
 #include "workers/jobs/jobs.h"
 
 #define START_QUIET_MS 2000	/* the embedded redis-server starts when we do */
@@ -41,6 +42,7 @@ up(void *ctx)
 	board_up(true);
 	run_up();	/* first: what runs here is known before the disk is looked at */
 	house_up();
+	bucket_up();
 }
 
 static void

@@ -11,9 +11,10 @@
 #include "conf.h"
 #include "log.h"
 #include "util.h"
+#include "workers/jobs/bucket.h"
 #include "workers/jobs/finalise.h"
 #include "workers/jobs/jobs.h"
-#include "workers/jobs/keep.h"
+#include "workers/jobs/keep_tell.h"
 #include "workers/jobs/upload_kind.h"
 
 struct jobs jw;
@@ -23,12 +24,15 @@ start(struct svc *s, int argc, char **argv)
 {
 	jw.svc = s;
 	jw.worker = argc > 1 ? atoi(argv[1]) - 1 : 0;
+	log_set_worker(argc > 1 ? argv[1] : "1");
 	board_begin(&s->page->seq);
 	str_copy(s->page->state, "ready", sizeof s->page->state);
 	board_end(&s->page->seq);
 	link_start();
 	run_start();
 	house_start();
+	if (jw.worker == 0)
+		bucket_start(s, jw.redis, jw.ledger);
 	svc_ready(s);
 	return 0;
 }
@@ -37,7 +41,9 @@ static void
 config(struct svc *s)
 {
 	link_config();
+	unpark_config();
 	upload_kind_config();
+	bucket_config();
 	run_wake();
 }
 
@@ -48,6 +54,7 @@ on_event(struct svc *s, struct msg *m)
 	if (strcmp(msg_str_or(m, "event", ""), "recorded") != 0)
 		return;
 	finalise_recorded(s, jw.queue, msg_str_or(m, "file", ""));
+	bucket_recorded(msg_str_or(m, "file", ""));
 	run_wake();
 }
 
@@ -70,8 +77,9 @@ static void
 cleanup(struct svc *s)
 {
 	house_free();
+	bucket_free();
 	link_stop();
-	keep_free();
+	keep_tell_free();
 	run_free();
 	upload_kind_free();
 }

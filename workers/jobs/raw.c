@@ -2,8 +2,8 @@
  * raw.c - raw recordings (contract in raw.h). Reads the two ends of a file only: its first
  * tags name the codecs, its last tag has its duration. Called by finalise.c and scan.c.
  *
- * A crash may have left half a tag at the end: then the last whole one is looked for from the
- * front, by the tags' heads. Source of the format: FLV 10.1, annex E.
+ * A crash may have left half a tag at the end: then the last whole one is looked for backwards
+ * from there, by what heads and tails say of each other. Source of the format: FLV 10.1, annex E.
  */
 #include "workers/jobs/raw.h"
 
@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "be.h"
 #include "flv.h"
 #include "stream_name.h"
 #include "util.h"
@@ -21,6 +22,10 @@
 #define START_BYTES 20		/* "20261121T135800.123Z" */
 #define FRONT_BYTES 65536
 #define FIRST_TAGS 1000
+#define TAG_MAX ((off_t)(1 << 24) + FLV_TAG_HEAD_BYTES + FLV_TAG_TAIL_BYTES)
+#define BLOCK_BYTES 65536
+#define TRIES_MAX 200000	/* of a fifth of a second at most */
+#define CHAIN_TAGS 4		/* so many whole ones in a row are no accident */
 
 int
 raw_parse_path(const char *path, struct raw *out)
@@ -43,18 +48,12 @@ raw_parse_path(const char *path, struct raw *out)
 	return 0;
 }
 
-static uint32_t
-be24(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
-}
-
 /* Of a tag's head; *body: bytes that follow it, with the tail. */
 static int64_t
 tag_ms(const uint8_t *p, uint32_t *body)
 {
-	*body = be24(p + 1) + FLV_TAG_TAIL_BYTES;
-	return (int64_t)((uint32_t)p[7] << 24 | be24(p + 4));
+	*body = be_get(p + 1, 3) + FLV_TAG_TAIL_BYTES;
+	return (int64_t)((uint32_t)p[7] << 24 | be_get(p + 4, 3));
 }
 
 /* What the codec's own number or FourCC asks of an MP4. */
@@ -90,41 +89,89 @@ look_at_first_tags(struct raw *r, const uint8_t *p, size_t len)
 	}
 }
 
-/* By the last tail, which has the tag's length; -1: there is no whole tag at the end. */
+/* The tag at start, if its head says what its tail does: len bytes with the head. -1: there is none. */
 static int64_t
-end_ms(int fd, off_t size)
+tag_at(int fd, off_t start, uint32_t len)
 {
-	uint8_t tail[FLV_TAG_TAIL_BYTES], head[FLV_TAG_HEAD_BYTES];
-	uint32_t len, body;
+	uint8_t head[FLV_TAG_HEAD_BYTES];
+	uint32_t body;
 	int64_t ms;
 
-	if (pread(fd, tail, sizeof(tail), size - (off_t)sizeof(tail)) != (ssize_t)sizeof(tail))
-		return -1;
-	len = (uint32_t)tail[0] << 24 | be24(tail + 1);
-	if ((off_t)len + (off_t)sizeof(tail) + FLV_HEADER_BYTES > size || pread(fd, head, sizeof(head),
-	    size - (off_t)len - (off_t)sizeof(tail)) != (ssize_t)sizeof(head))
+	if (start < FLV_HEADER_BYTES || pread(fd, head, sizeof(head), start) != (ssize_t)sizeof(head))
 		return -1;
 	ms = tag_ms(head, &body);
-	return body + FLV_TAG_HEAD_BYTES == len + FLV_TAG_TAIL_BYTES ? ms : -1;
+	return body + FLV_TAG_HEAD_BYTES == len + FLV_TAG_TAIL_BYTES &&
+	    (head[0] == FLV_AUDIO || head[0] == FLV_VIDEO || head[0] == FLV_DATA) ? ms : -1;
 }
 
+/* The tag whose tail ends at *end, which becomes its start. */
+static int64_t
+tag_before(int fd, off_t *end)
+{
+	uint8_t tail[FLV_TAG_TAIL_BYTES];
+	uint32_t len;
+
+	if (pread(fd, tail, sizeof(tail), *end - (off_t)sizeof(tail)) != (ssize_t)sizeof(tail))
+		return -1;
+	len = be_get(tail, sizeof(tail));
+	*end -= (off_t)len + (off_t)sizeof(tail);
+	return tag_at(fd, *end, len);
+}
+
+/* Whole tags up to end, some of them, or all there are. */
+static bool
+is_chain(int fd, off_t end)
+{
+	for (int i = 0; i < CHAIN_TAGS && end > FLV_HEADER_BYTES; i++)
+		if (tag_before(fd, &end) < 0)
+			return false;
+	return true;
+}
+
+/*
+ * Of the last whole tag whose tail lies in the block of n bytes at `at`; behind it is half a one, or
+ * zeros. -1: none does. tries: so many places are looked at closer.
+ */
+static int64_t
+last_in_block(int fd, const uint8_t *p, size_t n, off_t at, int *tries)
+{
+	uint32_t len;
+	off_t start;
+	int64_t ms;
+
+	for (size_t i = n - FLV_TAG_TAIL_BYTES + 1; i-- > 0 && *tries > 0;) {
+		len = be_get(p + i, FLV_TAG_TAIL_BYTES);
+		start = at + (off_t)i - (off_t)len;
+		if (len < FLV_TAG_HEAD_BYTES || len > TAG_MAX || start < FLV_HEADER_BYTES)
+			continue;
+		(*tries)--;
+		ms = tag_at(fd, start, len);
+		if (ms >= 0 && is_chain(fd, start))
+			return ms;
+	}
+	return -1;
+}
+
+/* Half a tag has at most one tag's length, so no file takes long. -1: what is there at the end is no FLV. */
 static int64_t
 last_whole_ms(int fd, off_t size)
 {
-	uint8_t head[FLV_TAG_HEAD_BYTES];
-	off_t at = FLV_HEADER_BYTES;
-	int64_t last = 0;
-	uint32_t body;
+	uint8_t *block = xmalloc(BLOCK_BYTES);
+	off_t end = size, at = size;
+	int tries = TRIES_MAX;
+	int64_t ms = -1;
+	ssize_t n;
 
-	while (pread(fd, head, sizeof(head), at) == (ssize_t)sizeof(head)) {
-		int64_t ms = tag_ms(head, &body);
-
-		at += FLV_TAG_HEAD_BYTES + (off_t)body;
-		if (at > size)
+	while (ms < 0 && at > FLV_HEADER_BYTES && size - at < TAG_MAX) {
+		at = end > FLV_HEADER_BYTES + BLOCK_BYTES ? end - BLOCK_BYTES : FLV_HEADER_BYTES;
+		n = pread(fd, block, (size_t)(end - at), at);
+		if (n < FLV_TAG_TAIL_BYTES)
 			break;
-		last = ms;
+		ms = last_in_block(fd, block, (size_t)n, at, &tries);
+		end = at + FLV_TAG_TAIL_BYTES - 1;	/* a tail may lie across */
 	}
-	return last;
+	free(block);
+	return ms < 0 && at <= FLV_HEADER_BYTES ? 0 : ms;
 }
 
 static bool
@@ -139,6 +186,7 @@ raw_read(int fd, struct raw *r)
 	uint8_t *front = xmalloc(FRONT_BYTES);
 	struct stat st;
 	ssize_t n;
+	off_t end;
 
 	r->empty = true;
 	r->duration_ms = -1;
@@ -152,7 +200,8 @@ raw_read(int fd, struct raw *r)
 	} else if (n > (ssize_t)FLV_HEADER_BYTES) {
 		look_at_first_tags(r, front, (size_t)n);
 		r->empty = r->empty && n < FRONT_BYTES;
-		r->duration_ms = end_ms(fd, st.st_size);
+		end = st.st_size;
+		r->duration_ms = tag_before(fd, &end);
 		if (r->duration_ms < 0)
 			r->duration_ms = last_whole_ms(fd, st.st_size);
 	}

@@ -226,6 +226,12 @@ job_progress(struct job *job, int permille)
 	show_progress(run.progress);
 }
 
+void
+job_s3_figures(struct job *job, const struct board_s3 *figures)
+{
+	show_s3(figures);
+}
+
 static void
 over(enum run_end end, const char *error)
 {
@@ -258,6 +264,12 @@ void
 job_park(struct job *job, const char *error)
 {
 	over(END_PARK, error);
+}
+
+void
+job_upload_waits(struct job *job, const char *why)
+{
+	show_upload(why);
 }
 
 /* --- what main.c and link.c say --- */

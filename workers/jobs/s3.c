@@ -171,6 +171,7 @@ s3_new(struct event_base *base, const struct s3_conf *conf, const char **why)
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	s->base = base;
+	s->figures = conf->figures != NULL ? conf->figures : &s->own_figures;
 	LIST_INIT(&s->calls);
 	if ((*why = configure(s, conf)) != NULL || (*why = wire(s)) != NULL)
 		s3_free(&s);

@@ -14,6 +14,7 @@
 
 #include "s3_sign.h"
 
+struct board_s3;
 struct event_base;
 struct s3;
 struct s3_call;
@@ -26,6 +27,7 @@ struct s3_conf {			/* storage.s3; all borrowed, copied by s3_new */
 	int64_t connect_timeout_ms;
 	int64_t timeout_ms;		/* without a byte in either direction; whole seconds, at least one */
 	int64_t bandwidth;		/* bytes a second of all bodies together; 0 = no limit */
+	struct board_s3 *figures;	/* counted up; outlives the client; NULL = nobody wants them */
 };
 
 /* NULL: *why (static) says what of the configuration can't be. */
@@ -53,7 +55,7 @@ enum s3_verdict {
 
 struct s3_listed_part {
 	int number;
-	int64_t size;
+	int64_t size, modified_sec;	/* modified_sec 0: not said */
 	char etag[S3_ETAG];
 };
 

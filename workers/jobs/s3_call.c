@@ -42,8 +42,24 @@ call_free(struct s3_call *c)
 }
 
 static void
+count(struct s3_call *c)
+{
+	struct board_s3 *f = c->s->figures;
+	enum s3_verdict verdict = c->result.verdict;
+
+	f->requests++;
+	f->retries += verdict == S3_RETRY;
+	f->refused += verdict == S3_REFUSED;
+	if (verdict != S3_OK)
+		f->lost_bytes += (uint64_t)c->at;
+	else if (c->has_body && c->body.fd != -1)
+		board_latency_add(&f->part, now_ms() - c->begun_ms);
+}
+
+static void
 finish(struct s3_call *c)
 {
+	count(c);
 	s3_request_end(c);
 	c->cb(&c->result, c->ctx);
 	call_free(c);
@@ -254,6 +270,7 @@ s3_cancel(struct s3_call **cp)
 {
 	if (*cp == NULL)
 		return;
+	(*cp)->s->figures->lost_bytes += (uint64_t)(*cp)->at;
 	call_free(*cp);
 	*cp = NULL;
 }

@@ -7,6 +7,7 @@
 #include <nettle/sha2.h>
 #include <sys/queue.h>
 
+#include "board.h"
 #include "s3.h"
 #include "s3_rate.h"
 
@@ -24,6 +25,7 @@ struct s3 {
 	char *endpoint, *region, *bucket, *access_key, *secret_key, *session_token, *ca_file;
 	int64_t connect_timeout_ms, timeout_ms, sent;
 	struct s3_rate rate;
+	struct board_s3 *figures, own_figures;
 	uint8_t *slice;
 };
 
@@ -41,6 +43,7 @@ struct s3_call {
 	struct event *turn;		/* hashing, then sending */
 	struct sha256_ctx hash;
 	int64_t hashed, at;		/* of the body */
+	int64_t begun_ms;		/* the attempt */
 	char payload[S3_SHA256_HEX];
 	CURL *easy;
 	struct curl_slist *headers;

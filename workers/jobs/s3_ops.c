@@ -97,6 +97,14 @@ grown(void *array, size_t n, size_t size)
 	return (n & (n - 1)) == 0 ? xrealloc(array, (n == 0 ? 1 : n * 2) * size) : array;
 }
 
+static int64_t
+epoch_of(const char *iso)
+{
+	struct tm tm = { 0 };
+
+	return strptime(iso, "%Y-%m-%dT%H:%M:%S", &tm) != NULL ? (int64_t)timegm(&tm) : 0;
+}
+
 static void
 part_listed(struct s3_call *c, const char *path, const char *text)
 {
@@ -107,6 +115,8 @@ part_listed(struct s3_call *c, const char *path, const char *text)
 		part->number = atoi(text);
 	} else if (IS("ListPartsResult/Part/Size")) {
 		part->size = atoll(text);
+	} else if (IS("ListPartsResult/Part/LastModified")) {
+		part->modified_sec = epoch_of(text);
 	} else if (IS("ListPartsResult/Part/ETag")) {
 		bare(part->etag, sizeof part->etag, text);
 	} else if (IS("ListPartsResult/Part")) {
@@ -186,14 +196,6 @@ s3_abort(struct s3 *s, const char *object, const char *upload_id, s3_cb cb, void
 
 	s3_call_query(c, "uploadId", upload_id);
 	return s3_call_begin(c);
-}
-
-static int64_t
-epoch_of(const char *iso)
-{
-	struct tm tm = { 0 };
-
-	return strptime(iso, "%Y-%m-%dT%H:%M:%S", &tm) != NULL ? (int64_t)timegm(&tm) : 0;
 }
 
 /* One that is not whole, or above the limit, is dropped. */

@@ -54,6 +54,7 @@ read_cb(char *out, size_t size, size_t n, void *ctx)
 	}
 	c->at += got;
 	s->sent += got;
+	s->figures->sent_bytes += (uint64_t)got;
 	return (size_t)got;
 }
 
@@ -65,6 +66,8 @@ seek_cb(void *ctx, curl_off_t offset, int origin)
 
 	if (origin != SEEK_SET || offset < 0 || offset > c->body.len)
 		return CURL_SEEKFUNC_CANTSEEK;
+	if (offset < c->at)
+		c->s->figures->lost_bytes += (uint64_t)(c->at - offset);
 	c->at = offset;
 	return CURL_SEEKFUNC_OK;
 }
@@ -219,6 +222,8 @@ transport(struct s3_call *c)
 	curl_easy_setopt(e, CURLOPT_PRIVATE, c);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->why);
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	/* A name server that does not answer: libcurl would wait for its thread, and the loop with it. */
+	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(e, CURLOPT_PROXY, "");
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -258,6 +263,7 @@ s3_request_start(struct s3_call *c)
 	free(query);
 	free(url);
 	c->at = 0;
+	c->begun_ms = now_ms();
 	c->in_len = 0;
 	c->paused = false;
 	return curl_multi_add_handle(s->multi, c->easy) == CURLM_OK ? 0 : -1;

@@ -35,6 +35,7 @@ show_job(const struct queue_job *q)
 	p->jobs.since_ms = q ? now_ms() : 0;
 	board_end(&p->seq);
 	log_set_stream(q ? json_string_value(json_object_get(q->args, "stream")) : NULL);
+	log_set_job(q ? q->id : NULL, q ? file_of(q) : NULL);
 	if (q)
 		log_info("job %s (%s of %s) is begun%s", q->id, q->kind, file_of(q),
 		    q->attempts + q->crashes > 0 ? ", not for the first time" : "");
@@ -47,6 +48,16 @@ show_progress(int permille)
 
 	board_begin(&p->seq);
 	p->jobs.progress = permille;
+	board_end(&p->seq);
+}
+
+void
+show_s3(const struct board_s3 *s3)
+{
+	struct board_page *p = jw.svc->page;
+
+	board_begin(&p->seq);
+	p->jobs.s3 = *s3;
 	board_end(&p->seq);
 }
 
@@ -85,8 +96,8 @@ show_end(const struct queue_job *q, enum run_end end, const char *text)
 		break;
 	case END_PARK:
 		count(&b->parked);
-		log_warnx("job %s (%s of %s) is parked: %s; `millrace jobs retry %s` goes on", q->id, q->kind, file,
-		    text, q->id);
+		log_warnx("job %s (%s of %s) is parked: %s; tried again after a reload or `millrace jobs retry %s`,"
+		    " or when another one is let through", q->id, q->kind, file, text, q->id);
 		break;
 	case END_BACK:
 		log_info("job %s (%s of %s) is handed back: %s", q->id, q->kind, file, text);
@@ -101,4 +112,19 @@ show_lost(const struct queue_job *q, bool taken_over)
 		count(&jw.svc->page->jobs.taken_over);
 	log_warnx("job %s (%s of %s) was %s: stopped here", q->id, q->kind, file_of(q),
 	    taken_over ? "taken over by another worker" : "cancelled");
+}
+
+void
+show_upload(const char *waits_for)
+{
+	struct board_page *p = jw.svc->page;
+
+	board_begin(&p->seq);
+	if (waits_for[0] == '\0')
+		p->jobs.sent_ms = now_ms();
+	else {
+		p->jobs.waits_ms = now_ms();
+		str_copy(p->jobs.waits_for, waits_for, sizeof p->jobs.waits_for);
+	}
+	board_end(&p->seq);
 }

@@ -68,7 +68,7 @@ upload_free(struct upload *u)
 	try_stop(&u->step);
 	event_free(u->step.timer);
 	event_free(u->tick);
-	for (int n = 0; u->etags != NULL && n < u->plan.parts; n++)
+	for (int n = 0; n < u->slots; n++)
 		free(u->etags[n]);
 	free(u->etags);
 	for (size_t i = 0; i < u->nstale; i++) {
@@ -88,6 +88,8 @@ upload_free(struct upload *u)
 	free(u->content_type);
 	free(u->check_path);
 	free(u->file_id);
+	free(u->owner);
+	free(u->stream);
 	free(u);
 }
 
@@ -137,7 +139,7 @@ retry(struct upload_try *t, const struct s3_result *r)
 	ms = upload_backoff_ms(t->attempts, u->p.retry_min_ms, u->p.retry_max_ms, random32());
 	if (t->part > 0)
 		snprintf(part, sizeof part, "part %d of ", t->part);
-	log_warnx("upload: %s%s: %s: retry in %lld ms", part, u->object, r->error, (long long)ms);
+	UPLOAD_LOG(u, log_warnx, "upload: %s%s: %s: retry in %lld ms", part, u->object, r->error, (long long)ms);
 	event_add(t->timer, &(struct timeval){ ms / 1000, ms % 1000 * 1000 });
 }
 
@@ -160,9 +162,17 @@ upload_failed(struct upload_try *t, const struct s3_result *r)
 	default:
 		if (u->after == given_up)
 			return given_up(u);
-		str_copy(u->result.error, r->error, sizeof u->result.error);
-		upload_abort(u, given_up);
+		upload_give_up(u, r->error);
 	}
+}
+
+void
+upload_give_up(struct upload *u, const char *error)
+{
+	str_copy(u->result.error, error, sizeof u->result.error);
+	u->sending = false;
+	upload_ground(u);
+	upload_abort(u, given_up);
 }
 
 void
@@ -179,6 +189,8 @@ upload_changed(const struct upload *u)
 {
 	struct stat open_one, named;
 
+	if (u->p.grows)
+		return upload_grown_otherwise(u);
 	return fstat(u->fd, &open_one) == -1 || stat(u->path, &named) == -1 ||
 	    open_one.st_ino != named.st_ino || open_one.st_dev != named.st_dev || named.st_size != u->file.size ||
 	    (int64_t)named.st_mtim.tv_sec * 1000000000 + named.st_mtim.tv_nsec != u->file.mtime_ns;
@@ -204,9 +216,10 @@ void
 upload_restart(struct upload *u, const char *why)
 {
 	upload_ground(u);
+	u->sending = false;
 	if (++u->restarts > u->p.restarts)
 		return upload_end(u, UPLOAD_LATER, why);
-	log_warnx("upload: %s: %s: it starts again", u->object, why);
+	UPLOAD_LOG(u, log_warnx, "upload: %s: %s: it starts again", u->object, why);
 	upload_abort(u, restart_later);
 }
 
@@ -214,7 +227,7 @@ void
 upload_report(struct upload *u, int part)
 {
 	struct upload_progress p = { .safe_bytes = u->safe_bytes, .sent_bytes = u->safe_bytes, .size = u->file.size,
-		.part = part, .parts = u->plan.parts, .checkpoint = u->check };
+		.part = part, .parts = u->growing ? 0 : u->plan.parts, .checkpoint = u->check };
 
 	for (int i = 0; i < u->p.concurrency; i++)
 		if (u->flights[i].call != NULL)
@@ -267,7 +280,7 @@ try_init(struct upload *u, struct upload_try *t)
 }
 
 struct upload *
-upload_start(struct event_base *base, struct s3 *s3, const struct upload_params *p, upload_progress_cb progress,
+upload_new(struct event_base *base, struct s3 *s3, const struct upload_params *p, upload_progress_cb progress,
     upload_done_cb done, void *ctx)
 {
 	struct upload *u = xcalloc(1, sizeof *u);
@@ -278,10 +291,13 @@ upload_start(struct event_base *base, struct s3 *s3, const struct upload_params 
 	u->done = done;
 	u->ctx = ctx;
 	u->fd = -1;
-	u->path = xstrdup(p->path);
-	u->object = xstrdup(p->object);
-	u->sha256 = xstrdup(p->sha256);
-	u->content_type = xstrdup(p->content_type);
+	u->path = xstrdup(p->path != NULL ? p->path : "");
+	u->object = xstrdup(p->object != NULL ? p->object : "");
+	u->sha256 = xstrdup(p->sha256 != NULL ? p->sha256 : "");
+	u->content_type = xstrdup(p->content_type != NULL ? p->content_type : "");
+	u->owner = xstrdup(p->owner != NULL ? p->owner : "");
+	u->stream = p->stream != NULL ? xstrdup(p->stream) : NULL;
+	u->growing = p->grows && !p->ended;
 	u->file_id = xstrdup(p->file_id);
 	u->check_path = xasprintf("%s/%s.json", p->dir, p->file_id);
 	u->p = *p;
@@ -296,8 +312,23 @@ upload_start(struct event_base *base, struct s3 *s3, const struct upload_params 
 		try_init(u, &u->flights[i]);
 	u->tick = event_new(base, -1, EV_PERSIST, tick_cb, u);
 	event_add(u->tick, &(struct timeval){ 0, REPORT_MS * 1000 });
-	u->step.go = start_cb;
+	return u;
+}
+
+void
+upload_soon(struct upload *u, void (*go)(struct upload_try *))
+{
+	u->step.go = go;
 	event_add(u->step.timer, &(struct timeval){ 0, 0 });
+}
+
+struct upload *
+upload_start(struct event_base *base, struct s3 *s3, const struct upload_params *p, upload_progress_cb progress,
+    upload_done_cb done, void *ctx)
+{
+	struct upload *u = upload_new(base, s3, p, progress, done, ctx);
+
+	upload_soon(u, start_cb);
 	return u;
 }
 

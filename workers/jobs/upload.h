@@ -11,6 +11,7 @@
 #define MILLRACE_UPLOAD_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "s3.h"
@@ -28,7 +29,11 @@ struct upload_params {			/* all borrowed, copied by upload_start */
 	const char *sha256;		/* of the whole file if known, else "" */
 	const char *content_type;	/* "" = none */
 	const json_t *checkpoint;	/* used if DIR has none (a copy from Redis); may be NULL */
+	const char *owner;		/* the job's id, or NULL; kept in the checkpoint */
+	const char *stream;		/* for the log of what is no job; else NULL */
 	enum upload_layout layout;
+	bool grows;			/* the file is one that is only ever appended to; upload_grown() */
+	bool ended;			/* ... and that is over already */
 	int64_t part_size;
 	int max_parts, concurrency;	/* parts: how many a server allows; in flight at once, 1 .. UPLOAD_FLIGHT_MAX */
 	int attempts;			/* of one request, then the upload ends with UPLOAD_LATER */
@@ -39,13 +44,13 @@ struct upload_params {			/* all borrowed, copied by upload_start */
 
 struct upload_progress {
 	int64_t safe_bytes, sent_bytes, size;	/* in finished parts; those and what is on its way; of the file */
-	int part, parts;		/* that was just finished, 0 = none was */
+	int part, parts;		/* that was just finished, 0 = none was; of how many, 0 = it grows */
 	const json_t *checkpoint;	/* as on disk; borrowed, changes */
 };
 typedef void (*upload_progress_cb)(const struct upload_progress *p, void *ctx);
 
 enum upload_end {
-	UPLOAD_DONE,	/* in the bucket and verified; the checkpoint is gone */
+	UPLOAD_DONE,	/* in the bucket and verified; the checkpoint is gone, but of one that grows */
 	UPLOAD_LATER,	/* S3 is in trouble or the file keeps changing: start again later, it resumes */
 	UPLOAD_PARK,	/* credentials, bucket, clock: somebody has to change something */
 	UPLOAD_FAILED,	/* never: no such file, too big, the server can't */
@@ -63,6 +68,17 @@ typedef void (*upload_done_cb)(const struct upload_result *r, void *ctx);
 
 struct upload *upload_start(struct event_base *base, struct s3 *s3, const struct upload_params *p,
     upload_progress_cb progress, upload_done_cb done, void *ctx);
+/*
+ * A file that grows: what is new goes up as soon as it fills a part; once nobody writes it any more
+ * (ended) the rest, and the object is made. It may end the upload. The file may lose its name by then.
+ */
+void upload_grown(struct upload *u, bool ended);
+/*
+ * Takes off the server what a checkpoint says is there, and then the checkpoint. p: file_id, dir,
+ * attempts and retry_* only. UPLOAD_DONE: nothing is left.
+ */
+struct upload *upload_discard(struct event_base *base, struct s3 *s3, const struct upload_params *p,
+    upload_done_cb done, void *ctx);
 /*
  * Both set *u NULL, no callback follows; not from within one. Stopped: resumable. Cancelled: it goes on
  * by itself to take off the server what is there; if that fails, the checkpoint stays.

@@ -1,7 +1,8 @@
 /*
  * upload_abort.c - takes off the server what an upload left there, by its checkpoint, then goes
  * on with `after`: a multipart upload is aborted, chunks are deleted. A checkpoint without an
- * upload id means that a create may have worked: then whatever is open for this key is ours.
+ * upload id means that a create may have worked: then whatever is open for this key is ours. Of a
+ * file that grows the object goes, too: it may have been completed, and nobody lived to note it.
  * The checkpoint goes last, so that a kill in between leaves the next run the same work.
  */
 #include <stdlib.h>
@@ -105,7 +106,30 @@ upload_abort(struct upload *u, void (*after)(struct upload *))
 		return upload_step(u, find_go);
 	if (strcmp(id, UPLOAD_IS_CHUNKS) == 0)
 		add_chunks(u);
-	else
+	else if (strcmp(id, UPLOAD_IS_WHOLE) != 0)
 		add_stale(u, xstrdup(upload_check_str(u->check, "object")), xstrdup(id));
+	if (upload_check_int(u->check, "grows") > 0)
+		add_stale(u, xstrdup(upload_check_str(u->check, "object")), NULL);
 	next_stale(u);
+}
+
+static void
+discarded(struct upload *u)
+{
+	upload_end(u, UPLOAD_DONE, "");
+}
+
+static void
+discard_cb(struct upload_try *t)
+{
+	upload_abort(t->u, discarded);
+}
+
+struct upload *
+upload_discard(struct event_base *base, struct s3 *s3, const struct upload_params *p, upload_done_cb done, void *ctx)
+{
+	struct upload *u = upload_new(base, s3, p, NULL, done, ctx);
+
+	upload_soon(u, discard_cb);
+	return u;
 }

@@ -43,13 +43,14 @@ upload_check_valid(const json_t *doc)
 {
 	const char *const ints[] = { "size", "mtime_ns", "inode", "part_size" };
 	int64_t part = upload_check_int(doc, "part_size"), size = upload_check_int(doc, "size");
+	int64_t grows = upload_check_int(doc, "grows");
 
 	for (size_t i = 0; i < sizeof ints / sizeof ints[0]; i++)
 		if (!json_is_integer(json_object_get(doc, ints[i])))
 			return NULL;
 	if (!json_is_string(json_object_get(doc, "object")) || !json_is_string(json_object_get(doc, "upload_id")) ||
 	    !json_is_object(json_object_get(doc, "parts")) || part < UPLOAD_PART_MIN || part > UPLOAD_PART_MAX ||
-	    size < 0 || size / part >= UPLOAD_PARTS_MAX)
+	    size < 0 || size / part >= UPLOAD_PARTS_MAX || grows < 0 || grows > UPLOAD_PARTS_MAX)
 		return NULL;
 	return json_deep_copy(doc);
 }
@@ -127,8 +128,10 @@ upload_check_save(const char *path, const json_t *check)
 int
 upload_check_fits(const json_t *check, const char *object, const struct upload_file *f)
 {
-	return strcmp(upload_check_str(check, "object"), object) == 0 && upload_check_int(check, "size") == f->size &&
-	    upload_check_int(check, "mtime_ns") == f->mtime_ns && upload_check_int(check, "inode") == f->inode;
+	if (strcmp(upload_check_str(check, "object"), object) != 0 || upload_check_int(check, "inode") != f->inode)
+		return 0;
+	return upload_check_int(check, "grows") > 0 || (upload_check_int(check, "size") == f->size &&
+	    upload_check_int(check, "mtime_ns") == f->mtime_ns);
 }
 
 void

@@ -2,8 +2,8 @@
  * upload_kind.c - a file goes to S3 (job kind "upload" {path, object, kind, stream, layout, sha256}).
  *
  * The engine is upload.c; here it gets its configuration, the ledger learns how far it is, and
- * the end is made durable: data_dir/uploads/FILEID.done before the job is over. One connection
- * per process, made at the first upload.
+ * the end is made durable: data_dir/uploads/FILEID.done and the ledger's entry before the job is
+ * over. One connection per process, made at the first upload.
  */
 #include "workers/jobs/upload_kind.h"
 
@@ -21,7 +21,10 @@
 #include "util.h"
 #include "workers/common/fs.h"
 #include "workers/jobs/upload.h"
+#include "workers/jobs/upload_conn.h"
+#include "workers/jobs/upload_copy.h"
 #include "workers/jobs/upload_mark.h"
+#include "workers/jobs/upload_tell.h"
 
 #define PATH_BYTES 600
 #define LEDGER_MS 1000		/* progress goes to the ledger at most so often */
@@ -29,6 +32,9 @@
 struct sending {
 	struct job *job;
 	struct upload *upload;
+	struct upload_copy *copy;	/* being asked for */
+	struct upload_tell *tell;	/* it is there, Redis is being told */
+	json_t *mark;			/* then: the job's result */
 	char id[LEDGER_ID], path[1024], object[S3_OBJECT_MAX + 1], sha256[S3_SHA256_HEX];
 	int64_t told_ms;
 	int lock;			/* of the file's id: two jobs of one path take turns */
@@ -52,6 +58,12 @@ put(const struct sending *u, json_t *fields)
 	json_decref(fields);
 }
 
+static const char *
+prefix_of(const struct sending *u)
+{
+	return conf_str(u->job->svc->conf, "redis.prefix");
+}
+
 static void
 sending_free(struct sending *u)
 {
@@ -59,35 +71,22 @@ sending_free(struct sending *u)
 		u->job->state = NULL;
 	if (u->lock != -1)
 		close(u->lock);
+	json_decref(u->mark);
 	free(u);
 }
 
 static struct s3 *
 connection(struct job *job, const char **why)
 {
-	const json_t *c = job->svc->conf;
-	const char *bucket = arg(job, "bucket")[0] != '\0' ? arg(job, "bucket") : conf_str(c, "storage.s3.bucket");
-	struct s3_conf conf = {
-		.endpoint = conf_str(c, "storage.s3.endpoint"), .region = conf_str(c, "storage.s3.region"),
-		.bucket = bucket, .access_key = conf_str(c, "storage.s3.access_key"),
-		.secret_key = conf_str(c, "storage.s3.secret_key"),
-		.session_token = conf_str(c, "storage.s3.session_token"), .ca_file = conf_str(c, "storage.s3.ca_file"),
-		.path_style = json_is_true(conf_get(c, "storage.s3.path_style")),
-		.connect_timeout_ms = conf_int(c, "storage.s3.connect_timeout"),
-		.timeout_ms = conf_int(c, "storage.s3.timeout"),
-		/* of the host: each of its workers that upload has its share */
-		.bandwidth = conf_int(c, "storage.s3.bandwidth") / conf_int(c, "jobs.uploads"),
-	};
+	const char *bucket = arg(job, "bucket");
 
-	if (conf.endpoint[0] == '\0' || bucket[0] == '\0') {
-		*why = "storage.s3.endpoint and storage.s3.bucket are not set";
-		return NULL;
-	}
+	if (bucket[0] == '\0')
+		bucket = conf_str(job->svc->conf, "storage.s3.bucket");
 	if (stale || (s3 != NULL && strcmp(s3_bucket(s3), bucket) != 0))
 		upload_kind_free();	/* no job uses it: this is the only one */
 	stale = false;
 	if (s3 == NULL)
-		s3 = s3_new(job->svc->base, &conf, why);
+		s3 = upload_connect(job->svc, bucket, why);
 	return s3;
 }
 
@@ -101,13 +100,33 @@ progress_cb(const struct upload_progress *p, void *ctx)
 	int64_t now = now_ms();
 
 	job_progress(u->job, permille);
+	job_s3_figures(u->job, upload_conn_figures());
 	if (p->part > 0)
 		log_info("%s: part %d of %d is in the bucket", u->path, p->part, p->parts);
+	if (p->part > 0)
+		upload_copy_part(u->job->redis, prefix_of(u), u->id, p->checkpoint, p->part);
 	if (now - u->told_ms < LEDGER_MS)
 		return;
 	u->told_ms = now;
 	if (job_is_leased())
 		put(u, json_pack("{s:s, s:i}", "state", "uploading", "progress", permille));
+}
+
+/* Else the ledger would not know: the next run finds the object there, and tells again. */
+static void
+told_cb(int rc, void *ctx)
+{
+	struct sending *u = ctx;
+	struct job *job = u->job;
+	json_t *mark = json_incref(u->mark);
+
+	sending_free(u);
+	if (rc == 0) {
+		job_done(job, mark);
+		return;
+	}
+	json_decref(mark);
+	job_later(job, "it is in the bucket, but Redis could not be told so");
 }
 
 static void
@@ -120,6 +139,7 @@ done(struct sending *u, const struct upload_result *r)
 
 	if (upload_mark_write(conf_str(job->svc->conf, "data_dir"), u->id, mark) == -1) {
 		log_warn("%s is in the bucket, but that can't be noted", u->path);
+		job_upload_waits(job, "what is in the bucket can't be noted in data_dir/uploads");
 		json_decref(mark);
 		sending_free(u);
 		job_later(job, "it is in the bucket, but that can't be noted in data_dir/uploads");
@@ -129,13 +149,22 @@ done(struct sending *u, const struct upload_result *r)
 	json_object_set_new(fields, "state", json_string("verified"));
 	json_object_set_new(fields, "progress", json_integer(1000));
 	json_object_set_new(fields, "error", json_null());
-	put(u, fields);
-	if (u->sha256[0] != '\0')
-		ledger_hash_put(job->ledger, u->sha256, u->id, NULL, NULL);
 	log_info("%s is verified in the bucket: %s/%s, %lld bytes in %d parts, %d of them from before", u->path, bucket,
 	    u->object, (long long)r->size, r->parts, r->resumed_parts);
-	sending_free(u);
-	job_done(job, mark);
+	job_upload_waits(job, "");
+	u->mark = mark;
+	upload_tell(&u->tell, job->ledger, u->id, fields, u->sha256, told_cb, u);
+	json_decref(fields);
+}
+
+/* The file itself is why it came to no end, not S3. */
+static bool
+has_changed(const struct sending *u, const struct upload_result *r)
+{
+	struct stat st;
+
+	return stat(u->path, &st) == -1 || st.st_size != r->size ||
+	    (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec != r->mtime_ns;
 }
 
 static void
@@ -145,6 +174,9 @@ done_cb(const struct upload_result *r, void *ctx)
 	struct job *job = u->job;
 
 	u->upload = NULL;
+	if (r->end == UPLOAD_DONE || r->end == UPLOAD_FAILED)
+		upload_copy_drop(job->redis, prefix_of(u), u->id);
+	job_s3_figures(job, upload_conn_figures());
 	if (r->end == UPLOAD_DONE) {
 		done(u, r);
 		return;
@@ -152,6 +184,8 @@ done_cb(const struct upload_result *r, void *ctx)
 	if (job_is_leased())
 		put(u, json_pack("{s:s, s:s}", "state", r->end == UPLOAD_LATER ? "queued" :
 		    access(u->path, F_OK) == -1 ? "gone" : "failed", "error", r->error));
+	if (r->end != UPLOAD_FAILED && !has_changed(u, r))
+		job_upload_waits(job, r->error);
 	sending_free(u);
 	if (r->end == UPLOAD_LATER)
 		job_later(job, r->error);
@@ -171,25 +205,47 @@ checkpoint_dir(const struct job *job, char *dir, size_t size)
 }
 
 static void
-begin(struct sending *u, const char *dir)
+begin(struct sending *u, const char *dir, const json_t *checkpoint)
 {
-	const json_t *c = u->job->svc->conf;
-	const struct upload_params p = {
-		.path = u->path, .file_id = u->id, .object = u->object, .dir = dir, .sha256 = u->sha256,
-		.content_type = strcmp(arg(u->job, "kind"), "recording") == 0 ? "video/mp4" : "",
-		.layout = strcmp(arg(u->job, "layout"), "chunks") == 0 ? UPLOAD_CHUNKS : UPLOAD_OBJECT,
-		.part_size = conf_int(c, "storage.s3.part_size"), .max_parts = (int)conf_int(c, "storage.s3.max_parts"),
-		.concurrency = (int)conf_int(c, "storage.s3.concurrency"),
-		.attempts = (int)conf_int(c, "storage.s3.attempts"),
-		/* with a hash it would be another's: then it is queued anew */
-		.restarts = u->sha256[0] != '\0' ? 0 : (int)conf_int(c, "storage.s3.attempts"),
-		.retry_min_ms = conf_int(c, "jobs.retry_min"), .retry_max_ms = conf_int(c, "jobs.retry_max"),
-	};
+	struct upload_params p = upload_conn_params(u->job->svc);
 
+	p.path = u->path;
+	p.file_id = u->id;
+	p.object = u->object;
+	p.dir = dir;
+	p.sha256 = u->sha256;
+	p.checkpoint = checkpoint;
+	p.owner = u->job->q->id;
+	p.content_type = strcmp(arg(u->job, "kind"), "recording") == 0 ? "video/mp4" : "";
+	p.layout = strcmp(arg(u->job, "layout"), "chunks") == 0 ? UPLOAD_CHUNKS : UPLOAD_OBJECT;
+	if (u->sha256[0] != '\0')
+		p.restarts = 0;		/* with a hash it would be another's: then it is queued anew */
 	log_info("uploading %s to %s/%s", u->path, s3_bucket(s3), u->object);
 	put(u, json_pack("{s:s, s:s, s:s, s:s, s:s}", "path", u->path, "kind", arg(u->job, "kind"), "state",
 	    "uploading", "bucket", s3_bucket(s3), "object", u->object));
 	u->upload = upload_start(u->job->svc->base, s3, &p, progress_cb, done_cb, u);
+}
+
+static void
+copy_cb(const json_t *check, void *ctx)
+{
+	struct sending *u = ctx;
+	char dir[PATH_BYTES];
+
+	u->copy = NULL;
+	snprintf(dir, sizeof(dir), "%s/uploads", conf_str(u->job->svc->conf, "data_dir"));
+	if (check != NULL)
+		log_info("%s: its checkpoint is not on the disk, Redis has it", u->path);
+	begin(u, dir, check);
+}
+
+static bool
+has_checkpoint(const struct sending *u, const char *dir)
+{
+	char path[PATH_BYTES + LEDGER_ID + 8];
+
+	snprintf(path, sizeof(path), "%s/%s.json", dir, u->id);
+	return access(path, F_OK) == 0;
 }
 
 /* Whoever queued it said which content he means, and the file has another by now. */
@@ -246,6 +302,7 @@ upload_job_start(struct job *job)
 		return;
 	}
 	if (connection(job, &why) == NULL) {
+		job_upload_waits(job, why);
 		job_park(job, why);
 		return;
 	}
@@ -278,7 +335,10 @@ upload_job_start(struct job *job)
 	str_copy(u->object, object, sizeof(u->object));
 	str_copy(u->sha256, sha256, sizeof(u->sha256));
 	ledger_id(job->ledger, path, u->id);
-	begin(u, dir);
+	if (has_checkpoint(u, dir))
+		begin(u, dir, NULL);
+	else
+		u->copy = upload_copy_get(job->redis, prefix_of(u), u->id, copy_cb, u);
 }
 
 static void
@@ -286,7 +346,10 @@ upload_job_stop(struct job *job, enum job_stop why)
 {
 	struct sending *u = job->state;
 
+	upload_copy_forget(&u->copy);
+	upload_tell_forget(&u->tell);
 	if (why == JOB_STOP_CANCELLED) {
+		upload_copy_drop(job->redis, prefix_of(u), u->id);
 		put(u, json_pack("{s:s, s:s}", "state", "local", "error", "the upload was cancelled"));
 		upload_cancel(&u->upload);
 	} else

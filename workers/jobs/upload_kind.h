@@ -13,8 +13,12 @@ bool upload_wanted(const struct svc *svc);
  * streams.record.upload off, or if it is there already.
  */
 void upload_recording(struct svc *svc, struct queue *q, struct ledger *l, const char *file);
-/* All of them below data_dir/recordings. again: the ledger may have forgotten what is there. */
-void upload_scan(struct svc *svc, struct queue *q, struct ledger *l, bool again);
+/* The same for one that is not there, whatever is configured. */
+void upload_add(struct svc *svc, struct queue *q, struct ledger *l, const char *file, const char *id, int64_t size,
+    int64_t mtime_ns, queue_added_cb cb, void *ctx);
+/* For one that stays here: the ledger is told of it, if it does not know more. */
+void upload_none(struct svc *svc, struct ledger *l, const char *file, const char *id, int64_t size, int64_t mtime_ns,
+    ledger_cb cb, void *ctx);
 void upload_kind_config(void);	/* it has changed: the next job connects anew */
 void upload_kind_free(void);
 #endif

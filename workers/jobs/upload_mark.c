@@ -73,6 +73,33 @@ upload_mark_read(const char *data_dir, const char *id, int64_t size, int64_t mti
 	return mark;
 }
 
+int
+upload_mark_stat(const char *data_dir, const char *id, struct stat *st)
+{
+	char path[PATH_BYTES];
+
+	path_of(path, sizeof(path), data_dir, id, "done");
+	return stat(path, st);
+}
+
+int
+upload_mark_path(const char *data_dir, const char *name, char *out, size_t size)
+{
+	char path[PATH_BYTES], *text;
+	const char *of;
+	json_t *mark;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/uploads/%s", data_dir, name);
+	text = file_read(path, MARK_MAX, NULL);
+	mark = text != NULL ? json_loads(text, 0, NULL) : NULL;
+	of = json_string_value(json_object_get(mark, "path"));
+	rc = of != NULL && str_copy(out, of, size) < size ? 0 : -1;
+	json_decref(mark);
+	free(text);
+	return rc;
+}
+
 void
 upload_mark_remove(const char *data_dir, const char *id)
 {

@@ -9,10 +9,15 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 /* mark: {path, size, mtime_ns, bucket, object, etag}, borrowed. Synced. 0, or -1 + errno. */
 int upload_mark_write(const char *data_dir, const char *file_id, const json_t *mark);
 /* The mark if it is of this very file; else NULL. */
 json_t *upload_mark_read(const char *data_dir, const char *file_id, int64_t size, int64_t mtime_ns);
+/* The mark's own stat. 0, or -1 + errno: there is none. */
+int upload_mark_stat(const char *data_dir, const char *file_id, struct stat *st);
+/* Of which file the mark called name ("FILEID.done") is. 0, or -1: it can't be read. */
+int upload_mark_path(const char *data_dir, const char *name, char *out, size_t size);
 void upload_mark_remove(const char *data_dir, const char *file_id);
 #endif

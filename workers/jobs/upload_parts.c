@@ -1,6 +1,7 @@
 /*
  * upload_parts.c - the parts: `concurrency` of them in flight, each tried on its own. A part counts
  * once its answer is in the checkpoint, on disk. The file is looked at before and after each.
+ * Of a file that grows only whole parts go, until it has ended; then the rest is the last one.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,10 @@ part_done(struct upload_try *t, const struct s3_result *r)
 	u->flying--;
 	if (upload_save(u) == -1)
 		return;
-	log_info("upload: part %d of %d of %s is done", n, u->plan.parts, u->object);
+	if (u->growing)
+		UPLOAD_LOG(u, log_info, "upload: part %d of %s is done, it grows", n, u->object);
+	else
+		UPLOAD_LOG(u, log_info, "upload: part %d of %d of %s is done", n, u->plan.parts, u->object);
 	upload_report(u, n);
 	upload_pump(u);
 }
@@ -76,14 +80,17 @@ next_part(struct upload *u)
 {
 	while (u->next <= u->plan.parts && u->etags[u->next - 1] != NULL)
 		u->next++;
-	return u->next <= u->plan.parts ? u->next++ : 0;
+	return u->next <= u->plan.parts && upload_is_whole(u, u->next) ? u->next++ : 0;
 }
 
 /* Fills free places; after the last part the whole is completed. */
 void
 upload_pump(struct upload *u)
 {
-	if (u->finished == u->plan.parts)
+	u->sending = true;
+	if (!upload_count_parts(u))
+		return;
+	if (!u->growing && u->finished == u->plan.parts)
 		return upload_complete(u);
 	if (upload_changed(u))
 		return upload_restart(u, "the file changes");

@@ -4,7 +4,7 @@
  *	look (HEAD: is it there already?) -> what is left of an earlier run: list its parts, or abort it
  *	-> create -> parts (upload_parts.c) -> complete -> verify (HEAD) -> done
  *
- * A file of one part goes by a single PUT instead. Chunks are never created nor completed, but
+ * A file of one part, if it does not grow, goes by a single PUT instead. Chunks are never created nor completed, but
  * described by metadata.json, which comes last and so says that all is there.
  */
 #include <errno.h>
@@ -57,7 +57,8 @@ verified(struct upload *u, const struct s3_result *r)
 	str_copy(u->etag, r->etag, sizeof u->etag);
 	if (upload_changed(u))
 		return upload_restart(u, "the file changes");
-	upload_forget(u);
+	if (!u->p.grows)		/* else its owner notes that it is there, and then forgets */
+		upload_forget(u);
 	u->safe_bytes = u->file.size;
 	upload_report(u, 0);
 	upload_end(u, UPLOAD_DONE, "");
@@ -131,6 +132,7 @@ complete_go(struct upload_try *t)
 void
 upload_complete(struct upload *u)
 {
+	u->sending = false;
 	if (upload_changed(u))
 		return upload_restart(u, "the file changes");
 	upload_step(u, complete_go);
@@ -195,18 +197,33 @@ create_go(struct upload_try *t)
 	t->call = s3_create(u->s3, u->object, &a, create_cb, t);
 }
 
+static json_t *
+new_check(const struct upload *u, const char *upload_id)
+{
+	struct upload_file f = { .inode = u->file.inode };
+	json_t *check = upload_check_new(u->object, upload_id, u->p.grows ? &f : &u->file, u->plan.part_size);
+
+	if (u->p.grows)
+		json_object_set_new(check, "grows", json_integer(u->p.max_parts));
+	json_object_set_new(check, "path", json_string(u->path));
+	json_object_set_new(check, "owner", json_string(u->owner));
+	return check;
+}
+
 /* The checkpoint comes before the upload: a kill between the two leaves a hint, not a secret. */
 static void
 fresh(struct upload *u)
 {
-	bool chunks = u->p.layout == UPLOAD_CHUNKS;
+	bool chunks = u->p.layout == UPLOAD_CHUNKS, whole = u->counted && u->plan.parts == 1 && !chunks;
 
-	if (u->plan.parts == 1 && !chunks)
+	if (whole && !u->p.grows)
 		return upload_step(u, whole_go);
 	json_decref(u->check);
-	u->check = upload_check_new(u->object, chunks ? UPLOAD_IS_CHUNKS : "", &u->file, u->plan.part_size);
+	u->check = new_check(u, whole ? UPLOAD_IS_WHOLE : chunks ? UPLOAD_IS_CHUNKS : "");
 	if (upload_save(u) == -1)
 		return;
+	if (whole)
+		return upload_step(u, whole_go);
 	if (chunks)
 		upload_pump(u);
 	else
@@ -221,14 +238,14 @@ take_over(struct upload *u, const struct s3_result *r)
 		const struct s3_listed_part *p = &r->parts[i];
 		const json_t *known = upload_check_find(u->check, p->number);
 
-		if (p->number <= u->plan.parts && known != NULL &&
+		if (p->number <= u->plan.parts && upload_is_written(u, p->number) && known != NULL &&
 		    strcmp(upload_check_str(known, "etag"), p->etag) == 0 &&
 		    upload_check_int(known, "size") == p->size &&
 		    p->size == upload_plan_size(&u->plan, u->file.size, p->number))
 			upload_part_known(u, p->number, p->etag);
 	}
 	u->resumed = u->finished;
-	log_info("upload: %s goes on: %d of %d parts are there", u->object, u->finished, u->plan.parts);
+	UPLOAD_LOG(u, log_info, "upload: %s goes on: %d parts are there", u->object, u->finished);
 	upload_pump(u);
 }
 
@@ -270,11 +287,13 @@ go_on(struct upload *u)
 {
 	if (u->check == NULL)
 		return fresh(u);
-	if (!upload_check_fits(u->check, u->object, &u->file) || upload_check_str(u->check, "upload_id")[0] == '\0' ||
+	if (!upload_fits(u) || upload_check_str(u->check, "upload_id")[0] == '\0' ||
 	    u->plan.part_size != upload_check_int(u->check, "part_size"))
 		return upload_abort(u, fresh);
 	if (u->p.layout == UPLOAD_CHUNKS)
 		take_over_chunks(u);
+	else if (strcmp(upload_check_str(u->check, "upload_id"), UPLOAD_IS_WHOLE) == 0)
+		fresh(u);
 	else
 		upload_step(u, list_go);
 }
@@ -290,7 +309,7 @@ look_cb(const struct s3_result *r, void *ctx)
 	if (r->verdict == S3_OK && is_ours(u, r)) {
 		str_copy(u->etag, r->etag, sizeof u->etag);
 		u->resumed = u->plan.parts;
-		if (u->p.layout == UPLOAD_CHUNKS)
+		if (u->p.layout == UPLOAD_CHUNKS || u->p.grows)
 			upload_verify(u);
 		else
 			upload_abort(u, upload_verify);
@@ -311,62 +330,8 @@ look_go(struct upload_try *t)
 	free(object);
 }
 
-static int
-open_file(struct upload *u)
-{
-	struct stat st;
-
-	if (u->fd != -1)
-		close(u->fd);
-	u->fd = open(u->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (u->fd == -1 || fstat(u->fd, &st) == -1)
-		return -1;
-	if (!S_ISREG(st.st_mode)) {
-		errno = EINVAL;
-		return -1;
-	}
-	u->file = (struct upload_file){ .size = st.st_size, .inode = (int64_t)st.st_ino,
-		.mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec };
-	posix_fadvise(u->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	return 0;
-}
-
-/* As it was begun, even if part_size was configured anew since. */
-static int
-cut(struct upload *u)
-{
-	int64_t part = u->p.part_size;
-
-	for (int n = 0; u->etags != NULL && n < u->plan.parts; n++)
-		free(u->etags[n]);
-	free(u->etags);
-	u->etags = NULL;
-	if (u->check != NULL && upload_check_fits(u->check, u->object, &u->file))
-		part = upload_check_int(u->check, "part_size");
-	if (upload_plan(u->file.size, part, u->p.max_parts, &u->plan) == -1) {
-		u->plan.parts = 0;
-		return -1;
-	}
-	u->etags = xcalloc((size_t)u->plan.parts, sizeof *u->etags);
-	u->next = 1;
-	u->finished = u->flying = u->resumed = 0;
-	u->safe_bytes = 0;
-	return 0;
-}
-
 void
-upload_begin(struct upload *u)
+upload_look(struct upload *u)
 {
-	char error[S3_ERROR];
-
-	if (u->object[0] == '\0' || strlen(u->object) > S3_OBJECT_MAX)
-		return upload_end(u, UPLOAD_FAILED, "the object's name is empty or too long");
-	if (open_file(u) == -1 || cut(u) == -1) {
-		snprintf(error, sizeof error, "%s: %s", u->path, strerror(errno));
-		return upload_end(u, UPLOAD_FAILED, error);
-	}
-	snprintf(u->token, sizeof u->token, "%.32s-%llx-%llx", u->file_id, (unsigned long long)u->file.size,
-	    (unsigned long long)u->file.mtime_ns);
-	u->etag[0] = '\0';
 	upload_step(u, look_go);
 }

@@ -4,6 +4,7 @@
  * The answer to a heartbeat is the number of hosts alive, which goes to the board. Called by
  * link.c every third of the time to live and when Redis is back, by main.c at the end.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +25,16 @@ beat_cb(int rc, json_t *reply, const char *error, void *ctx)
 		board_begin(&p->seq);
 		p->registry.hosts = (int32_t)json_integer_value(reply);
 		board_end(&p->seq);
+		link_refused(NULL);
+		if (said)
+			log_info("Redis takes this host's heartbeat again");
 		said = false;
-	} else if (error && strncmp(error, "Redis ", 6) != 0 && !said) {
+	} else if (rc == EIO) {
+		link_refused(error);
+		if (!said)
+			log_warnx("Redis refuses this host's heartbeat: %s; tried again every %d s", error,
+			    KEY_RENEW_MS / 1000);
 		said = true;
-		log_warnx("Redis refuses this host's heartbeat: %s; tried again every %d s", error,
-		    KEY_RENEW_MS / 1000);
 	}
 }
 

@@ -21,6 +21,7 @@ static struct {
 	bool up, was_up, said;
 	int64_t since_ms;		/* up or away */
 	uint64_t reconnects;
+	char refusal[96];		/* Redis' words, while it is up */
 	struct event *tick;
 } ln;
 
@@ -38,6 +39,14 @@ board_link(const char *error)
 	board_end(&p->seq);
 }
 
+void
+link_refused(const char *error)
+{
+	str_copy(ln.refusal, error ? error : "", sizeof ln.refusal);
+	if (ln.up)
+		board_link(ln.refusal);
+}
+
 static void
 up(void *ctx)
 {
@@ -50,6 +59,7 @@ up(void *ctx)
 	ln.up = ln.was_up = true;
 	ln.said = false;
 	ln.since_ms = now_ms();
+	ln.refusal[0] = '\0';
 	board_link("");
 	leases_renew();
 	hosts_beat();
@@ -82,7 +92,7 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 	if (rg.stopping)
 		return;
 	if (ln.up)
-		board_link("");
+		board_link(ln.refusal);
 	leases_renew();
 	hosts_beat();
 	events_pump();

@@ -33,6 +33,8 @@ extern struct registry rg;	/* one process, one registry */
 void link_start(void);		/* begins to connect */
 void link_stop(void);
 void link_config(void);		/* timeouts may have changed */
+/* It answers, but does not do what it is told (error; NULL: it does again): read-only, out of memory. */
+void link_refused(const char *error);
 
 /* --- leases.c --- */
 /* Wanted from now on, whether Redis is there or not. since 0: not live yet, or as it was. */
