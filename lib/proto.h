@@ -45,10 +45,13 @@ enum proto_type {
 	/* child -> supervisor */
 	MSG_HELLO = 1,	/* {kind, pid}: first message of a child */
 	MSG_READY,	/* {}: able to work */
-	MSG_CLAIM,	/* {name, app, peer, protocol, query}: may I be stream NAME?
+	MSG_CLAIM,	/* {name, app, peer, protocol, query, stream}: may I be stream NAME?
 			 * query = the raw query string of the publishing name ("" if none);
 			 * the supervisor checks key or signature, duplicate and lease.
-			 * Answer with the same id: GRANT or REFUSE. */
+			 * Answer with the same id: GRANT or REFUSE. stream (bool, may be left out)
+			 * false: name, key and signature alone are checked, it is nobody's stream
+			 * (frames, upload); a second CLAIM may then ask for the stream.
+			 * Until its first CLAIM a connection counts as a handshake that may be ended. */
 	MSG_SPAWN,	/* {output, kind, params}: output wanted up; see SPAWNED.
 			 * kind "hls": params {run, start_number, offset_ms, segment_ms,
 			 * container:"flv"|"matroska", format:"mpegts"|"fmp4", video, audio (bools),
@@ -58,6 +61,9 @@ enum proto_type {
 			 * starts a segment, no other; so the ingest decides each cut by the flag it
 			 * writes. video_codec "hevc": fMP4 gets the tag hvc1. Files: s<run>_%06d.ts,
 			 * or .m4s with s<run>_init.mp4.
+			 * kind "intake": params {container:"matroska"|"mp4"|"mpegts"|"ogg"|"any", copy_video,
+			 * copy_audio (bools)}: stdin a container, its third descriptor FLV; what is not
+			 * copied becomes H.264 with a key frame every 2 s, and AAC.
 			 * From a jobs worker {output:"job", task, kind "remux" | "check", params}: an
 			 * ffmpeg for a file, never started again; task: the worker's number for it, which
 			 * SPAWNED (stderr, progress) and EXITED repeat. params {input, output (relative to
@@ -75,8 +81,14 @@ enum proto_type {
 			 * "recorded" {name, file}: an ingest has closed a raw recording, data_dir/FILE;
 			 * the supervisor sends it on to a jobs worker. */
 	MSG_BYE,	/* {reason}: last message of a child */
+	MSG_HANDOFF,	/* http: {route, peer, local, masked} + 2 fds: a connection whose request is not
+			 * for http to answer, and a file with every byte read of it since the
+			 * request began. Answer with the same id: TAKEN or REFUSED. http reads and
+			 * writes nothing meanwhile and keeps its own descriptor until then.
+			 * route "ws" "frames" "upload"; masked (bool): peer is a proxy's address. */
 	/* supervisor -> child */
-	MSG_CONN = 32,	/* {peer, local, proxy_protocol (bool)} + 1 fd: the connection this ingest serves */
+	MSG_CONN = 32,	/* {route, peer, local, proxy_protocol (bool)} + 1 fd: the connection this ingest
+			 * serves; route "rtmp", or HANDOFF's, then + its second fd */
 	MSG_GRANT,	/* {name, resume (bool: the stream goes on)}: claim granted */
 	MSG_REFUSE,	/* {code, text}: claim refused; code: "key" "signature" "expired"
 			 * "duplicate" "elsewhere" "redis" "busy" "disk" "stopping" */
@@ -92,6 +104,8 @@ enum proto_type {
 			 * from the ingest's playlist (end = true) when {endlist:true} */
 	MSG_PING,	/* {}: nothing to do, proves the path */
 	MSG_LOGLEVEL,	/* {level}: change it now; also CLI -> supervisor */
+	MSG_TAKEN,	/* {}: HANDOFF: it has a process of its own now */
+	MSG_REFUSED,	/* {code, text}: HANDOFF: it has none; code "address" "limit" "stopping" "process" */
 	/* both: relayed by kind */
 	MSG_CALL = 64,	/* {to, verb, args, deadline_ms}: to "registry" | "jobs" | "supervisor" */
 	MSG_REPLY,	/* {rc, body}: rc 0 or an errno-like code; body any JSON */

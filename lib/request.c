@@ -9,15 +9,16 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/util.h"
-#include "workers/http/request.h"
+#include "request.h"
+#include "util.h"
 
 static const char *const field_names[FIELD_COUNT] = {
-	[FIELD_ACCEPT] = "accept", [FIELD_AUTHORIZATION] = "authorization", [FIELD_COOKIE] = "cookie",
-	[FIELD_EXPECT] = "expect", [FIELD_FORWARDED] = "forwarded", [FIELD_HOST] = "host",
+	[FIELD_ACCEPT] = "accept", [FIELD_AUTHORIZATION] = "authorization", [FIELD_CONNECTION] = "connection",
+	[FIELD_CONTENT_TYPE] = "content-type", [FIELD_COOKIE] = "cookie", [FIELD_EXPECT] = "expect", [FIELD_FORWARDED] = "forwarded", [FIELD_HOST] = "host",
 	[FIELD_IF_MODIFIED_SINCE] = "if-modified-since", [FIELD_IF_NONE_MATCH] = "if-none-match",
 	[FIELD_IF_RANGE] = "if-range", [FIELD_ORIGIN] = "origin", [FIELD_RANGE] = "range",
-	[FIELD_USER_AGENT] = "user-agent", [FIELD_VIA] = "via", [FIELD_X_FORWARDED_FOR] = "x-forwarded-for",
+	[FIELD_SEC_WEBSOCKET_KEY] = "sec-websocket-key", [FIELD_SEC_WEBSOCKET_VERSION] = "sec-websocket-version",
+	[FIELD_UPGRADE] = "upgrade", [FIELD_USER_AGENT] = "user-agent", [FIELD_VIA] = "via", [FIELD_X_FORWARDED_FOR] = "x-forwarded-for",
 	[FIELD_X_REAL_IP] = "x-real-ip",
 };
 
@@ -203,12 +204,17 @@ on_headers_complete(struct http_parser *p)
 		return -1;
 	if (p->http_minor >= 1 && !r->field[FIELD_HOST])
 		return refuse(r, 400, "Host is missing");
-	if (p->content_length != UINT64_MAX && p->content_length > r->max_body)
-		return refuse(r, 413, "request body too large");
 	expect = request_field(r, FIELD_EXPECT);
 	r->want_continue = body && expect && strcasecmp(expect, "100-continue") == 0;
 	r->keep_alive = http_should_keep_alive(p);
 	p->upgrade = 0;		/* an offer to switch protocols may be ignored (RFC 9110 7.8) */
+	if (r->at_head != NULL && r->at_head(r)) {
+		r->state = REQUEST_HEAD;
+		http_parser_pause(p, 1);
+		return 0;
+	}
+	if (p->content_length != UINT64_MAX && p->content_length > r->max_body)
+		return refuse(r, 413, "request body too large");
 	return 0;
 }
 
@@ -218,6 +224,10 @@ on_body(struct http_parser *p, const char *at, size_t len)
 	struct request *r = p->data;
 
 	r->body_bytes += len;
+	if (r->body != NULL) {
+		r->body(r->body_ctx, (const uint8_t *)at, len);
+		return 0;
+	}
 	return r->body_bytes > r->max_body ? refuse(r, 413, "request body too large") : 0;
 }
 
@@ -258,6 +268,7 @@ request_reset(struct request *r)
 	r->state = REQUEST_MORE;
 	r->keep_alive = r->want_continue = r->head_done = r->in_url = false;
 	r->head_bytes = r->body_bytes = 0;
+	r->body = NULL;
 	r->used = r->url = r->query = r->value = 0;
 	memset(r->field, 0, sizeof(r->field));
 	r->name_len = 0;
@@ -310,6 +321,8 @@ request_feed(struct request *r, const void *in, size_t len)
 			break;
 		}
 		used = http_parser_execute(&r->parser, &settings, (const char *)in + done, n);
+		if (r->state == REQUEST_HEAD)
+			used++;		/* paused there, http-parser leaves the head's last byte for later */
 		done += used;
 		if (!r->head_done)
 			r->head_bytes += used;
@@ -317,6 +330,16 @@ request_feed(struct request *r, const void *in, size_t len)
 			parser_error(r);
 	}
 	return done;
+}
+
+void
+request_take_body(struct request *r, void (*body)(void *ctx, const uint8_t *p, size_t n), void *ctx)
+{
+	r->body = body;
+	r->body_ctx = ctx;
+	r->state = REQUEST_MORE;
+	http_parser_pause(&r->parser, 0);
+	http_parser_execute(&r->parser, &settings, "\n", 1);	/* the byte that it left */
 }
 
 unsigned
