@@ -37,7 +37,7 @@ endif
 ifndef V
 Q = @
 endif
-PKGS = libevent_core jansson nettle yaml-0.1 hiredis libseccomp libcurl expat libwslay
+PKGS = libevent_core jansson nettle yaml-0.1 hiredis libseccomp libcurl expat
 ALL_CFLAGS = $(WARN) $(CFLAGS) $(HARDEN) -D_GNU_SOURCE -Ilib -I. -MMD -MP $(shell pkg-config --cflags $(PKGS))
 LIBS = -levent_core -ljansson -lnettle -lm
 
