@@ -179,7 +179,7 @@ stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *b
 }
 
 void
-stream_end(struct stream *s)
+stream_gone(struct stream *s)
 {
 	svc_send(s->svc, MSG_EVENT, 0, json_pack("{s:s}", "event", "publisher_gone"));
 	if (s->rec != NULL)
@@ -187,6 +187,11 @@ stream_end(struct stream *s)
 	s->hls->ops->drain(s->hls);
 }
 
+}
+
+void
+stream_end(struct stream *s)
+{
 static const struct tag *
 oldest_needed(const struct stream *s)
 {

@@ -38,7 +38,9 @@ void stream_metadata(struct stream *s, json_t *data);	/* may come before it is o
 void stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len);
 /* After the socket was read. NULL, or why this stream can't be taken. */
 const char *stream_tick(struct stream *s, int64_t now);
-/* Its publisher has left: the supervisor is told, and the sinks drain; done() follows, perhaps before this returns. */
+/* Its publisher has left: the supervisor is told. */
+void stream_gone(struct stream *s);
+/* ... and no media will come any more: the sinks drain; done() follows, perhaps before this returns. */
 void stream_end(struct stream *s);
 /* While it drains: the sinks go on. */
 void stream_tick_draining(struct stream *s, int64_t now);

@@ -61,6 +61,21 @@ conf_check_extension(const char *path, const char *text, unsigned line, struct c
 	return -1;
 }
 
+/* As a browser writes it (RFC 6454 section 6.2): no path, not even a slash. */
+int
+conf_check_origin(const char *path, const char *text, unsigned line, struct conf_errors *e)
+{
+	const char *host = strstr(text, "://");
+
+	if (strcmp(text, "*") == 0 || strcmp(text, "null") == 0)
+		return 0;
+	if (host != NULL && host != text && host[3] != '\0' && strpbrk(host + 3, "/ ?#@") == NULL)
+		return 0;
+	conf_error(e, line, "%s: \"%s\" is no origin: want https://HOST or https://HOST:PORT, \"*\", or null for "
+	    "pages from files", path, text);
+	return -1;
+}
+
 int
 conf_check_redis(const char *text, unsigned line, struct conf_errors *e)
 {
@@ -152,6 +167,8 @@ struct relation {
 };
 static const struct relation relations[] = {
 	{ "rtmp.ping_timeout", "rtmp.ping_interval", false, 0,
+	    "else every publisher is gone before it can answer" },
+	{ "ws.ping_timeout", "ws.ping_interval", false, 0,
 	    "else every publisher is gone before it can answer" },
 	{ "rtmp.max_buffered", "rtmp.max_message", true, 0, "else the longest message never fits" },
 	{ "streams.hls.segment", "streams.hls.batch", true, 0, "else segments come late" },

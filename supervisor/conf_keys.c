@@ -85,7 +85,8 @@ const struct conf_key conf_keys[] = {
 	    "segments.", false },
 
 	{ "http.listen", CONF_LISTENERS, "\":8080\"", CONF_LIVE, SEE_ALL, 1, 16, NULL,
-	    "Addresses for viewers. As rtmp.listen.", false },
+	    "Addresses for viewers, and for publishers who come by WebSocket. As rtmp.listen; a port alone is one of "
+	    "all interfaces.", false },
 	{ "http.workers", CONF_INT, "2", CONF_LIVE, SEE_HTTP, 1, 64, NULL,
 	    "Processes that share the HTTP listeners.", false },
 	{ "http.public_url", CONF_URL, "\"\"", CONF_LIVE, SEE_ALL, 0, 0, NULL,
@@ -119,12 +120,30 @@ const struct conf_key conf_keys[] = {
 	{ "http.max_recordings", CONF_INT, "10000", CONF_LIVE, SEE_HTTP, 1, 1000000, NULL,
 	    "Recordings that /recordings lists, the newest. Older ones can still be fetched.", false },
 
+	{ "ws.origins", CONF_ORIGINS, "[\"*\"]", CONF_LIVE, SEE_INGEST, 0, 64, NULL,
+	    "Origins of web pages that may open a WebSocket, as https://HOST. \"*\": any; pages of this "
+	    "server always may.", false },
+	{ "ws.max_message", CONF_SIZE, "64KiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(1), MIB(16), NULL,
+	    "Longest text message taken over a WebSocket. Media is not bounded.", false },
+	{ "ws.max_unread", CONF_SIZE, "256KiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(4), MIB(16), NULL,
+	    "Messages that the other end of a WebSocket may leave unread.", false },
+	{ "ws.buffer", CONF_SIZE, "4MiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(256), MIB(64), NULL,
+	    "Media of one publisher that may wait for ffmpeg; then its socket is not read.", false },
+	{ "ws.stuck", CONF_DURATION, "10s", CONF_LIVE, SEE_INGEST, SEC(1), SEC(300), NULL,
+	    "An ffmpeg that takes and gives nothing for this long, although media waits, is replaced.", false },
+	{ "ws.first_media_timeout", CONF_DURATION, "30s", CONF_LIVE, SEE_INGEST, 100, SEC(600), NULL,
+	    "From the connection to the first audio or video.", false },
+	{ "ws.ping_interval", CONF_DURATION, "5s", CONF_LIVE, SEE_INGEST, 100, SEC(300), NULL,
+	    "Between two pings over a WebSocket.", false },
+	{ "ws.ping_timeout", CONF_DURATION, "15s", CONF_LIVE, SEE_INGEST, 200, SEC(600), NULL,
+	    "No byte at all for this long: the other end is gone. More than ping_interval.", false },
+
 	{ "authorize.patterns", CONF_PATTERNS, "[\"/live/{app}/{username}\", \"/live/{username}\"]",
 	    CONF_NEW_STREAMS, SEE_INGEST | SEE_HTTP, 1, 32, NULL,
 	    "Paths of RTMP URLs that may publish. {username} is the stream's name.", false },
 	{ "authorize.routes", CONF_CHOICES, "[ws, whip, frames, upload]", CONF_LIVE, SEE_INGEST | SEE_HTTP, 0, 4,
 	    "ws|whip|frames|upload", "Other ways to publish that are open, each as "
-	    "/ROUTE/NAME. This version takes RTMP only.", false },
+	    "/ROUTE/NAME. whip is not in this version.", false },
 	{ "authorize.keys", CONF_KEYS, "{}", CONF_LIVE, 0, 0, 0, NULL,
 	    "Stream names and the hashes of their keys, as `millrace key NAME` prints "
 	    "them.", true },

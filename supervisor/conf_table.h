@@ -18,7 +18,8 @@
 
 enum conf_type {
 	CONF_TEXT, CONF_PATH, CONF_BOOL, CONF_INT, CONF_DURATION, CONF_SIZE, CONF_CHOICE, CONF_REDIS,
-	CONF_URL, CONF_SECRET, CONF_LISTENERS, CONF_PATTERNS, CONF_CHOICES, CONF_NETS, CONF_EXTENSIONS, CONF_KEYS,
+	CONF_URL, CONF_SECRET, CONF_LISTENERS, CONF_PATTERNS, CONF_CHOICES, CONF_NETS, CONF_EXTENSIONS,
+	CONF_ORIGINS, CONF_KEYS,
 	CONF_WATCH,
 };
 /* What a reload does with a change. */
@@ -99,6 +100,7 @@ int conf_check_listener(const char *path, const char *text, unsigned line, struc
 int conf_check_pattern(const char *text, unsigned line, struct conf_errors *e);
 int conf_check_net(const char *path, const char *text, unsigned line, struct conf_errors *e);
 int conf_check_extension(const char *path, const char *text, unsigned line, struct conf_errors *e);
+int conf_check_origin(const char *path, const char *text, unsigned line, struct conf_errors *e);
 int conf_check_redis(const char *text, unsigned line, struct conf_errors *e);
 int conf_check_hash(const char *name, const char *text, unsigned line, struct conf_errors *e);
 /* What must hold between keys; lines[] by index of conf_keys, 0 = default. */

@@ -325,3 +325,4 @@ route_message(struct child *c, struct msg *m)
 	log_warnx("%s (pid %d) may not send %s: dropped", child_kind_name(c->kind), (int)c->pid,
 	    msg_type_name(m->type));
 }
+	{ MSG_HANDOFF, BY(KIND_HTTP), handoff_take },

@@ -350,6 +350,14 @@ void
 streams_claim(struct child *c, struct msg *m)
 {
 	const char *name = msg_str(m, "name"), *query = msg_str(m, "query");
+/* Who it says it is, and its key, were right; it wants no more. */
+static void
+grant_no_stream(struct child *c, struct msg *m, const char *name)
+{
+	if (msg_send(c->control, MSG_GRANT, m->id, json_pack("{s:s, s:b}", "name", name, "resume", 0), NULL, 0) == -1)
+		child_kill(c, "it takes no answer");
+}
+
 
 	if (name == NULL || query == NULL || !stream_name_ok(name, strlen(name)))
 		refuse(c, m->id, "", "pattern", "not a name a stream can have");
@@ -357,7 +365,11 @@ streams_claim(struct child *c, struct msg *m)
 		refuse(c, m->id, name, "busy", "this connection has claimed a stream already");
 	else if (sv.stopping)
 		refuse(c, m->id, name, "stopping", "this server is stopping");
-	else if (authorised(c, m, name, query))
+	else if (!authorised(c, m, name, query))
+		return;
+	else if (json_is_false(json_object_get(m->body, "stream")))
+		grant_no_stream(c, m, name);
+	else
 		judge(claim_new(c, m, name, query));
 }
 

@@ -7,6 +7,7 @@
  *   listen.c   binds every listener (RTMP, HTTP); listen_holder.c names who has a taken port
  *   rights.c   run_dir and data_dir, the lock on them, host_id, dropping rights
  *   accept.c   accept4() of RTMP with limits; an ingest of its own per connection
+ *   handoff.c  connections that http hands over to an ingest
  *   spare.c    ingests that are up before their connection comes
  *   child*.c   table of processes: state machine, board slots, READY timer, beats, stop ladder
  *              (what those files share is in child.h; others use only what stands here)
@@ -139,12 +140,20 @@ void rights_unlock(void);	/* the end: both are emptied, the pid file goes */
 void accept_start(void);
 void accept_stop(void);
 /* An ingest's handshake is over (it claimed) or it is gone: counters by address. */
+/*
+ * Limits, then CONN{body} and fds to an ingest of its own. NULL, or why not: it was logged. body is
+ * stolen, fds are closed, in any case. proxied: peer is a proxy, whose address many have.
+ */
+const char *accept_give(const struct sockaddr_storage *peer, bool proxied, json_t *body, const int *fds, int nfds);
 void accept_done_handshake(struct child *c);
 void accept_gone(struct child *c);
 unsigned accept_connections(void);	/* now */
 void accept_flush(int64_t now);		/* refusals that are only counted so far are logged */
 
 /* --- spare.c --- */
+/* --- handoff.c --- */
+void handoff_take(struct child *http, struct msg *m);
+
 void spare_start(void);
 void spare_stop(void);
 struct child *spare_take(void);		/* one that is up, else starting, else NULL */

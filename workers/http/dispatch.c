@@ -13,8 +13,8 @@
  * Who asks. A proxy on this host that was not named in http.trusted_proxies makes everybody look
  * local; most say at least that they are one.
  */
-static void
-find_client(struct conn *c)
+void
+dispatch_client(struct conn *c)
 {
 	const char *xff = request_field(&c->req, FIELD_X_FORWARDED_FOR);
 	const char *forwarded = request_field(&c->req, FIELD_FORWARDED);
@@ -48,7 +48,7 @@ dispatch_request(struct conn *c)
 	conn_set_quiet(c, false);
 	c->flags = 0;
 	c->closing = !c->req.keep_alive;
-	find_client(c);
+	dispatch_client(c);
 	if (route_find(http_routes, request_path(&c->req), &m) < 0) {
 		page_missing(c);
 		return;

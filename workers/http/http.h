@@ -5,6 +5,7 @@
  *   conn.c     the table of connections: limits, time-outs;  address.c  how many an address has
  *   conn_io.c  one connection: reads, parses (request.h), answers in order
  *   dispatch.c a request to its handler, by the table of routes
+ *   handoff.c  requests that get a process of their own: publishing, uploads
  *   answer.c   the ways to answer: text, bytes, a file, "later"
  *   below.c    opens files in data_dir and nowhere else
  *   hls.c      playlists and segments from data_dir/hls; who asks the wrong host goes to the right one
@@ -57,6 +58,10 @@ struct conn {
 	unsigned flags;			/* of the route: ROUTE_CORS */
 	uint8_t *in;			/* bytes behind the current request */
 	size_t in_len;
+	uint8_t *raw;			/* of an unfinished head, as it came */
+	size_t raw_len;
+	const char *route;		/* where handoff.c wants it to go */
+	uint32_t handoff;		/* HANDOFF's id, 0: it is not under way to anybody */
 	/* the answer under way */
 	char head[HEAD_BYTES];
 	size_t head_len, head_off;
@@ -104,6 +109,17 @@ void address_give(const struct sockaddr *sa);
 
 /* --- dispatch.c --- */
 void dispatch_request(struct conn *c);
+
+void dispatch_client(struct conn *c);	/* finds c->client */
+
+/* --- handoff.c --- */
+bool handoff_wanted(struct request *r);	/* at the end of a head: is it one of these? r is a conn's */
+/* n bytes at p were just taken of a head that may become one. */
+void handoff_keep(struct conn *c, const uint8_t *p, size_t n);
+/* Its head has ended within the n bytes at p, all that was read since the last handoff_keep(). */
+void handoff_start(struct conn *c, const uint8_t *p, size_t n);
+void handoff_taken(struct svc *s, struct msg *m);
+void handoff_refused(struct svc *s, struct msg *m);
 
 /* --- answer.c: each ends the request --- */
 void answer_text(struct conn *c, int status, const char *text);

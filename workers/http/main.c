@@ -204,7 +204,9 @@ cleanup(struct svc *s)
 int
 main(int argc, char **argv)
 {
-	static const struct svc_handler handlers[] = { { 0, NULL } };
+	static const struct svc_handler handlers[] = {
+		{ MSG_TAKEN, handoff_taken }, { MSG_REFUSED, handoff_refused }, { 0, NULL },
+	};
 	static const struct svc_ops ops = {
 		.kind = "http", .start = start, .handlers = handlers, .config = config, .stop = stop,
 		.cleanup = cleanup,
