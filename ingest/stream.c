@@ -182,16 +182,16 @@ void
 stream_gone(struct stream *s)
 {
 	svc_send(s->svc, MSG_EVENT, 0, json_pack("{s:s}", "event", "publisher_gone"));
-	if (s->rec != NULL)
-		s->rec->ops->drain(s->rec);
-	s->hls->ops->drain(s->hls);
-}
-
 }
 
 void
 stream_end(struct stream *s)
 {
+	if (s->rec != NULL)
+		s->rec->ops->drain(s->rec);
+	s->hls->ops->drain(s->hls);
+}
+
 static const struct tag *
 oldest_needed(const struct stream *s)
 {

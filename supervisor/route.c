@@ -306,6 +306,7 @@ static const struct handler {
 	{ MSG_SPAWN, BY(KIND_JOBS), task_spawn },
 	{ MSG_OUTPUT_DOWN, BY(KIND_INGEST), output_down },
 	{ MSG_OUTPUT_DOWN, BY(KIND_JOBS), task_down },
+	{ MSG_HANDOFF, BY(KIND_HTTP), handoff_take },
 	{ MSG_EVENT, BY_ALL, on_event },
 	{ MSG_BYE, BY_ALL, on_bye },
 	{ MSG_CALL, BY_ALL, on_call },
@@ -325,4 +326,3 @@ route_message(struct child *c, struct msg *m)
 	log_warnx("%s (pid %d) may not send %s: dropped", child_kind_name(c->kind), (int)c->pid,
 	    msg_type_name(m->type));
 }
-	{ MSG_HANDOFF, BY(KIND_HTTP), handoff_take },

@@ -346,10 +346,6 @@ has_claimed(const struct child *c)
 	return c->stream != NULL;
 }
 
-void
-streams_claim(struct child *c, struct msg *m)
-{
-	const char *name = msg_str(m, "name"), *query = msg_str(m, "query");
 /* Who it says it is, and its key, were right; it wants no more. */
 static void
 grant_no_stream(struct child *c, struct msg *m, const char *name)
@@ -358,6 +354,10 @@ grant_no_stream(struct child *c, struct msg *m, const char *name)
 		child_kill(c, "it takes no answer");
 }
 
+void
+streams_claim(struct child *c, struct msg *m)
+{
+	const char *name = msg_str(m, "name"), *query = msg_str(m, "query");
 
 	if (name == NULL || query == NULL || !stream_name_ok(name, strlen(name)))
 		refuse(c, m->id, "", "pattern", "not a name a stream can have");

@@ -139,21 +139,21 @@ void rights_unlock(void);	/* the end: both are emptied, the pid file goes */
 /* --- accept.c --- */
 void accept_start(void);
 void accept_stop(void);
-/* An ingest's handshake is over (it claimed) or it is gone: counters by address. */
 /*
  * Limits, then CONN{body} and fds to an ingest of its own. NULL, or why not: it was logged. body is
  * stolen, fds are closed, in any case. proxied: peer is a proxy, whose address many have.
  */
 const char *accept_give(const struct sockaddr_storage *peer, bool proxied, json_t *body, const int *fds, int nfds);
+/* An ingest's handshake is over (it claimed) or it is gone: counters by address. */
 void accept_done_handshake(struct child *c);
 void accept_gone(struct child *c);
 unsigned accept_connections(void);	/* now */
 void accept_flush(int64_t now);		/* refusals that are only counted so far are logged */
 
-/* --- spare.c --- */
 /* --- handoff.c --- */
 void handoff_take(struct child *http, struct msg *m);
 
+/* --- spare.c --- */
 void spare_start(void);
 void spare_stop(void);
 struct child *spare_take(void);		/* one that is up, else starting, else NULL */
