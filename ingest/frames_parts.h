@@ -1,0 +1,51 @@
+/*
+ * frames_parts.h - what frames_session.c (the order, time, the supervisor) and frames_events.c (what the
+ * client says) share; others see frames_session.h only.
+ */
+#ifndef MILLRACE_FRAMES_PARTS_H
+#define MILLRACE_FRAMES_PARTS_H
+
+#include "conn.h"
+#include "frames_clock.h"
+#include "frames_file.h"
+#include "frames_play.h"
+#include "frames_proto.h"
+#include "svc.h"
+#include "ws.h"
+
+enum frames_phase { FR_HEAD, FR_NEW, FR_CLAIMED, FR_OPEN, FR_FINISHING, FR_LINGER };
+
+struct frames_session {
+	struct svc *svc;
+	enum frames_phase phase;
+	struct event *tick;
+	struct conn conn;
+	struct ws *ws;
+	struct frames_proto proto;
+	struct frames_clock clock;
+	struct frames_file file;
+	struct frames_play play;
+	struct rec_sync *sync;
+	struct evbuffer *held;		/* messages that came before the GRANT */
+	bool hold;			/* the message being taken has to be taken again after the GRANT */
+	char client[FRAMES_CLIENT_MAX + 1], query[512];
+	bool mux, extended, disk_low;
+	int64_t born_ms, synced_ms, pinged_ms, deadline_ms;
+	char how[160];
+};
+
+/* --- frames_session.c --- */
+/* CLOSE, or a limit that has the same effect: once. */
+void frames_finish(struct frames_session *s, const char *how);
+/* The supervisor is asked whether it may be this client; "" any. */
+void frames_claim(struct frames_session *s, const char *id, size_t len);
+
+/* --- frames_events.c --- */
+extern const struct frames_ops frames_events;
+/* A whole message of the WebSocket (ws.h). */
+void frames_message(void *ctx, bool text, const uint8_t *p, size_t len);
+/* Those that came before it was known who this is. */
+void frames_replay(struct frames_session *s);
+/* Finishes the session that has reached one. */
+void frames_judge_limits(struct frames_session *s, int64_t now);
+#endif
