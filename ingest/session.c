@@ -18,6 +18,7 @@
 #include "util.h"
 
 #define LINGER_MS 1000			/* for the last words to reach the publisher */
+#define BUSY_MS 1000			/* for a push whose target is slow */
 #define LINGER_YIELD_MS 300		/* ... when another one waits for the name */
 #define CLOSE_MS 20000			/* for the last segment, also if ffmpeg has to be started again */
 
@@ -143,6 +144,12 @@ session_leave(void *ctx)
 
 	if (s->phase != SES_CLOSING && s->phase != SES_DRAINING)
 		return;
+	if (!s->only_busy && stream_busy(&s->stream)) {
+		s->only_busy = true;
+		if (s->deadline_ms > now_ms() + BUSY_MS)
+			s->deadline_ms = now_ms() + BUSY_MS;
+		return;
+	}
 	if (s->endlist)
 		sink_hls_endlist(s->stream.hls);
 	linger(s);
@@ -249,7 +256,7 @@ session_output(struct svc *svc, struct msg *m)
 	if (s->ops->message != NULL && strcmp(msg_str_or(m, "output", ""), INTAKE_OUTPUT) == 0)
 		s->ops->message(s->proto, m);
 	else if (s->stream.hls != NULL)
-		s->stream.hls->ops->message(s->stream.hls, m);
+		stream_message(&s->stream, m);
 }
 
 static const struct protocol_ops *

@@ -13,7 +13,7 @@ void session_free(struct svc *s);
 void session_conn(struct svc *s, struct msg *m);	/* MSG_CONN */
 void session_grant(struct svc *s, struct msg *m);
 void session_refuse(struct svc *s, struct msg *m);
-void session_output(struct svc *s, struct msg *m);	/* SPAWNED, EXITED */
+void session_output(struct svc *s, struct msg *m);	/* SPAWNED, EXITED, PUSH */
 void session_yield(struct svc *s, struct msg *m);
 void session_stop_message(struct svc *s, struct msg *m);
 void session_stop(struct svc *s, const char *reason, int64_t grace_ms);

@@ -24,6 +24,7 @@ struct session {
 	struct publish_match match;
 	struct stream stream;
 	bool endlist, hurry;
+	bool only_busy;			/* CLOSING: all is through but what pushes have not been handed yet */
 	char how[160], why[96];
 	int64_t born_ms, live_ms, pinged_ms, deadline_ms;
 };

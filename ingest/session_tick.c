@@ -86,7 +86,7 @@ closing_tick(struct session *s, int64_t now)
 			stream_tick(&s->stream, now);
 	} else
 		stream_tick_draining(&s->stream, now);
-	if (now < s->deadline_ms)
+	if (now < s->deadline_ms && (!s->only_busy || stream_busy(&s->stream)))
 		return;
 	if (s->phase == SES_DRAINING) {
 		s->phase = SES_CLOSING;
@@ -105,7 +105,7 @@ session_tick_cb(evutil_socket_t fd, short what, void *ctx)
 	if (s->phase == SES_LINGER)
 		return;
 	session_tick_in(s, s->phase == SES_LIVE ?
-	    meter_tick(&s->stream.meter, conf_int(s->svc->conf, "rtmp.read_tick"), now) :
+	    meter_tick(&s->stream.meter, stream_budget_ms(&s->stream, conf_int(s->svc->conf, "rtmp.read_tick")), now) :
 	    s->phase >= SES_DRAINING ? CLOSING_TICK_MS : SLOW_TICK_MS);
 	if (s->phase >= SES_DRAINING) {
 		closing_tick(s, now);

@@ -9,6 +9,7 @@
 
 #include "flv.h"
 #include "meter.h"
+#include "pushes.h"
 #include "ring.h"
 #include "sink.h"
 #include "timeline.h"
@@ -23,6 +24,8 @@ struct stream {
 	struct meter meter;
 	struct sink *hls;		/* NULL: not open */
 	struct sink *rec;		/* NULL: it is not recorded */
+	struct pushes pushes;
+	struct sink_env push_env;
 	bool resumed, said_live;	/* resumed: the playlist goes on */
 	char encoder[64], sink_warning[160], rec_warning[160];
 };
@@ -42,6 +45,12 @@ const char *stream_tick(struct stream *s, int64_t now);
 void stream_gone(struct stream *s);
 /* ... and no media will come any more: the sinks drain; done() follows, perhaps before this returns. */
 void stream_end(struct stream *s);
+/* After that: some output has not been handed all of it yet. */
+bool stream_busy(const struct stream *s);
+/* SPAWNED, EXITED, PUSH. */
+void stream_message(struct stream *s, struct msg *m);
+/* How long the publisher's socket may wait: `longest`, or what an output wants. */
+int64_t stream_budget_ms(const struct stream *s, int64_t longest);
 /* While it drains: the sinks go on. */
 void stream_tick_draining(struct stream *s, int64_t now);
 void stream_board(struct stream *s, const char *state, int64_t now);

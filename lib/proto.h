@@ -64,6 +64,9 @@ enum proto_type {
 			 * kind "intake": params {container:"matroska"|"mp4"|"mpegts"|"ogg"|"any", copy_video,
 			 * copy_audio (bools)}: stdin a container, its third descriptor FLV; what is not
 			 * copied becomes H.264 with a key frame every 2 s, and AAC.
+			 * kind "push", output "push:ID" (see PUSH): params {matroska, video, audio, transcode_video,
+			 * transcode_audio (bools)}; said: the last words of the one before it, foreign text,
+			 * may be left out. Its SPAWNED has no list.
 			 * From a jobs worker {output:"job", task, kind "remux" | "check", params}: an
 			 * ffmpeg for a file, never started again; task: the worker's number for it, which
 			 * SPAWNED (stderr, progress) and EXITED repeat. params {input, output (relative to
@@ -104,6 +107,9 @@ enum proto_type {
 			 * from the ingest's playlist (end = true) when {endlist:true} */
 	MSG_PING,	/* {}: nothing to do, proves the path */
 	MSG_LOGLEVEL,	/* {level}: change it now; also CLI -> supervisor */
+	MSG_PUSH,	/* {targets: [{id, rev, transcode (bool)}]}: to an ingest: all that its stream is to
+			 * be pushed to. Another rev of the same id: another target, begin anew. Where
+			 * to is not told: SPAWN of output "push:ID" has it filled in. */
 	MSG_TAKEN,	/* {}: HANDOFF: it has a process of its own now */
 	MSG_REFUSED,	/* {code, text}: HANDOFF: it has none; code "address" "limit" "stopping" "process" */
 	/* both: relayed by kind */
@@ -128,5 +134,9 @@ enum proto_type {
  *   files  {cursor}         -> {files:[...], cursor}: workers/common/ledger.h
  * CALL verbs of "supervisor":
  *   kick {name}
+ *   push_add {name, id, url, transcode, verify (bools, may be left out)} -> {id, target, live}
+ *   push_remove {name, id} -> {id, config: bool}
+ *   push_list {name ("": all), cursor} -> {pushes: [...], cursor}: supervisor/push_call.c
+ *     (these three only of http and the CLI; what fails has {text})
  */
 #endif

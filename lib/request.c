@@ -228,7 +228,13 @@ on_body(struct http_parser *p, const char *at, size_t len)
 		r->body(r->body_ctx, (const uint8_t *)at, len);
 		return 0;
 	}
-	return r->body_bytes > r->max_body ? refuse(r, 413, "request body too large") : 0;
+	if (r->body_bytes > r->max_body)
+		return refuse(r, 413, "request body too large");
+	if (p->method == HTTP_POST) {
+		r->kept = xrealloc(r->kept, r->body_bytes);
+		memcpy(r->kept + r->body_bytes - len, at, len);
+	}
+	return 0;
 }
 
 static int
@@ -270,6 +276,8 @@ request_reset(struct request *r)
 	r->head_bytes = r->body_bytes = 0;
 	r->body = NULL;
 	r->used = r->url = r->query = r->value = 0;
+	free(r->kept);
+	r->kept = NULL;
 	memset(r->field, 0, sizeof(r->field));
 	r->name_len = 0;
 	r->current = FIELD_NONE;
@@ -281,7 +289,8 @@ void
 request_free(struct request *r)
 {
 	free(r->text);
-	r->text = NULL;
+	free(r->kept);
+	r->text = r->kept = NULL;
 	r->cap = r->used = 0;
 }
 
@@ -372,6 +381,12 @@ const char *
 request_field(const struct request *r, enum request_field f)
 {
 	return r->field[f] ? r->text + r->field[f] : NULL;
+}
+
+const char *
+request_body(const struct request *r)
+{
+	return r->kept != NULL ? r->kept : "";
 }
 
 static int

@@ -4,8 +4,8 @@
  * over from it (ws_head.h); the unit test feeds it byte by byte.
  *
  * What is kept: method, version, path, query and the few headers of enum request_field,
- * copied into one buffer of at most max_header bytes. A body is counted and dropped, unless
- * request_take_body() was called.
+ * copied into one buffer of at most max_header bytes; and the body of a POST. Other bodies are
+ * counted and dropped, unless request_take_body() was called.
  */
 #ifndef MILLRACE_REQUEST_H
 #define MILLRACE_REQUEST_H
@@ -36,6 +36,7 @@ struct request {
 	bool head_done;
 	char *text;		/* NUL-terminated strings, offsets below; byte 0 is unused */
 	size_t used, cap;
+	char *kept;		/* of a POST: see request_body() */
 	size_t url;		/* offset of the request target, 0 = absent */
 	size_t query;		/* offset behind its '?', 0 = none */
 	size_t field[FIELD_COUNT];
@@ -72,6 +73,7 @@ bool request_http10(const struct request *r);
 const char *request_path(const struct request *r);
 const char *request_query(const struct request *r);	/* "" if none */
 const char *request_field(const struct request *r, enum request_field f); /* NULL if absent */
+const char *request_body(const struct request *r);	/* body_bytes of a POST; never NULL */
 /* Value of a query parameter, percent-decoded: 0; -1 if absent, too long or not decodable. */
 int request_param(const struct request *r, const char *key, char *out, size_t size);
 /* Percent-decoding of len bytes: 0; -1 for a bad escape, a NUL, or more than fits. */

@@ -266,6 +266,17 @@ const struct conf_key conf_keys[] = {
 	{ "watch_rescan", CONF_DURATION, "60s", CONF_LIVE, SEE_WATCH, SEC(1), SEC(86400), NULL,
 	    "How often watched folders are looked through for what the system did not tell.", false },
 
+	{ "push", CONF_PUSH, "[]", CONF_LIVE, 0, 0, 0, NULL,
+	    "Servers that streams are sent on to, each {id: youtube, url: \"rtmp://HOST/APP/KEY\", stream: \"*\", "
+	    "app: \"*\", transcode: false, verify: true}; {stream}, {app} and {host} in the URL.", true },
+	{ "push_batch", CONF_DURATION, "33ms", CONF_NEW_STREAMS, SEE_INGEST, 0, SEC(1), NULL,
+	    "Media is handed to a push's ffmpeg this often; a stream with a push is read as often.", false },
+	{ "push_lag", CONF_DURATION, "10s", CONF_NEW_STREAMS, SEE_INGEST, SEC(1), SEC(600), NULL,
+	    "A push so far behind goes on at the next key frame; what is between is lost, counted.", false },
+	{ "push_stuck", CONF_DURATION, "10s", CONF_NEW_STREAMS, SEE_INGEST, SEC(1), SEC(300), NULL,
+	    "A push whose target takes nothing for this long is begun anew; half of it is how long a "
+	    "target may take to answer.", false },
+
 	{ "limits.connections", CONF_INT, "1000", CONF_LIVE, 0, 1, 10000, NULL,
 	    "RTMP connections in all; one process each.", false },
 	{ "limits.per_address", CONF_INT, "250", CONF_LIVE, 0, 1, 10000, NULL,
@@ -281,6 +292,11 @@ const struct conf_key conf_keys[] = {
 	    "Address space of an ffmpeg.", false },
 	{ "limits.files", CONF_INT, "1024", CONF_NEW_STREAMS, 0, 64, 1000000, NULL,
 	    "Descriptors of a child; an HTTP worker gets two per connection.", false },
+
+	{ "limits.pushes", CONF_INT, "8", CONF_LIVE, 0, 0, 8, NULL,
+	    "Push targets of one stream.", false },
+	{ "limits.pushes_added", CONF_INT, "1000", CONF_LIVE, 0, 0, 10000, NULL,
+	    "Push targets that `millrace push add` and the API may add, of all streams together.", false },
 
 	{ "limits.watch_files", CONF_INT, "100000", CONF_LIVE, SEE_WATCH, 16, 10000000, NULL,
 	    "Files of watched folders that are known; what is beyond is not looked at.", false },

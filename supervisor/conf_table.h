@@ -20,7 +20,7 @@ enum conf_type {
 	CONF_TEXT, CONF_PATH, CONF_BOOL, CONF_INT, CONF_DURATION, CONF_SIZE, CONF_CHOICE, CONF_REDIS,
 	CONF_URL, CONF_SECRET, CONF_LISTENERS, CONF_PATTERNS, CONF_CHOICES, CONF_NETS, CONF_EXTENSIONS,
 	CONF_ORIGINS, CONF_KEYS,
-	CONF_WATCH,
+	CONF_WATCH, CONF_PUSH,
 };
 /* What a reload does with a change. */
 enum conf_class { CONF_LIVE, CONF_NEW_STREAMS, CONF_RESTART };
@@ -94,6 +94,9 @@ json_t *conf_read(const struct conf_key *k, const struct conf_node *n, struct co
 
 /* --- conf_watch.c: the list of watched folders; NULL after an error --- */
 json_t *conf_read_watch(const struct conf_key *k, const struct conf_node *n, struct conf_errors *e);
+
+/* --- conf_push.c: the list of push targets; NULL after an error --- */
+json_t *conf_read_push(const struct conf_key *k, const struct conf_node *n, struct conf_errors *e);
 
 /* --- conf_check.c: 0, or -1 after an error --- */
 int conf_check_listener(const char *path, const char *text, unsigned line, struct conf_errors *e);

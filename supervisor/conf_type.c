@@ -304,6 +304,8 @@ conf_read(const struct conf_key *k, const struct conf_node *n, struct conf_error
 
 	if (k->type == CONF_KEYS)
 		return read_keys(k, n, e);
+	if (k->type == CONF_PUSH)
+		return conf_read_push(k, n, e);
 	if (k->type == CONF_WATCH)
 		return conf_read_watch(k, n, e);
 	if (k->type >= CONF_LISTENERS)

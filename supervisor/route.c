@@ -16,6 +16,7 @@
 #include "log.h"
 #include "stream_name.h"
 #include "supervisor/child.h"
+#include "supervisor/push.h"
 #include "util.h"
 
 #define ROUTE_CALLS_MAX 1024	/* under way at once */
@@ -142,11 +143,15 @@ static void
 answer_here(struct msg_chan *from, struct msg *m, const char *verb)
 {
 	const char *name = json_string_value(json_object_get(json_object_get(m->body, "args"), "name"));
+	json_t *body = NULL;
 	int rc = ENOSYS;
 
 	if (strcmp(verb, "kick") == 0)
 		rc = name == NULL ? EINVAL : streams_kick(name) == 0 ? 0 : ENOENT;
-	reply_to(from, m->id, rc, NULL);
+	else if (strncmp(verb, "push_", 5) == 0)
+		rc = push_call(verb, json_object_get(m->body, "args"), &body);
+	reply_to(from, m->id, rc, body);
+	json_decref(body);
 }
 
 /* Of the jobs workers the first does what is there once per host, so it answers, too. */
@@ -270,7 +275,11 @@ on_event(struct child *c, struct msg *m)
 static void
 on_call(struct child *c, struct msg *m)
 {
-	route_relay(c->control, m);
+	/* What an ingest says may be what its publisher makes it say. */
+	if (c->kind != KIND_HTTP && strcmp(msg_str_or(m, "to", ""), "supervisor") == 0)
+		reply_to(c->control, m->id, EPERM, NULL);
+	else
+		route_relay(c->control, m);
 }
 
 /* Only the one who was asked may answer. */

@@ -16,6 +16,7 @@
 #include "conf.h"
 #include "log.h"
 #include "stream_name.h"
+#include "supervisor/push.h"
 #include "supervisor/refusals.h"
 #include "supervisor/streams.h"
 #include "util.h"
@@ -147,6 +148,9 @@ claim_grant(struct claim *claim)
 	if (msg_send(c->control, MSG_GRANT, claim->id, json_pack("{s:s, s:b}", "name", s->name,
 	    "resume", resume), NULL, 0) == -1)
 		child_kill(c, "it takes no answer");
+	json_decref(s->pushes);		/* another ingest knows nothing of them */
+	s->pushes = NULL;
+	push_update(s);
 	claim_free(claim);
 }
 

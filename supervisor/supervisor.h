@@ -37,7 +37,7 @@
 #include "net.h"
 
 enum child_kind { KIND_HTTP, KIND_REGISTRY, KIND_INGEST, KIND_FINISH, KIND_REDIS, KIND_FFMPEG, KIND_JOBS, KIND_WATCH,
-	KIND_COUNT };
+	KIND_PUSH, KIND_COUNT };	/* KIND_PUSH: an ffmpeg that sends a stream to another server */
 enum child_state { CHILD_STARTING, CHILD_READY, CHILD_STOPPING, CHILD_BACKOFF };
 
 struct stream;
@@ -69,6 +69,7 @@ struct child {
 	int status;			/* of waitpid, once reaped */
 	char name[BOARD_NAME];		/* the stream or worker it is for, "" before it is known */
 	bool asked;			/* it is being stopped on purpose: no failure */
+	bool stuck;			/* ffmpeg: judged so by its owner: it will not end by itself */
 	int worker;			/* http, jobs: 0.. n-1 */
 	bool handshake;			/* ingest: accepted, has not claimed yet (accept.c counts) */
 	bool said_bye;			/* its end was announced */
@@ -256,6 +257,7 @@ void output_spawn(struct child *owner, struct msg *m);
 void output_down(struct child *owner, struct msg *m);
 void output_child_gone(struct child *ffmpeg, int status);
 void output_owner_gone(struct child *owner);	/* EOF reached them; the ladder begins */
+const char *output_name(const struct output *o);	/* "hls", "push:youtube" */
 void output_report(struct child *owner, struct board_output *out, uint32_t *n, uint32_t max);
 
 /* --- events.c --- */

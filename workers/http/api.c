@@ -34,12 +34,12 @@ static json_t *
 warning(const struct view_stream *v)
 {
 	const struct board_output *o = v->s.outputs;
+	char *s, name[BOARD_OUTPUT_NAME];
 	json_t *out = NULL;
-	char *s;
 
 	for (; v->m.warning[0] == '\0' && o < v->s.outputs + v->s.noutputs && out == NULL; o++)
 		if (o->failures > 1 || strcmp(o->state, "failed") == 0) {
-			s = xasprintf("output %s does not work: %s", o->kind, o->reason);
+			s = xasprintf("output %s does not work: %s", board_output_name(o, name), o->reason);
 			out = text(s);
 			free(s);
 		}
@@ -138,8 +138,8 @@ same_secret(const char *a, const char *b)
 	return memeql_sec(x, y, sizeof(x));
 }
 
-static bool
-allowed(struct conn *c)
+bool
+api_allowed(struct conn *c)
 {
 	const char *given = request_field(&c->req, FIELD_AUTHORIZATION);
 
@@ -180,7 +180,7 @@ api_kick(struct conn *c, const struct route_match *m)
 {
 	uint64_t *id;
 
-	if (!allowed(c))
+	if (!api_allowed(c))
 		return;
 	if (!stream_name_ok(m->arg[0], strlen(m->arg[0]))) {
 		answer_json(c, 404, json_pack("{s:s}", "error", "not a stream's name"));

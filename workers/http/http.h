@@ -10,7 +10,7 @@
  *   below.c    opens files in data_dir and nowhere else
  *   hls.c      playlists and segments from data_dir/hls; who asks the wrong host goes to the right one
  *   recordings.c  data_dir/recordings: lists and files, with record_scan.h (a thread), record.h, accept.h
- *   api.c      /api/v1, /healthz;  metrics.c  /metrics;  page.c  web/
+ *   api.c      /api/v1, /healthz;  api_push.c  .../push;  metrics.c  /metrics;  page.c  web/
  *   view.c     run/board, read at most twice a second
  *   viewers.c  distinct players per stream
  */
@@ -169,6 +169,9 @@ void recordings_api(struct conn *c, const struct route_match *m);
 void recordings_free(void);
 void api_streams(struct conn *c, const struct route_match *m);
 void api_stream(struct conn *c, const struct route_match *m);
+bool api_allowed(struct conn *c);	/* may it change something? If not, it was answered */
+void api_push(struct conn *c, const struct route_match *m);
+void api_push_remove(struct conn *c, const struct route_match *m);
 void api_kick(struct conn *c, const struct route_match *m);
 void api_health(struct conn *c, const struct route_match *m);
 void metrics_get(struct conn *c, const struct route_match *m);
