@@ -92,8 +92,8 @@ sniff(struct ws_intake *i, bool last)
 	return why;
 }
 
-const char *
-ws_intake_feed(struct ws_intake *i, const uint8_t *p, size_t n, bool first)
+static const char *
+feed(struct ws_intake *i, const uint8_t *p, size_t n, bool first)
 {
 	if (i->state == INTAKE_DEAF && first && begins_file(p, n))
 		i->state = INTAKE_SNIFF;
@@ -109,6 +109,19 @@ ws_intake_feed(struct ws_intake *i, const uint8_t *p, size_t n, bool first)
 	default:
 		return feed_container(i, p, n);
 	}
+}
+
+const char *
+ws_intake_feed(struct ws_intake *i, const uint8_t *p, size_t n, bool first)
+{
+	const char *why = feed(i, p, n, first);
+
+	if (why == NULL)
+		return NULL;
+	str_copy(i->why, why, sizeof(i->why));
+	ws_intake_close(i);
+	i->state = INTAKE_OVER;		/* nothing of it is for anybody */
+	return i->why;
 }
 
 bool

@@ -17,16 +17,23 @@
 
 #define READ_BYTES (64 * 1024)
 #define READ_PER_TICK (8 << 20)
+#define WORDS 5			/* of ffmpeg's in the log, in */
+#define WORDS_MS 10000		/* this time: a stranger's bytes make it speak */
 
 static void
 err_line(void *ctx, const char *line)
 {
 	struct ws_intake *i = ctx;
-	bool bad = strstr(line, "[error]") != NULL || strstr(line, "[fatal]") != NULL;
+	int64_t now = now_ms();
 
-	if (bad)
-		str_copy(i->last_words, line, sizeof(i->last_words));
-	log_foreign(bad ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "ffmpeg " INTAKE_OUTPUT, line, (int)strlen(line));
+	str_copy(i->last_words, line, sizeof(i->last_words));
+	if (now - i->words_ms > WORDS_MS) {
+		i->words_ms = now;
+		i->words = 0;
+	}
+	/* what is torn at the end was cut off there */
+	log_foreign(i->state == INTAKE_CLOSING || ++i->words > WORDS ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+	    "ffmpeg " INTAKE_OUTPUT, line, (int)strlen(line));
 }
 
 static bool
@@ -140,15 +147,10 @@ static void
 next_file(struct ws_intake *i)
 {
 	struct evbuffer *next = i->next;
-	const char *why;
 
 	i->next = evbuffer_new();
 	begin_file(i);
-	why = ws_intake_feed(i, evbuffer_pullup(next, -1), evbuffer_get_length(next), true);
-	if (why != NULL) {
-		str_copy(i->why, why, sizeof(i->why));
-		i->state = INTAKE_OVER;
-	}
+	ws_intake_feed(i, evbuffer_pullup(next, -1), evbuffer_get_length(next), true);
 	evbuffer_free(next);
 }
 

@@ -35,6 +35,8 @@ struct ws_intake {
 	struct event *wr;
 	struct lines err;
 	int64_t moved_ms;		/* it took or gave something, or had nothing to do */
+	unsigned words;			/* that it has said since words_ms */
+	int64_t words_ms;
 	size_t limit;
 	char why[300], last_words[160];
 };

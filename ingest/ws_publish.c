@@ -217,8 +217,7 @@ on_metadata(void *ctx, json_t *data)
 {
 	struct protocol *p = ctx;
 
-	if (p->encoder[0] != '\0')
-		json_object_set_new(data, "encoder", msg_text(p->encoder, strlen(p->encoder)));
+	json_object_set_new(data, "encoder", msg_text(p->encoder, strlen(p->encoder)));
 	p->env.ev->metadata(p->env.ctx, data);
 }
 

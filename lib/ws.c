@@ -28,6 +28,8 @@ struct ws {
 	size_t len, cap, max;
 	bool text, control, fin;	/* the message; of the frame being read */
 	bool over;
+	unsigned peer_code;		/* of its Close, 0: none has come */
+	char peer_reason[REASON_MAX + 1];
 	char error[160];
 };
 
@@ -187,12 +189,11 @@ end_cb(wslay_event_context_ptr wslay, void *ctx)
 	}
 }
 
-/* A whole control frame. wslay answers Ping and Close, but looks at a Close's text only if it came at once. */
+/* A whole control frame. wslay answers Ping and Close, but looks at a Close's text only if it came in one piece. */
 static void
 message_cb(wslay_event_context_ptr wslay, const struct wslay_event_on_msg_recv_arg *arg, void *ctx)
 {
 	struct ws *w = ctx;
-	char reason[REASON_MAX + 1] = "";
 	size_t n = arg->msg_length > 2 ? arg->msg_length - 2 : 0, i, step;
 
 	if (arg->opcode != WSLAY_CONNECTION_CLOSE || w->over)
@@ -203,9 +204,8 @@ message_cb(wslay_event_context_ptr wslay, const struct wslay_event_on_msg_recv_a
 			return;
 		}
 	if (n > 0)
-		memcpy(reason, arg->msg + 2, n);
-	if (w->ops->closed != NULL)
-		w->ops->closed(w->ctx, arg->status_code != 0 ? arg->status_code : WS_NO_CODE, reason);
+		memcpy(w->peer_reason, arg->msg + 2, n);
+	w->peer_code = arg->status_code != 0 ? arg->status_code : WS_NO_CODE;
 }
 
 static ssize_t
@@ -231,17 +231,19 @@ send_cb(wslay_event_context_ptr wslay, const uint8_t *data, size_t len, int flag
 	return (ssize_t)len;
 }
 
-/* wslay has found a fault and has said so to the peer. */
+/* The peer has closed, or wslay has found a fault: either way a Close was written. */
 static void
-keep_error(struct ws *w)
+end(struct ws *w)
 {
 	unsigned code = wslay_event_get_status_code_sent(w->wslay);
 
 	w->over = true;
-	if (!wslay_event_get_close_received(w->wslay))
+	if (w->peer_code == 0)
 		str_copy(w->error, code == WS_BAD_DATA ? "text that is not UTF-8" :
 		    "a frame that RFC 6455 does not allow: not masked, reserved bits or opcode, or fragments out of order",
 		    sizeof(w->error));
+	else if (w->ops->closed != NULL)
+		w->ops->closed(w->ctx, w->peer_code, w->peer_reason);
 }
 
 int
@@ -264,7 +266,7 @@ ws_input(struct ws *w, const uint8_t *in, size_t len)
 	wslay_event_send(w->wslay);
 	if (wslay_event_get_read_enabled(w->wslay))
 		return 0;
-	keep_error(w);
+	end(w);
 	return -1;
 }
 

@@ -208,7 +208,9 @@ launch(struct output *o)
 	}
 	o->asked_down = o->stop = false;
 	o->segments = output_segments(o->owner);
-	o->ffmpeg = o->wish.push ? output_push_start(o, ours) : output_start(&o->wish.hls, o->owner->name, ours);
+	o->ffmpeg = o->wish.push ? output_push_start(o, ours) :
+	    o->wish.intake ? output_intake_start(&o->wish.from, o->owner->name, ours) :
+	    output_start(&o->wish.hls, o->owner->name, ours);
 	if (o->ffmpeg == NULL) {
 		snprintf(o->reason, sizeof(o->reason), "cannot start ffmpeg: %s", strerror(errno));
 		json_decref(o->params);
@@ -227,6 +229,9 @@ parse_wish(const char *name, const char *kind, const json_t *params, struct outp
 {
 	*why = "kind";
 	w->push = strcmp(kind, "push") == 0;
+	w->intake = strcmp(kind, "intake") == 0;
+	if (w->intake)
+		return intake_params_parse(params, &w->from, why);
 	if (!w->push)
 		return strcmp(kind, "hls") == 0 ? output_params_parse(params, &w->hls, why) : -1;
 	return strncmp(name, OUTPUT_PUSH, strlen(OUTPUT_PUSH)) == 0 ? push_params_parse(params, &w->to, why) : -1;

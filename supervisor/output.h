@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "supervisor/output_argv.h"
+#include "supervisor/output_intake.h"
 #include "supervisor/push_argv.h"
 
 struct child;
@@ -20,9 +21,10 @@ enum output_state { OUTPUT_WAITING, OUTPUT_UP, OUTPUT_BACKOFF, OUTPUT_FAILED };
 
 /* SPAWN's params, checked. */
 struct output_wish {
-	bool push;			/* else hls */
+	bool push, intake;		/* else hls */
 	struct output_params hls;
 	struct push_params to;
+	struct intake_params from;
 };
 
 struct output {
