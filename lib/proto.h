@@ -67,10 +67,12 @@ enum proto_type {
 			 * kind "push", output "push:ID" (see PUSH): params {matroska, video, audio, transcode_video,
 			 * transcode_audio (bools)}; said: the last words of the one before it, foreign text,
 			 * may be left out. Its SPAWNED has no list.
-			 * From a jobs worker {output:"job", task, kind "remux" | "check", params}: an
-			 * ffmpeg for a file, never started again; task: the worker's number for it, which
-			 * SPAWNED (stderr, progress) and EXITED repeat. params {input, output (relative to
-			 * data_dir), matroska, transcode_audio, hvc1, tail (bools, may be left out)}.
+			 * From a jobs worker {output:"job", task, kind, params}: an ffmpeg for a file,
+			 * never started again; task: the worker's number for it, which SPAWNED (stderr,
+			 * progress) and EXITED repeat. input and output are relative to data_dir.
+			 * kind "remux", "check": params {input, output, matroska, transcode_audio, hvc1,
+			 * tail (bools, may be left out)}. "probe" {input}; "convert" {input, output, video,
+			 * audio: "copy"|"encode"|"none"}; "push" {input, name, start_ms} to upload.target.
 			 * One at a time: the one before is killed. */
 	MSG_OUTPUT_DOWN, /* {output, reason, action:"restart"|"stop"}: judge it dead; the
 			 * supervisor runs the stop ladder; restart: EXITED then follows */
@@ -82,7 +84,8 @@ enum proto_type {
 			 * "refused" {peer, code, name, text, said (bool: it is logged already)}: an ingest
 			 * ends its connection: code "pattern" "protocol" "media" "timeout";
 			 * "recorded" {name, file}: an ingest has closed a raw recording, data_dir/FILE;
-			 * the supervisor sends it on to a jobs worker. */
+			 * "uploaded" {id}: an ingest has received an upload (lib/intake.h) to its end;
+			 * the supervisor sends these two on to a jobs worker. */
 	MSG_BYE,	/* {reason}: last message of a child */
 	MSG_HANDOFF,	/* http: {route, peer, local, masked} + 2 fds: a connection whose request is not
 			 * for http to answer, and a file with every byte read of it since the
@@ -132,6 +135,9 @@ enum proto_type {
  *   list   {state, cursor}  -> {jobs:[...], cursor}: workers/common/queue.h; state absent: all not over
  *   retry  {id}, cancel {id} -> {}          (ENOENT: no such job, or none that this is possible with)
  *   files  {cursor}         -> {files:[...], cursor}: workers/common/ledger.h
+ *   job    {id}             -> one of list, or of an upload of this host {id, state, percent, name, file,
+ *                              error ..}; state "receiving" "queued" "converting" "pushing" "retrying"
+ *                              "failed" "cancelled" "done"
  * CALL verbs of "supervisor":
  *   kick {name}
  *   push_add {name, id, url, transcode, verify (bools, may be left out)} -> {id, target, live}

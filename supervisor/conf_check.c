@@ -10,6 +10,7 @@
 #include "net.h"
 #include "stream_name.h"
 #include "supervisor/conf_table.h"
+#include "target.h"
 
 #define HASH_HEX 64
 #define SALT_MAX 64
@@ -235,6 +236,19 @@ check_record_path(const json_t *conf, const unsigned *lines, struct conf_errors 
 		    ".mp4, of at most %d characters", RECORD_PATH_MAX);
 }
 
+static void
+check_target(const json_t *conf, const unsigned *lines, struct conf_errors *e)
+{
+	const char *base = conf_str(conf, "upload.target_base");
+
+	if (!target_ok(conf_str(conf, "upload.target")))
+		conf_error(e, line_of(lines, "upload.target", NULL), "upload.target must be like rtmp://HOST/APP/NAME "
+		    "(or rtmps://), of at most %d characters; {name} may stand in it", TARGET_CONF_MAX);
+	if (base[0] != '\0' && !target_ok(base))
+		conf_error(e, line_of(lines, "upload.target_base", NULL), "upload.target_base must be like "
+		    "rtmp://HOST/APP (or rtmps://), of at most %d characters", TARGET_CONF_MAX);
+}
+
 void
 conf_check_relations(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 {
@@ -246,6 +260,7 @@ conf_check_relations(const json_t *conf, const unsigned *lines, struct conf_erro
 	check_memory(conf, lines, e);
 	check_ports(conf, lines, e);
 	check_record_path(conf, lines, e);
+	check_target(conf, lines, e);
 	if (strcmp(run_dir, conf_str(conf, "data_dir")) == 0)
 		conf_error(e, line_of(lines, "data_dir", "run_dir"), "run_dir and data_dir are the same");
 	if (strlen(run_dir) > RUN_DIR_MAX)

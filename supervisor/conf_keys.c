@@ -5,11 +5,7 @@
  * A key here is also named in etc/millrace.yaml (with this default) and man/millrace.yaml.5;
  * a unit test compares the three. `millrace help KEY` prints its line.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "supervisor/conf_table.h"
-#include "util.h"
 
 #define KIB(n) ((int64_t)(n) << 10)
 #define MIB(n) ((int64_t)(n) << 20)
@@ -232,6 +228,36 @@ const struct conf_key conf_keys[] = {
 	    "Jobs that are done and still listed.", false },
 	{ "jobs.scan", CONF_DURATION, "30s", CONF_LIVE, SEE_JOBS, SEC(1), SEC(3600), NULL,
 	    "How often the disk is searched for recordings that no job is known of.", false },
+	{ "jobs.converts", CONF_INT, "1", CONF_LIVE, SEE_JOBS, 1, 64, NULL,
+	    "How many of the workers take conversions of sent files, too.", false },
+	{ "jobs.pushes", CONF_INT, "2", CONF_LIVE, SEE_JOBS, 1, 64, NULL,
+	    "Sent files that are pushed at once, one more process each; those of one target wait for each "
+	    "other.", false },
+
+	{ "upload.target", CONF_TEXT, "rtmp://localhost/live/stream", CONF_LIVE, SEE_JOBS, 0, 0, NULL,
+	    "The RTMP server that sent files are pushed to, one after the other; with {name} in it each "
+	    "name has its own.", true },
+	{ "upload.target_base", CONF_TEXT, "\"\"", CONF_LIVE, SEE_JOBS, 0, 0, NULL,
+	    "Not empty: a sent file goes to this URL with its name behind it; upload.target is not used.", true },
+	{ "upload.max_size", CONF_SIZE, "4GiB", CONF_LIVE, SEE_INGEST, 1, GIB(10240), NULL,
+	    "Of one sent file, and of what it is converted to.", false },
+	{ "upload.max_uploads", CONF_INT, "1000", CONF_LIVE, SEE_INGEST, 1, 1000000, NULL,
+	    "Sent files that are here at once: unfinished ones, and those whose push is not done.", false },
+	{ "upload.unsynced", CONF_SIZE, "64MiB", CONF_LIVE, SEE_INGEST, MIB(1), GIB(4), NULL,
+	    "What of an upload may be received and not on the disk yet; then its sender waits.", false },
+	{ "upload.retry", CONF_DURATION, "1d", CONF_LIVE, SEE_JOBS, SEC(1), SEC(365 * 86400), NULL,
+	    "How long a push that comes to nothing is tried again; then its job is dead.", false },
+	{ "upload.keep", CONF_DURATION, "7d", CONF_LIVE, SEE_JOBS, 0, SEC(365 * 86400), NULL,
+	    "How long files of a dead or cancelled job are kept for `millrace jobs retry`, and the word that one "
+	    "is done.", false },
+	{ "upload.expire", CONF_DURATION, "1d", CONF_LIVE, SEE_INGEST | SEE_JOBS, SEC(1), SEC(365 * 86400), NULL,
+	    "An unfinished upload to which nothing was added for this long is deleted.", false },
+	{ "upload.max_kbps", CONF_INT, "4000", CONF_LIVE, 0, 50, 1000000, NULL,
+	    "Kilobits a second of video that has to be encoded, at most.", false },
+	{ "upload.memory", CONF_SIZE, "4GiB", CONF_LIVE, 0, MIB(64), GIB(64), NULL,
+	    "Address space of an ffmpeg that converts.", false },
+	{ "upload.convert_timeout", CONF_DURATION, "6h", CONF_LIVE, SEE_JOBS, SEC(1), SEC(30 * 86400), NULL,
+	    "A conversion that takes longer is given up.", false },
 
 	{ "streams.record.path", CONF_TEXT, "\"\"", CONF_NEW_STREAMS, SEE_ALL, 0, 0, NULL,
 	    "MP4 files of recordings in data_dir, e.g. recordings/{stream}/{start}.mp4; {date}, too. Empty: "
@@ -321,58 +347,3 @@ const struct conf_key conf_keys[] = {
 	    "Events kept on disk while Redis is away; beyond it new ones are lost, counted.", false },
 };
 const size_t conf_nkeys = sizeof(conf_keys) / sizeof(conf_keys[0]);
-
-int
-conf_find(const char *path)
-{
-	size_t i;
-
-	for (i = 0; i < conf_nkeys; i++)
-		if (strcmp(conf_keys[i].path, path) == 0)
-			return (int)i;
-	return -1;
-}
-
-/* The part of path below section up to the next dot; its length in *len, 0 if path is elsewhere. */
-static const char *
-child_of(const char *path, const char *section, size_t *len)
-{
-	size_t n = strlen(section);
-
-	*len = 0;
-	if (n > 0 && (strncmp(path, section, n) != 0 || path[n++] != '.'))
-		return path;
-	*len = strcspn(path + n, ".");
-	return path + n;
-}
-
-char *
-conf_children(const char *section)
-{
-	const char *name, *last = "";
-	char *all = xstrdup(""), *longer;
-	size_t i, len, last_len = 0;
-
-	for (i = 0; i < conf_nkeys; i++) {	/* a section's keys stand together */
-		name = child_of(conf_keys[i].path, section, &len);
-		if (len == 0 || (len == last_len && strncmp(name, last, len) == 0))
-			continue;
-		longer = xasprintf("%s%s%.*s", all, all[0] != '\0' ? ", " : "", (int)len, name);
-		free(all);
-		all = longer;
-		last = name;
-		last_len = len;
-	}
-	return all;
-}
-
-bool
-conf_is_section(const char *path)
-{
-	size_t i, n = strlen(path);
-
-	for (i = 0; i < conf_nkeys; i++)
-		if (strncmp(conf_keys[i].path, path, n) == 0 && conf_keys[i].path[n] == '.')
-			return true;
-	return false;
-}

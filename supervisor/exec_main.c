@@ -109,8 +109,9 @@ static int
 network_files(struct landlock_rule *rules)
 {
 	static const struct landlock_rule network_rules[] = {
-		{ "/etc/resolv.conf", false, false }, { "/etc/hosts", false, false }, { "/etc/host.conf", false, false },
-		{ "/etc/nsswitch.conf", false, false }, { "/etc/gai.conf", false, false }, { "/etc/ssl", false, false },
+		{ "/etc/resolv.conf", false, false }, { "/etc/hosts", false, false },
+		{ "/etc/host.conf", false, false }, { "/etc/nsswitch.conf", false, false },
+		{ "/etc/gai.conf", false, false }, { "/etc/ssl", false, false },
 		{ "/run/systemd/resolve", false, false },
 	};
 

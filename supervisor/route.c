@@ -251,7 +251,7 @@ on_bye(struct child *c, struct msg *m)
 		streams_bye(c, m);
 }
 
-/* A raw recording is complete. Lost when nobody is ready: a scan finds the file later. */
+/* A raw recording or an upload is complete. Lost when nobody is ready: a scan finds the file later. */
 static void
 tell_jobs(struct child *c, struct msg *m)
 {
@@ -260,13 +260,15 @@ tell_jobs(struct child *c, struct msg *m)
 	if (c->kind != KIND_INGEST || jobs == NULL)
 		return;
 	if (msg_send(jobs->control, MSG_EVENT, 0, json_incref(m->body), NULL, 0) == -1)
-		log_debug("no jobs worker hears of a recording; their scan finds it");
+		log_debug("no jobs worker hears of a file; their scan finds it");
 }
 
 static void
 on_event(struct child *c, struct msg *m)
 {
-	if (strcmp(msg_str_or(m, "event", ""), "recorded") == 0)
+	const char *event = msg_str_or(m, "event", "");
+
+	if (strcmp(event, "recorded") == 0 || strcmp(event, "uploaded") == 0)
 		tell_jobs(c, m);
 	else
 		streams_event(c, m);

@@ -133,7 +133,7 @@ int rights_top_dirs(void);	/* run_dir and data_dir, handed over to that user */
 int rights_lock(void);		/* flock data_dir/lock, else "already running, pid N" */
 int rights_open_log(const char *path);	/* to stderr, as that user would; 0, or -1 + errno */
 int rights_drop(void);		/* for good; adds a note when staying root */
-int rights_inner_dirs(void);	/* hls/ rec/ recordings/ spool/ redis/, host_id */
+int rights_inner_dirs(void);	/* hls/ rec/ recordings/ upload/ spool/ redis/, host_id */
 int rights_pid_files(void);	/* our pid (after daemonising) into data_dir/lock and run_dir/millrace.pid */
 void rights_unlock(void);	/* the end: both are emptied, the pid file goes */
 
@@ -172,6 +172,15 @@ struct child *child_start(enum child_kind kind, const char *name);	/* one of our
  */
 struct child *child_start_foreign(enum child_kind kind, char *const argv[], const int fds[4],
     const char *profile, const char *writable);
+/* The same in a box of its own measure: what is 0 or NULL is not given, not limited. */
+struct child_box {
+	const char *profile, *writable, *second;	/* second: another folder to write in */
+	const char *readable;				/* one file or folder to read */
+	int64_t memory, fsize;				/* bytes: address space, a file that it writes */
+	bool dies_with_us;				/* however we end */
+};
+struct child *child_start_boxed(enum child_kind kind, char *const argv[], const int fds[4],
+    const struct child_box *box);
 void child_stop(struct child *c, const char *reason);			/* starts the ladder */
 void child_kill(struct child *c, const char *reason);			/* SIGKILL now */
 void child_reaped(pid_t pid, int status);				/* from reap.c */

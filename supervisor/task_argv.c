@@ -10,10 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stream_name.h"
 #include "util.h"
 
-#define ARGS_MAX 40
+#define ARGS_MAX 80
 #define PATH_BYTES 400
+
+/*
+ * What a stranger's file may be. Playlists and the like, which name other files, are not among
+ * them: no list of protocols alone keeps ffmpeg from reading those.
+ */
+#define FORMATS "mov,matroska,webm,flv,mpegts,mpeg,avi,ogg,wav,mp3,aac,asf"
+#define MAX_PIXELS "8912896"	/* 4096 x 2176 */
 
 static bool
 is_plain(const char *path)
@@ -30,6 +38,28 @@ is_plain(const char *path)
 	return true;
 }
 
+static enum task_track
+track(const json_t *params, const char *key)
+{
+	const char *s = json_string_value(json_object_get(params, key));
+
+	return s == NULL ? TASK_NONE : strcmp(s, "copy") == 0 ? TASK_COPY : strcmp(s, "encode") == 0 ? TASK_ENCODE :
+	    TASK_NONE;
+}
+
+static int
+find_kind(const char *kind, enum task_kind *out)
+{
+	static const char *const kinds[] = { "remux", "check", "probe", "convert", "push" };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kind, kinds[i]) == 0) {
+			*out = (enum task_kind)i;
+			return 0;
+		}
+	return -1;
+}
+
 int
 task_params_parse(const char *kind, const json_t *params, struct task_params *out, const char **why)
 {
@@ -40,13 +70,21 @@ task_params_parse(const char *kind, const json_t *params, struct task_params *ou
 	out->transcode_audio = json_is_true(json_object_get(params, "transcode_audio"));
 	out->hvc1 = json_is_true(json_object_get(params, "hvc1"));
 	out->tail = json_is_true(json_object_get(params, "tail"));
+	out->video = track(params, "video");
+	out->audio = track(params, "audio");
+	out->start_ms = json_integer_value(json_object_get(params, "start_ms"));
+	out->name = json_string_value(json_object_get(params, "name"));
 	*why = "kind";
-	if (strcmp(kind, "check") == 0)
-		out->kind = TASK_CHECK;
-	else if (strcmp(kind, "remux") != 0)
+	if (find_kind(kind, &out->kind) == -1)
 		return -1;
 	*why = "output";
-	if (!is_plain(out->output))
+	if (out->kind != TASK_PROBE && out->kind != TASK_PUSH && !is_plain(out->output))
+		return -1;
+	*why = "name";
+	if (out->kind == TASK_PUSH && (out->name == NULL || !stream_name_ok(out->name, strlen(out->name))))
+		return -1;
+	*why = "video";		/* neither is nothing to do */
+	if (out->kind == TASK_CONVERT && out->video == TASK_NONE && out->audio == TASK_NONE)
 		return -1;
 	*why = "input";
 	return is_plain(out->input) ? 0 : -1;
@@ -63,7 +101,7 @@ add(struct args *a, const char *const *list)
 #define ADD(a, ...) add(a, (const char *const[]){ __VA_ARGS__, NULL })
 
 static void
-add_remux(struct args *a, const struct task_params *p, const char *output)
+add_remux(struct args *a, const struct task_params *p, const struct task_place *at)
 {
 	ADD(a, "-y", "-nostats", "-stats_period", "1", "-progress", "pipe:3", "-protocol_whitelist", "pipe,file",
 	    "-f", p->matroska ? "matroska" : "flv", "-i", "pipe:0", "-map", "0:v:0?", "-map", "0:a:0?", "-c", "copy");
@@ -71,25 +109,98 @@ add_remux(struct args *a, const struct task_params *p, const char *output)
 		ADD(a, "-c:a", "aac", "-b:a", "128k");
 	if (p->hvc1)
 		ADD(a, "-tag:v", "hvc1");
-	ADD(a, "-max_interleave_delta", "500000", "-movflags", "+faststart", "-f", "mp4", output);
+	ADD(a, "-max_interleave_delta", "500000", "-movflags", "+faststart", "-f", "mp4", at->output);
 }
 
 static void
-add_check(struct args *a, const struct task_params *p, const char *output)
+add_check(struct args *a, const struct task_params *p, const struct task_place *at)
 {
 	ADD(a, "-nostats", "-xerror", "-protocol_whitelist", "file", "-format_whitelist", "mov");
 	if (p->tail)
 		ADD(a, "-sseof", "-3");
-	ADD(a, "-t", "3", "-i", output, "-f", "null", "-");
+	ADD(a, "-t", "3", "-i", at->output, "-f", "null", "-");
+}
+
+/* By path, because only a file that can be searched is read whole (an index at its end). */
+static void
+add_strangers_file(struct args *a, const struct task_place *at)
+{
+	char *url = xasprintf("file:%s", at->input);
+
+	ADD(a, "-protocol_whitelist", "file", "-format_whitelist", FORMATS, "-max_pixels", MAX_PIXELS, "-i", url);
+	free(url);
+}
+
+static void
+add_probe(struct args *a, const struct task_params *p, const struct task_place *at)
+{
+	ADD(a, "-nostats");
+	add_strangers_file(a, at);
+	ADD(a, "-map", "0:V:0?", "-map", "0:a:0?", "-c", "copy", "-t", "0.1", "-f", "null", "-");
+}
+
+/* A key frame each 2 s; odd sizes made even; the encoder looks ahead, so no -max_interleave_delta. */
+static void
+add_encoder(struct args *a, const struct task_place *at)
+{
+	char *rate = xasprintf("%lldk", (long long)at->max_kbps);
+	char *twice = xasprintf("%lldk", (long long)at->max_kbps * 2);
+
+	ADD(a, "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-vf",
+	    "scale=trunc(iw/2)*2:trunc(ih/2)*2", "-crf", "23", "-maxrate", rate, "-bufsize", twice, "-g", "600",
+	    "-sc_threshold", "0", "-force_key_frames", "expr:gte(t,n_forced*2)", "-threads", "2");
+	free(rate);
+	free(twice);
+}
+
+static void
+add_convert(struct args *a, const struct task_params *p, const struct task_place *at)
+{
+	ADD(a, "-y", "-nostats", "-stats_period", "1", "-progress", "pipe:3", "-threads", "2");
+	add_strangers_file(a, at);
+	if (p->video != TASK_NONE)
+		ADD(a, "-map", "0:V:0");
+	if (p->audio != TASK_NONE)
+		ADD(a, "-map", "0:a:0");
+	ADD(a, "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1");
+	if (p->video == TASK_COPY)
+		ADD(a, "-c:v", "copy");
+	else if (p->video == TASK_ENCODE)
+		add_encoder(a, at);
+	if (p->audio == TASK_COPY)
+		ADD(a, "-c:a", "copy");
+	else if (p->audio == TASK_ENCODE)
+		ADD(a, "-c:a", "aac", "-b:a", "128k", "-ar", "48000", "-ac", "2", "-af", "aresample=async=1000");
+	ADD(a, "-f", "flv", "-flvflags", "no_duration_filesize", "pipe:1");
+}
+
+/* rw_timeout: a server that takes nothing; send_buffer_size: so that this is seen soon. */
+static void
+add_push(struct args *a, const struct task_params *p, const struct task_place *at)
+{
+	char *url = xasprintf("file:%s", at->input), *start = xasprintf("%lld.%03d", (long long)p->start_ms / 1000,
+	    (int)(p->start_ms % 1000));
+
+	ADD(a, "-nostats", "-stats_period", "0.5", "-progress", "pipe:3", "-protocol_whitelist", "file", "-re");
+	if (p->start_ms > 0)
+		ADD(a, "-ss", start);
+	ADD(a, "-f", "flv", "-i", url, "-map", "0:v:0?", "-map", "0:a:0?", "-c", "copy", "-rw_timeout", "5000000",
+	    "-send_buffer_size", "262144", "-f", "flv", "-flvflags", "no_duration_filesize", at->output);
+	free(url);
+	free(start);
 }
 
 char **
-task_argv(const struct task_params *p, const char *ffmpeg, const char *output)
+task_argv(const struct task_params *p, const struct task_place *at)
 {
+	static void (*const kinds[])(struct args *, const struct task_params *, const struct task_place *) = {
+		[TASK_REMUX] = add_remux, [TASK_CHECK] = add_check, [TASK_PROBE] = add_probe,
+		[TASK_CONVERT] = add_convert, [TASK_PUSH] = add_push,
+	};
 	struct args a = { xcalloc(ARGS_MAX, sizeof(char *)), 0 };
 
-	ADD(&a, ffmpeg, "-hide_banner", "-nostdin", "-loglevel", "level+info");
-	(p->kind == TASK_REMUX ? add_remux : add_check)(&a, p, output);
+	ADD(&a, at->ffmpeg, "-hide_banner", "-nostdin", "-loglevel", "level+info");
+	kinds[p->kind](&a, p, at);
 	return a.v;
 }
 

@@ -4,21 +4,36 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 enum task_kind {
 	TASK_REMUX,	/* a raw recording (stdin) to a faststart MP4 */
 	TASK_CHECK,	/* decodes the first or last seconds of an MP4 */
+	TASK_PROBE,	/* says what a stranger's file has in it */
+	TASK_CONVERT,	/* a stranger's file to an FLV (stdout) */
+	TASK_PUSH,	/* an FLV to an RTMP server, at its own pace */
 };
+
+enum task_track { TASK_NONE, TASK_COPY, TASK_ENCODE };
 
 struct task_params {
 	enum task_kind kind;
 	const char *input, *output;	/* relative to data_dir, of the JSON; check: output is what is read */
 	bool matroska, transcode_audio, hvc1, tail;
+	enum task_track video, audio;	/* convert */
+	int64_t start_ms;		/* push: from there on */
+	const char *name;		/* push: {name} of the URL */
+};
+
+/* Values of the config, and absolute paths. */
+struct task_place {
+	const char *ffmpeg, *input, *output;	/* push: output is the URL */
+	int64_t max_kbps;			/* convert: of encoded video */
 };
 
 /* 0, or -1 and *why: the key that is wrong. */
 int task_params_parse(const char *kind, const json_t *params, struct task_params *out, const char **why);
-/* output: absolute. task_argv_free(). */
-char **task_argv(const struct task_params *p, const char *ffmpeg, const char *output);
+/* task_argv_free(). */
+char **task_argv(const struct task_params *p, const struct task_place *at);
 void task_argv_free(char ***argv);
 #endif

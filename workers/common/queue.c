@@ -134,12 +134,12 @@ queue_add(struct queue *q, const char *kind, const char *key, const char *host, 
 	char *text = json_dumps(args, JSON_COMPACT);
 	const char *argv[] = {
 		q->keys, q->prefix, kind, key, host ? host : "", prio_text, text ? text : "{}",
-		arg_str(args, "file", "path"), arg_str(args, "stream", "name"),
+		arg_str(args, "file", "path"), arg_str(args, "stream", "name"), arg_str(args, "lane", "lane"),
 	};
 	struct ask *a = xcalloc(1, sizeof *a);
 
 	*a = (struct ask){ .added_cb = cb, .ctx = ctx };
-	redis_run(q->r, &queue_script_add, 1, 9, argv, added_cb, a);
+	redis_run(q->r, &queue_script_add, 1, 10, argv, added_cb, a);
 	free(text);
 }
 
@@ -267,9 +267,10 @@ queue_renew(struct queue *q, const struct queue_job *job, int progress, queue_cb
 		queue_number(progress < 0 ? 0 : progress > 1000 ? 1000 : progress, permille),
 		q->worker, job->kind, job->key, job->host, queue_number(job->prio, prio), args ? args : "{}",
 		arg_str(job->args, "file", "path"), arg_str(job->args, "stream", "name"),
+		arg_str(job->args, "lane", "lane"),
 	};
 
-	redis_run(q->r, &queue_script_renew, 1, 14, argv, mine_cb, ask_new(cb, ctx));
+	redis_run(q->r, &queue_script_renew, 1, 15, argv, mine_cb, ask_new(cb, ctx));
 	free(args);
 }
 

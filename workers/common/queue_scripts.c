@@ -8,8 +8,11 @@
  */
 #include "workers/common/queue_scripts.h"
 
-/* push: into its stream, whatever it was in is left already. pull: nobody has it any more, or is
- * to get it. rest: it is over, or put aside. */
+/*
+ * push: into its stream, whatever it was in is left already; of a lane only one at a time, the
+ * oldest first (advance). pull: nobody has it any more, or is to get it. rest: it is over, or put
+ * aside, and the next of its lane may go (leave).
+ */
 #define HEAD \
 	"local P = ARGV[1]\n" \
 	"local function now()\n" \
@@ -21,10 +24,33 @@
 	"  return P .. 'jobs:q:' .. (host == '' and 'shared' or 'host:' .. host) .. ':' .. kind .. ':' .. prio\n" \
 	"end\n" \
 	"local function seq() return redis.call('INCR', P .. 'jobs:seq') end\n" \
-	"local function push(id)\n" \
+	"local function enter(id)\n" \
 	"  local j = redis.call('HMGET', J(id), 'host', 'kind', 'prio')\n" \
 	"  local entry = redis.call('XADD', Q(j[1], j[2], j[3]), '*', 'job', id)\n" \
 	"  redis.call('HSET', J(id), 'state', 'queued', 'queued', now(), 'entry', entry)\n" \
+	"end\n" \
+	"local function lane_of(id)\n" \
+	"  local lane = redis.call('HGET', J(id), 'lane')\n" \
+	"  return lane and lane ~= '' and lane or nil\n" \
+	"end\n" \
+	"local function advance(lane)\n" \
+	"  local has = redis.call('HGET', P .. 'jobs:lanes', lane)\n" \
+	"  local state = has and redis.call('HGET', J(has), 'state')\n" \
+	"  if state == 'queued' or state == 'running' then return end\n" \
+	"  local id = redis.call('ZPOPMIN', P .. 'jobs:lane:' .. lane)[1]\n" \
+	"  if id then\n" \
+	"    redis.call('HSET', P .. 'jobs:lanes', lane, id)\n" \
+	"    enter(id)\n" \
+	"  else\n" \
+	"    redis.call('HDEL', P .. 'jobs:lanes', lane)\n" \
+	"  end\n" \
+	"end\n" \
+	"local function push(id)\n" \
+	"  local lane = lane_of(id)\n" \
+	"  if not lane then return enter(id) end\n" \
+	"  redis.call('HSET', J(id), 'state', 'queued', 'queued', now(), 'entry', '')\n" \
+	"  redis.call('ZADD', P .. 'jobs:lane:' .. lane, redis.call('ZSCORE', P .. 'jobs:live', id), id)\n" \
+	"  advance(lane)\n" \
 	"end\n" \
 	"local function pull(id, j)\n" \
 	"  j = j or redis.call('HMGET', J(id), 'host', 'kind', 'prio', 'entry')\n" \
@@ -36,6 +62,16 @@
 	"  if redis.call('ZREM', P .. 'jobs:running', id) == 0 then\n" \
 	"    redis.call('ZREM', P .. 'jobs:delayed', id)\n" \
 	"  end\n" \
+	"  local lane = lane_of(id)\n" \
+	"  if not lane then return end\n" \
+	"  redis.call('ZREM', P .. 'jobs:lane:' .. lane, id)\n" \
+	"  if redis.call('HGET', P .. 'jobs:lanes', lane) == id then\n" \
+	"    redis.call('HDEL', P .. 'jobs:lanes', lane)\n" \
+	"  end\n" \
+	"end\n" \
+	"local function leave(id)\n" \
+	"  local lane = lane_of(id)\n" \
+	"  if lane then advance(lane) end\n" \
 	"end\n" \
 	"local function rest(id, state, set, ...)\n" \
 	"  if redis.call('ZREM', P .. 'jobs:live', id) == 0 then\n" \
@@ -43,6 +79,7 @@
 	"  end\n" \
 	"  redis.call('ZADD', P .. set, seq(), id)\n" \
 	"  redis.call('HSET', J(id), 'state', state, 'ended', now(), ...)\n" \
+	"  leave(id)\n" \
 	"end\n"
 
 /* Whose a job is: 1 the asker's, 0 another's, -1 cancelled, nil: Redis does not know it. */
@@ -63,6 +100,7 @@
 	"  d = now() + math.floor(d * (0.8 + 0.4 * random / 1000))\n" \
 	"  redis.call('HSET', J(id), 'state', 'delayed', 'due', d, 'error', err)\n" \
 	"  redis.call('ZADD', P .. 'jobs:delayed', d, id)\n" \
+	"  leave(id)\n" \
 	"end\n"
 
 struct redis_script queue_script_add = { .text = HEAD
@@ -70,13 +108,12 @@ struct redis_script queue_script_add = { .text = HEAD
 	"if id and redis.call('EXISTS', J(id)) == 1 then return {id, 1} end\n"
 	"local t, n = now(), seq()\n"
 	"id = string.format('%x-%x', t, n)\n"
-	"local entry = redis.call('XADD', Q(ARGV[4], ARGV[2], ARGV[5]), '*', 'job', id)\n"
-	"redis.call('HSET', J(id), 'state', 'queued', 'queued', t, 'entry', entry,\n"
-	"  'kind', ARGV[2], 'key', ARGV[3], 'host', ARGV[4], 'prio', ARGV[5],\n"
-	"  'args', ARGV[6], 'file', ARGV[7], 'stream', ARGV[8], 'added', t, 'attempts', 0, 'waits', 0,\n"
-	"  'crashes', 0, 'epoch', 0, 'progress', 0, 'best', 0, 'error', '')\n"
+	"redis.call('HSET', J(id), 'kind', ARGV[2], 'key', ARGV[3], 'host', ARGV[4], 'prio', ARGV[5],\n"
+	"  'args', ARGV[6], 'file', ARGV[7], 'stream', ARGV[8], 'lane', ARGV[9], 'added', t, 'attempts', 0,\n"
+	"  'waits', 0, 'crashes', 0, 'epoch', 0, 'progress', 0, 'best', 0, 'error', '')\n"
 	"redis.call('HSET', KEYS[1], ARGV[3], id)\n"
 	"redis.call('ZADD', P .. 'jobs:live', n, id)\n"
+	"push(id)\n"
 	"return {id, 0}\n" };
 
 /* An entry whose job is elsewhere by now (cancelled, retried) is thrown away. */
@@ -127,7 +164,8 @@ struct redis_script queue_script_renew = { .text = HEAD MINE
 	"  redis.call('HSET', J(id), 'kind', ARGV[7], 'key', ARGV[8], 'host', ARGV[9], 'prio', ARGV[10],\n"
 	"    'args', ARGV[11], 'file', ARGV[12], 'stream', ARGV[13], 'added', t, 'queued', t, 'attempts', 0,\n"
 	"    'waits', 0, 'crashes', 0, 'epoch', ARGV[3], 'best', 0, 'error', '', 'entry', '', 'state',\n"
-	"    'running', 'worker', ARGV[6], 'taken', t)\n"
+	"    'running', 'worker', ARGV[6], 'taken', t, 'lane', ARGV[14])\n"
+	"  if ARGV[14] ~= '' then redis.call('HSETNX', P .. 'jobs:lanes', ARGV[14], id) end\n"
 	"  redis.call('HSET', KEYS[1], ARGV[8], id)\n"
 	"  redis.call('ZADD', P .. 'jobs:live', seq(), id)\n"
 	"end\n"
@@ -221,8 +259,8 @@ struct redis_script queue_script_tend = { .text = HEAD DELAY
 	"end\n"
 	"out[6] = 0\n"
 	"for _, id in ipairs(redis.call('ZRANGE', P .. 'jobs:live', 0, 31)) do\n"
-	"  local j = redis.call('HMGET', J(id), 'state', 'queued')\n"
-	"  if j[1] == 'queued' then\n"
+	"  local j = redis.call('HMGET', J(id), 'state', 'queued', 'entry')\n"
+	"  if j[1] == 'queued' and j[3] ~= '' then\n"
 	"    out[6] = math.max(out[6], t - j[2])\n"
 	"  end\n"
 	"end\n"
@@ -274,6 +312,18 @@ struct redis_script queue_script_list = { .text = HEAD
 	"  if #ids == 0 then at, from = at + 1, '0' end\n"
 	"end\n"
 	"return out\n" };
+
+struct redis_script queue_script_find = { .text = HEAD
+	"local id = ARGV[2]\n"
+	"if redis.call('EXISTS', J(id)) == 0 then id = redis.call('HGET', KEYS[1], id) end\n"
+	"if not id then return {} end\n"
+	"local v = redis.call('HMGET', J(id), unpack(ARGV, 3))\n"
+	"if not v[2] then return {} end\n"
+	"for k = 1, #v do v[k] = v[k] or '' end\n"
+	"table.insert(v, 1, '')\n"
+	"v[#v + 1] = id\n"
+	"v[#v + 1] = redis.call('HGET', P .. 'jobs:hosts', v[2]) or ''\n"
+	"return v\n" };
 
 struct redis_script queue_script_retry = { .text = HEAD
 	"local id = ARGV[2]\n"

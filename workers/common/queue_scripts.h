@@ -7,11 +7,11 @@
 
 #include "workers/common/redis.h"
 
-/* kind key host prio args file stream -> {id, 1 if it existed} */
+/* kind key host prio args file stream lane -> {id, 1 if it existed} */
 extern struct redis_script queue_script_add;
 /* host_id worker lease_ms kind... -> {id kind host epoch attempts crashes prio key args}, {} = none */
 extern struct redis_script queue_script_take;
-/* id epoch lease_ms progress worker kind key host prio args file stream
+/* id epoch lease_ms progress worker kind key host prio args file stream lane
  * -> 1 renewed, 0 somebody else's now, -1 cancelled */
 extern struct redis_script queue_script_renew;
 /* id epoch key verb text attempts retry_min retry_max random keep -> as renew.
@@ -23,6 +23,8 @@ extern struct redis_script queue_script_tend;
 /* state cursor count fields... (the first must be host)
  * -> {cursor, {cursor behind it, value..., id, name of the host}, ...}; cursor "" at the end */
 extern struct redis_script queue_script_list;
+/* id or key, fields... as list -> one entry as list has it, {} = none */
+extern struct redis_script queue_script_find;
 /* id -> 1, 0 no such job, or its state, in which that is not possible */
 extern struct redis_script queue_script_retry, queue_script_cancel;
 #endif

@@ -174,6 +174,7 @@ void api_push(struct conn *c, const struct route_match *m);
 void api_push_remove(struct conn *c, const struct route_match *m);
 void api_kick(struct conn *c, const struct route_match *m);
 void api_health(struct conn *c, const struct route_match *m);
+void api_job(struct conn *c, const struct route_match *m);	/* api_jobs.c */
 void metrics_get(struct conn *c, const struct route_match *m);
 void page_home(struct conn *c, const struct route_match *m);
 void page_watch(struct conn *c, const struct route_match *m);

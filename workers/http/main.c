@@ -35,6 +35,7 @@ const struct route http_routes[] = {
 	{ "/api/v1/streams/@/kick", ROUTE_POST, 0, api_kick },
 	{ "/api/v1/streams/@/push", ROUTE_GET | ROUTE_POST, 0, api_push },
 	{ "/api/v1/streams/@/push/@", ROUTE_DELETE, 0, api_push_remove },
+	{ "/api/v1/jobs/@", ROUTE_GET, ROUTE_CORS, api_job },
 	{ "/api/v1/recordings", ROUTE_GET, ROUTE_CORS, recordings_api },
 	{ "/healthz", ROUTE_GET, 0, api_health },
 	{ "/health", ROUTE_GET, 0, api_health },

@@ -17,7 +17,7 @@
 #include "log.h"
 #include "record_scan.h"
 #include "util.h"
-#include "workers/common/slow.h"
+#include "slow.h"
 
 #define FRESH_MS 1000
 #define WAITERS_MAX 1024

@@ -10,6 +10,7 @@
 
 #include "log.h"
 #include "util.h"
+#include "workers/jobs/intake_scan.h"
 #include "workers/jobs/jobs.h"
 
 #define PAGE_BYTES 50000	/* of an answer: it must fit into a packet */
@@ -46,6 +47,15 @@ static void
 call_list(const json_t *args, void *ctx)
 {
 	queue_list(jw.queue, arg(args, "state"), arg(args, "cursor"), page_cb, ctx);
+}
+
+static void
+call_job(const json_t *args, void *ctx)
+{
+	if (arg(args, "id"))
+		intake_job(jw.svc, jw.queue, arg(args, "id"), page_cb, ctx);
+	else
+		answer(ctx, EINVAL, NULL);
 }
 
 static void
@@ -109,6 +119,7 @@ static const struct verb {
 	void (*call)(const json_t *args, void *ctx);
 } verbs[] = {
 	{ "list", call_list },
+	{ "job", call_job },
 	{ "retry", call_retry },
 	{ "cancel", call_cancel },
 	{ "files", call_files },

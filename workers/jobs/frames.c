@@ -25,7 +25,7 @@
 #include "log.h"
 #include "util.h"
 #include "workers/common/fs.h"
-#include "workers/common/slow.h"
+#include "slow.h"
 #include "workers/jobs/frames_raw.h"
 
 #define PATH_BYTES 1024

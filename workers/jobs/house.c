@@ -12,6 +12,7 @@
 #include "log.h"
 #include "util.h"
 #include "workers/jobs/finalise.h"
+#include "workers/jobs/intake_scan.h"
 #include "workers/jobs/jobs.h"
 #include "workers/jobs/keep.h"
 #include "workers/jobs/upload_kind.h"
@@ -55,6 +56,7 @@ scan(void)
 {
 	scanned_ms = now_ms();
 	finalise_scan(jw.svc, jw.queue);
+	intake_scan(jw.svc, jw.queue);
 	upload_scan(jw.svc, jw.queue, jw.ledger, redis_is_new);
 	redis_is_new = false;
 }

@@ -22,7 +22,7 @@
 #include "conf.h"
 #include "log.h"
 #include "util.h"
-#include "workers/common/slow.h"
+#include "slow.h"
 #include "workers/jobs/keep_plan.h"
 #include "workers/jobs/keep_tell.h"
 #include "workers/jobs/raw.h"
