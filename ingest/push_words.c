@@ -26,11 +26,10 @@ static const struct { const char *part; int rank; const char *words; } known[] =
 	{ "No route to host", RANK_CAUSE, "no route to its host" },
 	{ "Network is unreachable", RANK_CAUSE, "its network can't be reached" },
 	{ "Connection timed out", RANK_KNOWN, "it does not answer" },
-	{ "Cannot read RTMP handshake", RANK_KNOWN, "it does not answer as an RTMP server: wrong port or protocol?" },
 	{ "Broken pipe", RANK_KNOWN, "it closed the connection" },
 	{ "Connection reset", RANK_KNOWN, "it closed the connection" },
-	{ "Input/output error", RANK_KNOWN, "it closed the connection: a wrong app or key?" },
-	{ "End of file", RANK_KNOWN, "it closed the connection: a wrong app or key?" },
+	{ "Input/output error", RANK_KNOWN, "it closed the connection or went mute: a wrong app or key?" },
+	{ "End of file", RANK_KNOWN, "it closed the connection or went mute: a wrong app or key?" },
 	{ "Protocol not found", RANK_KNOWN, "this ffmpeg can't speak its protocol" },
 	{ "Unknown encoder", RANK_KNOWN, "this ffmpeg has no H.264 encoder to transcode with" },
 };

@@ -44,7 +44,7 @@ struct push {
 	char output[sizeof(PUSH_OUTPUT) + sizeof(((struct push_target *)NULL)->id)];
 	enum push_phase phase;
 	bool accepted, draining, key_waits;
-	bool hold;			/* start stays where it is */
+	bool hold;			/* the next one is soon up: start, once there is one, stays where it is */
 	struct hls_feed feed;
 	struct lines err;
 	struct push_words words;
@@ -142,7 +142,7 @@ push_tag(struct sink *s, struct tag *t)
 		p->hold = false;
 		set_start(p, NULL);
 	}
-	if (can_start(t) && !p->hold)
+	if (can_start(t) && (p->start == NULL || !p->hold))
 		set_start(p, t);
 	if (p->phase == PUSH_UP)
 		shed(p);
@@ -181,15 +181,18 @@ output_down(struct push *p, const char *reason, const char *action)
 	    reason, "action", action));
 }
 
-/* Its stream is over, the next one has other headers: no failure, and no EXITED. */
+/* Its stream is over, the next one has other headers, from `from` on: no failure, and no EXITED. */
 static void
-begin_anew(struct push *p, const char *why)
+begin_anew(struct push *p, struct tag *from, const char *why)
 {
 	child_close(p);
 	push_words_clear(&p->words);
 	output_down(p, why, "stop");
 	p->phase = PUSH_IDLE;
-	p->hold = false;
+	p->hold = true;
+	while (from != NULL && !can_start(from))
+		from = from->next;
+	set_start(p, from);
 }
 
 static void
@@ -225,7 +228,7 @@ feed(struct push *p, int64_t now)
 	look_at_unread(p, now, true);
 	p->key_waits = false;
 	if (rc == HLS_FEED_LAST)
-		begin_anew(p, "the stream has new headers");
+		begin_anew(p, p->feed.next, "the stream has new headers");
 	else if (rc == HLS_FEED_BROKEN || (rc == HLS_FEED_ALL && p->draining))
 		hls_feed_close(&p->feed);	/* broken: EXITED will say why */
 }
@@ -246,6 +249,7 @@ refuse(struct push *p)
 	if (g->video && g->video_codec != AVC && !p->target.transcode)
 		snprintf(p->refused, sizeof(p->refused), "the video is %s, RTMP targets take H.264: set transcode: true",
 		    flv_codec_name(g->video_codec));
+	p->hold = p->hold && p->refused[0] == '\0';	/* until there is something else */
 	return p->refused[0] != '\0';
 }
 
@@ -254,7 +258,7 @@ ask_if_due(struct push *p)
 {
 	const struct ring_gen *g;
 
-	if (p->start == NULL && !p->hold)
+	if (p->start == NULL)
 		find_start(p, p->sink.env.ring->head);
 	if (p->phase != PUSH_IDLE || p->start == NULL || p->draining || refuse(p))
 		return;
@@ -307,7 +311,7 @@ on_exited(struct push *p, struct msg *m)
 	lines_drain(&p->err);
 	child_close(p);
 	p->phase = PUSH_IDLE;
-	p->hold = p->start != NULL && msg_int_or(m, "retry_ms", 0) <= SOON_MS;
+	p->hold = msg_int_or(m, "retry_ms", 0) <= SOON_MS;
 	ask_if_due(p);
 }
 
@@ -376,10 +380,9 @@ push_regen(struct sink *s, struct tag *first)
 
 	if (first == NULL)
 		return;
-	p->hold = false;
 	set_start(p, NULL);
 	if (p->phase == PUSH_UP)
-		begin_anew(p, "the video has ended");
+		begin_anew(p, first, "the video has ended");
 }
 
 /* --- the end --- */
@@ -463,6 +466,6 @@ sink_push_new(const struct sink_env *env, const struct push_target *target)
 	p->stuck_ms = conf_int(env->svc->conf, "push_stuck");
 	p->err = (struct lines){ .fd = -1, .line = err_line, .ctx = p };
 	hls_feed_init(&p->feed);
-	p->feed.every_key = true;
+	p->feed.every_key = p->hold = true;
 	return &p->sink;
 }

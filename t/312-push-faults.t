@@ -10,7 +10,7 @@ from rtmp_target import RtmpTarget, key_slices, push_of, runs
 KEY = "s3cr3tk3y"
 FAULTS = {      # id: mode of its target, what status says
     "mute": ("mute", "does not answer"),
-    "hello": ("mute_after_hello", "does not answer"),
+    "hello": ("mute_after_hello", "went mute"),
     "connect": ("reject_connect", r"it refuses: .*wrong \*\*\*"),
     "publish": ("reject_publish", r"it refuses: .*wrong \*\*\*"),
     "close": ("close", "closed the connection"),

@@ -29,7 +29,7 @@ test_causes(void **state)
 	    "[error] rtmp://h/live/KEY: Operation not permitted", NULL }, "it refuses: Already publishing");
 	says((const char *const[]){ "[out#0/flv @ 0x6] [error] Error opening output rtmp://h/live/KEY: Input/output error",
 	    "[error] Error opening output file rtmp://h/live/KEY.", "[fatal] Error opening output files: Input/output error",
-	    NULL }, "it closed the connection: a wrong app or key?");
+	    NULL }, "it closed the connection or went mute: a wrong app or key?");
 	says((const char *const[]){ "[tcp @ 0x5] [error] Failed to resolve hostname nowhere.invalid: Name or service not known",
 	    "[error] rtmp://nowhere.invalid/a/KEY: Input/output error", NULL }, "its host name can't be resolved");
 	says((const char *const[]){ "[error] rtmp://h/live/KEY: Connection timed out", NULL }, "it does not answer");
