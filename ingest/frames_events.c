@@ -34,8 +34,8 @@ on_connect(void *ctx, const struct frames_connect *c)
 	struct frames_session *s = ctx;
 
 	if (s->phase != FR_NEW) {
-		frames_proto_error(&s->proto, "eventType", "CONNECT comes once, before everything else; this session's id is "
-		    "%s", s->client);
+		frames_proto_error(&s->proto, "eventType", "CONNECT comes once, before everything else; this session's "
+		    "id is %s", s->client);
 		return;
 	}
 	s->mux = c->mux;
@@ -91,7 +91,8 @@ on_media(struct frames_session *s, const struct frames_media *m, bool video)
 	if (must_wait(s))
 		return;
 	if (s->disk_low) {
-		frames_proto_error(&s->proto, "encodedMediaChunk", "this server's disk is nearly full; this chunk is lost");
+		frames_proto_error(&s->proto, "encodedMediaChunk", "this server's disk is nearly full; this chunk is "
+		    "lost");
 		return;
 	}
 	if (open_file(s) < 0)
@@ -100,8 +101,8 @@ on_media(struct frames_session *s, const struct frames_media *m, bool video)
 	rc = video ? frames_file_video(&s->file, m->data, m->len, ms, m->timed) :
 	    frames_file_audio(&s->file, m->data, m->len, ms);
 	if (rc < 0)
-		frames_proto_error(&s->proto, "encodedMediaChunk", "this server cannot store it: %s; this chunk is lost",
-		    strerror(errno));
+		frames_proto_error(&s->proto, "encodedMediaChunk", "this server cannot store it: %s; this chunk is "
+		    "lost", strerror(errno));
 	frames_judge_limits(s, now);
 }
 

@@ -40,7 +40,8 @@ frame_head(const uint8_t *p, unsigned len, int64_t max_pixels, struct frames_jpe
 	out->width = (int)be16(p + 5);
 	if (out->width == 0 || out->height == 0)
 		return "the JPEG says it has no pixels";
-	return (int64_t)out->width * out->height > max_pixels ? "the JPEG has more pixels than frames.max_pixels" : NULL;
+	return (int64_t)out->width * out->height > max_pixels ? "the JPEG has more pixels than frames.max_pixels" :
+	    NULL;
 }
 
 /* Coded data up to a marker that is none of its own. */

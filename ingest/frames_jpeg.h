@@ -1,4 +1,7 @@
-/* frames_jpeg.h - is this one whole JPEG that ffmpeg can decode? By its markers (ITU-T T.81 annex B), not decoded. Pure. */
+/*
+ * frames_jpeg.h - is this one whole JPEG that ffmpeg can decode? By its markers (ITU-T T.81 annex B); it
+ * is not decoded. Pure.
+ */
 #ifndef MILLRACE_FRAMES_JPEG_H
 #define MILLRACE_FRAMES_JPEG_H
 

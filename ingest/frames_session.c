@@ -1,6 +1,6 @@
 /*
  * frames_session.c - a frames client from its request to its files (contract in frames_session.h): the
- * order, and every time limit. What it says is frames_proto.c's and frames_events.c's, its file
+ * order. Time is frames_tick.c's. What it says is frames_proto.c's and frames_events.c's, its file
  * frames_file.c's, playback frames_play.c's.
  *
  *   HEAD -101-> NEW -its first message-> CLAIMED -GRANT-> OPEN -CLOSE-> FINISHING -the job is done-> LINGER
@@ -27,8 +27,6 @@
 #include "util.h"
 #include "ws_head.h"
 
-#define TICK_MS 250
-#define FINISHING_TICK_MS 50
 #define LINGER_MS 1000
 #define PATH_BYTES 700
 
@@ -44,9 +42,10 @@ let_go(struct frames_session *s)
 		return;
 	frames_file_close(&s->file, s->sync);
 	snprintf(file, sizeof(file), "media/temp/%s.mkv", s->file.name);
-	log_info("session %s ends with %lld frames and %.1f s of sound: %s", s->file.name, (long long)s->file.frames,
-	    (double)s->file.samples / FRAMES_RATE, s->how);
-	svc_send(s->svc, MSG_EVENT, 0, json_pack("{s:s, s:s, s:s}", "event", "recorded", "name", s->client, "file", file));
+	log_info("session %s ends with %lld frames and %.1f s of sound: %s", s->file.name,
+	    (long long)s->file.frames, (double)s->file.samples / FRAMES_RATE, s->how);
+	svc_send(s->svc, MSG_EVENT, 0, json_pack("{s:s, s:s, s:s}", "event", "recorded", "name", s->client, "file",
+	    file));
 }
 
 static void
@@ -62,8 +61,8 @@ linger(struct frames_session *s, unsigned code, const char *reason)
 		svc_exit(s->svc, 0, s->how);
 }
 
-static void
-end(struct frames_session *s, unsigned code, const char *how)
+void
+frames_end(struct frames_session *s, unsigned code, const char *how)
 {
 	if (s->phase == FR_LINGER)
 		return;
@@ -74,8 +73,8 @@ end(struct frames_session *s, unsigned code, const char *how)
 	linger(s, code, how);
 }
 
-static void
-say_closed(struct frames_session *s, bool complete)
+void
+frames_say_closed(struct frames_session *s, bool complete)
 {
 	json_t *body = json_pack("{s:s, s:s, s:I, s:I}", "id", s->client, "state", complete ? "done" : "queued",
 	    "frames", (json_int_t)s->file.frames, "samples", (json_int_t)s->file.samples);
@@ -88,8 +87,8 @@ say_closed(struct frames_session *s, bool complete)
 	linger(s, WS_NORMAL, "closed");
 }
 
-static void
-tick_in(struct frames_session *s, int64_t ms)
+void
+frames_tick_in(struct frames_session *s, int64_t ms)
 {
 	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 
@@ -109,32 +108,15 @@ frames_finish(struct frames_session *s, const char *how)
 	s->phase = FR_FINISHING;
 	s->deadline_ms = now_ms() + conf_int(s->svc->conf, "frames.close_wait");
 	if (any)
-		tick_in(s, FINISHING_TICK_MS);
+		frames_tick_in(s, FRAMES_FINISHING_TICK_MS);
 	else
-		say_closed(s, true);
+		frames_say_closed(s, true);
 }
-
-/* The job removes the file once all that was made of it is checked. */
-static void
-finishing_tick(struct frames_session *s, int64_t now)
-{
-	char path[PATH_BYTES];
-	bool complete;
-
-	snprintf(path, sizeof(path), "%s/media/temp/%s.mkv", conf_str(s->svc->conf, "data_dir"), s->file.name);
-	complete = access(path, F_OK) == -1 && errno == ENOENT;
-	if (complete || now >= s->deadline_ms)
-		say_closed(s, complete);
-	else
-		tick_in(s, FINISHING_TICK_MS);
-}
-
-/* --- who it is --- */
 
 void
 frames_claim(struct frames_session *s, const char *id, size_t len)
 {
-	frames_client_name(id, len, s->client);
+	frames_client_name(len > 0 ? id : s->name, len > 0 ? len : strlen(s->name), s->client);
 	log_set_stream(s->client);
 	s->phase = FR_CLAIMED;
 	conn_pause(&s->conn, true);
@@ -151,10 +133,25 @@ on_closed(void *ctx, unsigned code, const char *reason)
 
 	snprintf(how, sizeof(how), "the client closed the connection (%u%s%.100s)", code, reason[0] != '\0' ? ", " : "",
 	    reason);
-	end(ctx, WS_NORMAL, how);
+	frames_end(ctx, WS_NORMAL, how);
 }
 
 static const struct ws_ops ws_ops = { .message = frames_message, .closed = on_closed };
+
+/* "/frames/NAME?key=..." */
+static void
+take_names(struct frames_session *s, const struct request *r)
+{
+	static const char prefix[] = "/frames/";
+	const char *path = request_path(r);
+
+	str_copy(s->query, request_query(r), sizeof(s->query));
+	if (strncmp(path, prefix, sizeof(prefix) - 1) != 0)
+		return;
+	path += sizeof(prefix) - 1;
+	if (request_decode(path, strlen(path), s->name, sizeof(s->name)) < 0)
+		s->name[0] = '\0';
+}
 
 /* 0, or -1: it was refused. */
 static int
@@ -163,10 +160,11 @@ take_head(struct frames_session *s, const uint8_t **p, size_t *n)
 	const json_t *c = s->svc->conf;
 	struct request r;
 	const char *why = "this is no request for a WebSocket";
-	int used = ws_head_read(&r, *p, *n), status = used < 0 ? 400 : ws_head_check(&r, conf_get(c, "ws.origins"), &why);
+	int used = ws_head_read(&r, *p, *n), status = used < 0 ? 400 : ws_head_check(&r, conf_get(c, "ws.origins"),
+	    &why);
 
 	if (status == 0) {
-		str_copy(s->query, request_query(&r), sizeof(s->query));
+		take_names(s, &r);
 		ws_head_accept(&r, s->conn.out);
 		s->ws = ws_new((size_t)conf_int(c, "frames.max_message"), &ws_ops, s, s->conn.out);
 		s->phase = FR_NEW;
@@ -174,7 +172,7 @@ take_head(struct frames_session *s, const uint8_t **p, size_t *n)
 		*n -= (size_t)used;
 	} else {
 		ws_head_refuse(s->conn.out, status, NULL, why);
-		end(s, 0, why);
+		frames_end(s, 0, why);
 	}
 	request_free(&r);
 	return status == 0 ? 0 : -1;
@@ -188,7 +186,7 @@ on_input(void *ctx, const uint8_t *p, size_t n)
 	if (s->phase == FR_LINGER || (s->phase == FR_HEAD && take_head(s, &p, &n) < 0))
 		return -1;
 	if (n > 0 && ws_input(s->ws, p, n) < 0) {
-		end(s, WS_NORMAL, ws_error(s->ws)[0] != '\0' ? ws_error(s->ws) : "the connection is over");
+		frames_end(s, WS_NORMAL, ws_error(s->ws)[0] != '\0' ? ws_error(s->ws) : "the connection is over");
 		return -1;
 	}
 	return s->phase == FR_LINGER ? -1 : 0;
@@ -202,68 +200,10 @@ on_over(void *ctx, const char *why)
 	if (s->phase == FR_LINGER || (s->phase == FR_FINISHING && s->conn.fd < 0))
 		svc_exit(s->svc, 0, s->how);
 	else
-		end(s, WS_POLICY, why);
+		frames_end(s, WS_POLICY, why);
 }
 
 static const struct conn_ops conn_ops = { .input = on_input, .over = on_over };
-
-/* --- time --- */
-
-static void
-look_at_disk(struct frames_session *s)
-{
-	int64_t left = disk_free_bytes(conf_str(s->svc->conf, "data_dir"));
-	bool low = left >= 0 && left < conf_int(s->svc->conf, "disk.reserve");
-
-	if (low && !s->disk_low)
-		log_warnx("less than disk.reserve is free: frames are refused until there is more");
-	s->disk_low = low;
-}
-
-static void
-show(struct frames_session *s, int64_t now)
-{
-	struct board_page *p = s->svc->page;
-
-	board_begin(&p->seq);
-	p->beat_ms = now;
-	str_copy(p->state, s->phase == FR_OPEN ? "frames" : s->phase == FR_FINISHING ? "finishing" : "handshake",
-	    sizeof(p->state));
-	str_copy(p->stream, s->client, sizeof(p->stream));
-	p->media.video_frames = (uint64_t)s->file.frames;
-	p->media.recorded_bytes = (uint64_t)s->file.bytes;
-	board_end(&p->seq);
-}
-
-static void
-tick_cb(evutil_socket_t fd, short what, void *ctx)
-{
-	struct frames_session *s = ctx;
-	int64_t now = now_ms(), idle = conf_int(s->svc->conf, "frames.idle_timeout");
-
-	if (s->phase == FR_LINGER)
-		return;
-	conn_write(&s->conn);
-	show(s, now);
-	if (s->phase == FR_FINISHING) {
-		finishing_tick(s, now);
-		return;
-	}
-	tick_in(s, TICK_MS);
-	if (now - s->synced_ms >= conf_int(s->svc->conf, "streams.record.sync")) {
-		s->synced_ms = now;
-		look_at_disk(s);
-		if (s->file.fd >= 0)
-			rec_sync_give(s->sync, s->file.fd, false);
-	}
-	if (s->ws != NULL && now - s->conn.last_byte_ms > idle / 3 && now - s->pinged_ms > idle / 3) {
-		s->pinged_ms = now;
-		ws_ping(s->ws);
-	}
-	frames_judge_limits(s, now);
-	if (now - (s->phase < FR_OPEN ? s->born_ms : s->conn.last_byte_ms) > idle)
-		end(s, WS_POLICY, "nothing was heard of the client for frames.idle_timeout");
-}
 
 /* --- what the supervisor says --- */
 
@@ -300,11 +240,11 @@ frames_session_grant(struct svc *svc, struct msg *m)
 		return;
 	svc_title(svc, s->client);
 	if (move_in(s) < 0) {
-		end(s, WS_INTERNAL, "this server has no place for the session");
+		frames_end(s, WS_INTERNAL, "this server has no place for the session");
 		return;
 	}
 	s->phase = FR_OPEN;
-	look_at_disk(s);
+	frames_look_at_disk(s);
 	if (s->extended)
 		frames_proto_say(&s->proto, "CONNECTED", json_pack("{s:s}", "id", s->client));
 	frames_replay(s);
@@ -321,7 +261,7 @@ frames_session_refuse(struct svc *svc, struct msg *m)
 	if (s->phase != FR_CLAIMED)
 		return;
 	frames_proto_error(&s->proto, "id", "%s", text);
-	end(s, WS_POLICY, text);
+	frames_end(s, WS_POLICY, text);
 }
 
 void
@@ -338,8 +278,8 @@ frames_session_stop(struct svc *svc, const char *reason, int64_t grace_ms)
 	if (s->phase == FR_OPEN)
 		conn_read(&s->conn);	/* what has come until now is received */
 	if (s->phase == FR_FINISHING)
-		say_closed(s, false);
-	end(s, WS_GOING_AWAY, reason);
+		frames_say_closed(s, false);
+	frames_end(s, WS_GOING_AWAY, reason);
 }
 
 void
@@ -364,7 +304,7 @@ frames_session_conn(struct svc *svc, struct msg *m)
 		return;
 	}
 	s->born_ms = s->conn.last_byte_ms;
-	tick_in(s, TICK_MS);
+	frames_tick_in(s, FRAMES_TICK_MS);
 	conn_early(&s->conn);
 }
 
@@ -380,7 +320,7 @@ frames_session_new(struct svc *svc)
 	conn_init(&s->conn, &conn_ops, s);
 	frames_proto_init(&s->proto, &frames_events, s, conf_int(svc->conf, "frames.max_pixels"));
 	frames_play_init(&s->play, svc, &s->proto, s->conn.out);
-	s->tick = evtimer_new(svc->base, tick_cb, s);
+	s->tick = evtimer_new(svc->base, frames_tick_cb, s);
 }
 
 void

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "frames_session.h"
 #include "routes.h"
 #include "session.h"
 
@@ -14,6 +15,9 @@
 static const struct route_ops rows[] = {
 	SESSION("rtmp"),
 	SESSION("ws"),
+	{ "frames", frames_session_new, frames_session_free, frames_session_conn, frames_session_grant,
+		frames_session_refuse, frames_session_output, frames_session_yield, frames_session_stop_message,
+		frames_session_stop },
 };
 
 static const struct route_ops *row;	/* NULL: a spare, which waits for its connection */

@@ -73,7 +73,11 @@ enum proto_type {
 			 * kind "remux", "check": params {input, output, matroska, transcode_audio, hvc1,
 			 * tail (bools, may be left out)}. "probe" {input}; "convert" {input, output, video,
 			 * audio: "copy"|"encode"|"none"}; "push" {input, name, start_ms} to upload.target.
-			 * One at a time: the one before is killed. */
+			 * kind "frames": {input, output, width, height, fps, video_ms, audio_ms (ints), timed,
+			 * sound (bools)}. One at a time: the one before is killed.
+			 * From an ingest {output:"job", task, kind:"playback", params {input: below media/,
+			 * "" frames.playback_file; samples: of its beginning, 0 all}}: the same, but
+			 * SPAWNED's second descriptor is 24 kHz PCM. */
 	MSG_OUTPUT_DOWN, /* {output, reason, action:"restart"|"stop"}: judge it dead; the
 			 * supervisor runs the stop ladder; restart: EXITED then follows */
 	MSG_EVENT,	/* {event, ...}: "viewers" {name, n, sketch}: n distinct players asked this http

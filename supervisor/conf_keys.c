@@ -283,6 +283,29 @@ const struct conf_key conf_keys[] = {
 	    "With a bucket and streams.record.upload: only what is verified there is deleted here. false: "
 	    "the others, too, and for good.", false },
 
+	{ "frames.fps", CONF_INT, "15", CONF_NEW_STREAMS, SEE_INGEST, 1, 240, NULL,
+	    "Frames a second of an MP4 whose client gave no times.", false },
+	{ "frames.max_message", CONF_SIZE, "8MiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(64), MIB(64), NULL,
+	    "Longest message (one JPEG in base64) taken from a client of /frames.", false },
+	{ "frames.max_pixels", CONF_INT, "8847360", CONF_NEW_STREAMS, SEE_INGEST, 256, 67108864, NULL,
+	    "Pixels of one frame; 4096 x 2160 by default.", false },
+	{ "frames.max_size", CONF_SIZE, "16GiB", CONF_NEW_STREAMS, SEE_INGEST, MIB(1), GIB(1024), NULL,
+	    "What one session may send before it is finished.", false },
+	{ "frames.max_time", CONF_DURATION, "6h", CONF_NEW_STREAMS, SEE_INGEST, SEC(1), SEC(43200), NULL,
+	    "How long one session may last before it is finished.", false },
+	{ "frames.idle_timeout", CONF_DURATION, "60s", CONF_NEW_STREAMS, SEE_INGEST, SEC(1), SEC(3600), NULL,
+	    "A client of which nothing is heard for this long, not even an answer to a ping, is gone.", false },
+	{ "frames.close_wait", CONF_DURATION, "30s", CONF_LIVE, SEE_INGEST, 0, SEC(600), NULL,
+	    "How long CLOSE waits for its files to be complete before it is answered; then they are announced "
+	    "as queued.", false },
+	{ "frames.playback_file", CONF_TEXT, "\"\"", CONF_LIVE, SEE_INGEST, 0, 0, NULL,
+	    "A sound file that is played to clients which ask for playback and have no recording of their "
+	    "own. Empty: none.", false },
+	{ "frames.playback_chunk", CONF_DURATION, "100ms", CONF_NEW_STREAMS, SEE_INGEST, 20, 500, NULL,
+	    "Sound in one message of a playback.", false },
+	{ "frames.ffmpeg_memory", CONF_SIZE, "3GiB", CONF_LIVE, 0, MIB(256), GIB(64), NULL,
+	    "Address space of the ffmpeg that makes an MP4 of frames.", false },
+
 	{ "watch", CONF_WATCH, "[]", CONF_LIVE, SEE_WATCH, 0, 0, NULL,
 	    "Folders whose files are uploaded, each {dir: /PATH, extensions: [mp4, mkv], recursive: false, "
 	    "to: s3://BUCKET/PREFIX/, layout: object|chunks, poll: 0s}.", false },

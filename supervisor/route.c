@@ -241,6 +241,25 @@ on_claim(struct child *c, struct msg *m)
 	streams_claim(c, m);
 }
 
+/* Of what jobs workers may ask for, a frames session has use for one kind. */
+static void
+on_ingest_spawn(struct child *c, struct msg *m)
+{
+	if (strcmp(msg_str_or(m, "kind", ""), "playback") == 0)
+		task_spawn(c, m);
+	else
+		output_spawn(c, m);
+}
+
+static void
+on_ingest_down(struct child *c, struct msg *m)
+{
+	if (strcmp(msg_str_or(m, "output", ""), "job") == 0)
+		task_down(c, m);
+	else
+		output_down(c, m);
+}
+
 static void
 on_bye(struct child *c, struct msg *m)
 {
@@ -313,9 +332,9 @@ static const struct handler {
 	{ MSG_HELLO, BY_ALL, on_hello },
 	{ MSG_READY, BY_ALL, on_ready },
 	{ MSG_CLAIM, BY(KIND_INGEST), on_claim },
-	{ MSG_SPAWN, BY(KIND_INGEST), output_spawn },
+	{ MSG_SPAWN, BY(KIND_INGEST), on_ingest_spawn },
 	{ MSG_SPAWN, BY(KIND_JOBS), task_spawn },
-	{ MSG_OUTPUT_DOWN, BY(KIND_INGEST), output_down },
+	{ MSG_OUTPUT_DOWN, BY(KIND_INGEST), on_ingest_down },
 	{ MSG_OUTPUT_DOWN, BY(KIND_JOBS), task_down },
 	{ MSG_HANDOFF, BY(KIND_HTTP), handoff_take },
 	{ MSG_EVENT, BY_ALL, on_event },

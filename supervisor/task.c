@@ -5,7 +5,8 @@
  *
  * A file of ours is opened here and is its stdin, and it may write in the one folder of its output;
  * of a stranger's file it sees nothing else, and it writes nowhere but to its stdout. A push may
- * connect; to where is the config's to say. A worker has one at a time.
+ * connect; to where is the config's to say. A worker has one at a time, and so has an ingest, for
+ * playback (route.c lets it ask for nothing else).
  * Called by route.c (SPAWN, OUTPUT_DOWN), child.c (deaths).
  */
 #include <errno.h>
@@ -59,7 +60,10 @@ place(const struct task_params *p, struct place *w)
 
 	w->at = (struct task_place){ .ffmpeg = conf_str(sv.conf, "ffmpeg.path"), .input = w->input, .output = w->output,
 		.max_kbps = conf_int(sv.conf, "upload.max_kbps") };
-	snprintf(w->input, sizeof(w->input), "%s/%s", data_dir, p->input);
+	if (p->kind == TASK_PLAYBACK && p->input[0] == '\0')
+		str_copy(w->input, conf_str(sv.conf, "frames.playback_file"), sizeof(w->input));
+	else
+		snprintf(w->input, sizeof(w->input), "%s/%s", data_dir, p->input);
 	if (p->kind == TASK_PUSH)
 		target_expand(sv.conf, p->name, w->output, sizeof(w->output));
 	else
@@ -86,16 +90,32 @@ start_boxed(const struct task_params *p, struct place *w, char *const argv[], in
 	return child_start_boxed(KIND_FFMPEG, argv, fds, &box);
 }
 
-/* One of our own files is its stdin; it writes in one folder. */
+/* Its stdout is the ingest's. */
 static struct child *
-start_own(struct place *w, char *const argv[], int fds[4])
+start_playback(struct place *w, char *const argv[], int fds[4])
 {
+	struct child_box box = { .profile = "ffmpeg", .readable = w->input, .memory =
+		conf_int(sv.conf, "limits.ffmpeg_memory"), .dies_with_us = true };
+
+	fds[1] = fds[3];
+	fds[3] = -1;
+	return child_start_boxed(KIND_FFMPEG, argv, fds, &box);
+}
+
+/* One of our own files is its stdin; it writes in one folder. What encodes stands behind everything live. */
+static struct child *
+start_own(const struct task_params *p, struct place *w, char *const argv[], int fds[4])
+{
+	struct child_box encoder = { .profile = "convert", .writable = w->dir, .memory =
+		conf_int(sv.conf, "frames.ffmpeg_memory"), .dies_with_us = true };
+
 	fds[0] = open(w->input, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fds[0] == -1) {
 		close_all(fds, 4);
 		return NULL;
 	}
-	return child_start_foreign(KIND_FFMPEG, argv, fds, "ffmpeg", w->dir);
+	return p->kind == TASK_FRAMES ? child_start_boxed(KIND_FFMPEG, argv, fds, &encoder) :
+	    child_start_foreign(KIND_FFMPEG, argv, fds, "ffmpeg", w->dir);
 }
 
 static struct child *
@@ -113,7 +133,8 @@ start(const struct task_params *p, int ours[OURS_FDS])
 		close_all(fds, 4);
 	} else {
 		argv = task_argv(p, &w.at);
-		c = p->kind >= TASK_PROBE ? start_boxed(p, &w, argv, fds) : start_own(&w, argv, fds);
+		c = p->kind == TASK_PLAYBACK ? start_playback(&w, argv, fds) : p->kind >= TASK_PROBE ?
+		    start_boxed(p, &w, argv, fds) : start_own(p, &w, argv, fds);
 		saved = errno;
 		task_argv_free(&argv);
 	}

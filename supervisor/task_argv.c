@@ -50,7 +50,7 @@ track(const json_t *params, const char *key)
 static int
 find_kind(const char *kind, enum task_kind *out)
 {
-	static const char *const kinds[] = { "remux", "check", "probe", "convert", "push" };
+	static const char *const kinds[] = { "remux", "check", "frames", "playback", "probe", "convert", "push" };
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcmp(kind, kinds[i]) == 0) {
@@ -58,6 +58,28 @@ find_kind(const char *kind, enum task_kind *out)
 			return 0;
 		}
 	return -1;
+}
+
+/* 0, or -1: "fps" is what is wrong, or stands for it. */
+static int
+frames_params(const json_t *params, struct task_params *out)
+{
+	out->width = json_integer_value(json_object_get(params, "width")) & ~1;
+	out->height = json_integer_value(json_object_get(params, "height")) & ~1;
+	out->fps = json_integer_value(json_object_get(params, "fps"));
+	out->timed = json_is_true(json_object_get(params, "timed"));
+	out->sound = json_is_true(json_object_get(params, "sound"));
+	out->video_ms = json_integer_value(json_object_get(params, "video_ms"));
+	out->audio_ms = json_integer_value(json_object_get(params, "audio_ms"));
+	return out->fps < 1 || out->fps > 1000 || out->width < 0 || out->height < 0 || out->width > 65535 ||
+	    out->height > 65535 || out->video_ms < 0 || out->audio_ms < 0 ? -1 : 0;
+}
+
+/* An ingest may have sounds of frames sessions played, and the one of the config (""). */
+static bool
+may_play(const char *input)
+{
+	return input != NULL && (input[0] == '\0' || (is_plain(input) && strncmp(input, "media/", 6) == 0));
 }
 
 int
@@ -76,6 +98,13 @@ task_params_parse(const char *kind, const json_t *params, struct task_params *ou
 	out->name = json_string_value(json_object_get(params, "name"));
 	*why = "kind";
 	if (find_kind(kind, &out->kind) == -1)
+		return -1;
+	*why = "input";
+	out->samples = json_integer_value(json_object_get(params, "samples"));
+	if (out->kind == TASK_PLAYBACK)
+		return may_play(out->input) && out->samples >= 0 ? 0 : -1;
+	*why = "fps";
+	if (out->kind == TASK_FRAMES && frames_params(params, out) == -1)
 		return -1;
 	*why = "output";
 	if (out->kind != TASK_PROBE && out->kind != TASK_PUSH && !is_plain(out->output))
@@ -119,6 +148,62 @@ add_check(struct args *a, const struct task_params *p, const struct task_place *
 	if (p->tail)
 		ADD(a, "-sseof", "-3");
 	ADD(a, "-t", "3", "-i", at->output, "-f", "null", "-");
+}
+
+/* Even, and 2 at least: of the first frame, into which all others are fitted. */
+static char *
+picture_filter(const struct task_params *p)
+{
+	long long w = p->width < 2 ? 2 : p->width, h = p->height < 2 ? 2 : p->height;
+	char *fit = xasprintf("scale=%lld:%lld:force_original_aspect_ratio=decrease:force_divisible_by=2:out_range=tv,"
+	    "pad=%lld:%lld:(ow-iw)/2:(oh-ih)/2,setsar=1,format=yuv420p", w, h, w, h);
+	char *all = p->timed ? xasprintf("setpts=PTS-STARTPTS+%lld.%03d/TB,%s", (long long)p->video_ms / 1000,
+	    (int)(p->video_ms % 1000), fit) : xstrdup(fit);
+
+	free(fit);
+	return all;
+}
+
+/*
+ * Frames without times are so many a second; those with times keep each its own. Of a picture that
+ * cannot be decoded the others are made all the same: how many there are is for the job to judge.
+ */
+static void
+add_frames(struct args *a, const struct task_params *p, const struct task_place *at)
+{
+	char *fps = xasprintf("%lld", (long long)p->fps), *gop = xasprintf("%lld", (long long)p->fps * 2);
+	char *picture = picture_filter(p), *sound = xasprintf("asetpts=N/SR/TB+%lld.%03d/TB",
+	    (long long)p->audio_ms / 1000, (int)(p->audio_ms % 1000));
+
+	ADD(a, "-y", "-nostats", "-stats_period", "1", "-progress", "pipe:3", "-protocol_whitelist", "pipe,file",
+	    "-analyzeduration", "60M", "-probesize", "32M", "-threads", "1");
+	if (!p->timed)
+		ADD(a, "-r", fps);
+	ADD(a, "-f", "matroska", "-i", "pipe:0", "-map", "0:v:0", "-vf", picture, "-c:v", "libx264", "-preset", "ultrafast",
+	    "-crf", "23", "-g", gop, "-threads", "2", "-fps_mode", "passthrough");
+	if (p->timed)
+		ADD(a, "-enc_time_base:v", "1:1000");
+	if (p->sound)
+		ADD(a, "-map", "0:a:0", "-af", sound, "-c:a", "aac", "-b:a", "96k");
+	ADD(a, "-movflags", "+faststart", "-f", "mp4", at->output);
+	free(fps);
+	free(gop);
+	free(picture);
+	free(sound);
+}
+
+/* By path, as below. It is written only as fast as it is read. */
+static void
+add_playback(struct args *a, const struct task_params *p, const struct task_place *at)
+{
+	char *url = xasprintf("file:%s", at->input), *cut = xasprintf("atrim=end_sample=%lld", (long long)p->samples);
+
+	ADD(a, "-nostats", "-protocol_whitelist", "file", "-format_whitelist", FORMATS ",flac", "-i", url, "-map", "0:a:0");
+	if (p->samples > 0)
+		ADD(a, "-af", cut);
+	ADD(a, "-ar", "24000", "-ac", "1", "-c:a", "pcm_s16le", "-flush_packets", "1", "-f", "s16le", "pipe:1");
+	free(url);
+	free(cut);
 }
 
 /* By path, because only a file that can be searched is read whole (an index at its end). */
@@ -194,7 +279,8 @@ char **
 task_argv(const struct task_params *p, const struct task_place *at)
 {
 	static void (*const kinds[])(struct args *, const struct task_params *, const struct task_place *) = {
-		[TASK_REMUX] = add_remux, [TASK_CHECK] = add_check, [TASK_PROBE] = add_probe,
+		[TASK_REMUX] = add_remux, [TASK_CHECK] = add_check, [TASK_FRAMES] = add_frames,
+		[TASK_PLAYBACK] = add_playback, [TASK_PROBE] = add_probe,
 		[TASK_CONVERT] = add_convert, [TASK_PUSH] = add_push,
 	};
 	struct args a = { xcalloc(ARGS_MAX, sizeof(char *)), 0 };

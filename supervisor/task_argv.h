@@ -9,6 +9,8 @@
 enum task_kind {
 	TASK_REMUX,	/* a raw recording (stdin) to a faststart MP4 */
 	TASK_CHECK,	/* decodes the first or last seconds of an MP4 */
+	TASK_FRAMES,	/* a frames session's JPEGs, and its sound if wanted (stdin), to a faststart MP4 */
+	TASK_PLAYBACK,	/* a file's sound to PCM for a frames client (stdout); an ingest asks for it */
 	TASK_PROBE,	/* says what a stranger's file has in it */
 	TASK_CONVERT,	/* a stranger's file to an FLV (stdout) */
 	TASK_PUSH,	/* an FLV to an RTMP server, at its own pace */
@@ -23,6 +25,10 @@ struct task_params {
 	enum task_track video, audio;	/* convert */
 	int64_t start_ms;		/* push: from there on */
 	const char *name;		/* push: {name} of the URL */
+	int64_t width, height, fps;	/* frames: of the picture; timed: they have times of their own */
+	bool timed, sound;
+	int64_t video_ms, audio_ms;	/* when each begins */
+	int64_t samples;		/* playback: of 44.1 kHz, no more than these; 0: all */
 };
 
 /* Values of the config, and absolute paths. */

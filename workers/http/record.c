@@ -201,7 +201,8 @@ record_wav_ms(const uint8_t *p, size_t len)
 {
 	uint32_t rate;
 
-	if (len < 44 || memcmp(p, "RIFF", 4) != 0 || memcmp(p + 8, "WAVEfmt ", 8) != 0 || memcmp(p + 36, "data", 4) != 0)
+	if (len < 44 || memcmp(p, "RIFF", 4) != 0 || memcmp(p + 8, "WAVEfmt ", 8) != 0 ||
+	    memcmp(p + 36, "data", 4) != 0)
 		return -1;
 	rate = le(p + 28, 4);	/* bytes a second */
 	return rate == 0 ? -1 : (int64_t)le(p + 40, 4) * 1000 / rate;

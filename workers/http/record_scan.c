@@ -191,7 +191,8 @@ record_scan(void *ctx)
 	}
 	for (int i = 0; i < RECORD_PLACES; i++)
 		if (tops[i] >= 0)
-			walk(s, (enum record_place)i, fcntl(tops[i], F_DUPFD_CLOEXEC, 3), "", i == RECORD_RECORDINGS ? 1 : DEPTH_MAX);
+			walk(s, (enum record_place)i, fcntl(tops[i], F_DUPFD_CLOEXEC, 3), "",
+			    i == RECORD_RECORDINGS ? 1 : DEPTH_MAX);
 	sort_and_cut(s->list, s->max);
 	durations(s, tops);
 	close_tops(tops);

@@ -11,7 +11,6 @@
 #include "workers/jobs/frames.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -340,7 +339,6 @@ frames_new(struct job *job, const char *file)
 
 	f->job = job;
 	f->lock = -1;
-	f->mp4_ms = -1;
 	f->err = (struct lines){ .fd = -1, .line = err_line, .ctx = f };
 	f->progress = (struct lines){ .fd = -1, .line = progress_line, .ctx = f };
 	str_copy(f->file, file, sizeof(f->file));

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "util.h"
 #include "workers/jobs/finalise.h"
+#include "workers/jobs/frames.h"
 #include "workers/jobs/intake_scan.h"
 #include "workers/jobs/jobs.h"
 #include "workers/jobs/keep.h"
@@ -56,6 +57,7 @@ scan(void)
 {
 	scanned_ms = now_ms();
 	finalise_scan(jw.svc, jw.queue);
+	frames_scan(jw.svc, jw.queue);
 	intake_scan(jw.svc, jw.queue);
 	upload_scan(jw.svc, jw.queue, jw.ledger, redis_is_new);
 	redis_is_new = false;

@@ -11,6 +11,7 @@
 #include "conf.h"
 #include "workers/jobs/convert.h"
 #include "workers/jobs/finalise.h"
+#include "workers/jobs/frames.h"
 #include "workers/jobs/job.h"
 #include "workers/jobs/push.h"
 #include "workers/jobs/upload_kind.h"
@@ -18,7 +19,7 @@
 #define WORKERS_MAX 64
 
 static const struct job_kind *const kinds[] = {
-	&finalise_kind, &upload_kind, &convert_kind, &push_kind,
+	&finalise_kind, &frames_kind, &upload_kind, &convert_kind, &push_kind,
 	NULL
 };
 

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "util.h"
 #include "workers/jobs/finalise.h"
+#include "workers/jobs/frames.h"
 #include "workers/jobs/intake_scan.h"
 #include "workers/jobs/jobs.h"
 #include "workers/jobs/keep.h"
@@ -42,15 +43,16 @@ config(struct svc *s)
 	run_wake();
 }
 
-/* A raw recording or an upload is complete, says its ingest. */
+/* A raw recording, an upload, or what a frames session sent is complete, says its ingest. */
 static void
 on_event(struct svc *s, struct msg *m)
 {
 	const char *event = msg_str_or(m, "event", "");
 
-	if (strcmp(event, "recorded") == 0)
+	if (strcmp(event, "recorded") == 0) {
 		finalise_recorded(s, jw.queue, msg_str_or(m, "file", ""));
-	else if (strcmp(event, "uploaded") == 0)
+		frames_recorded(s, jw.queue, msg_str_or(m, "file", ""));
+	} else if (strcmp(event, "uploaded") == 0)
 		intake_uploaded(s, jw.queue, msg_str_or(m, "id", ""));
 	run_wake();
 }
