@@ -198,6 +198,10 @@ message_cb(wslay_event_context_ptr wslay, const struct wslay_event_on_msg_recv_a
 
 	if (arg->opcode != WSLAY_CONNECTION_CLOSE || w->over)
 		return;
+	if (arg->msg_length == 1) {
+		fail(w, WS_PROTOCOL, "a Close with half a code");
+		return;
+	}
 	for (i = 0; i < n; i += step)
 		if ((step = utf8_sequence(arg->msg + 2 + i, n - i)) == 0) {
 			fail(w, WS_BAD_DATA, "the reason of a Close is not UTF-8");

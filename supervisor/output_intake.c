@@ -92,9 +92,10 @@ intake_argv(const struct intake_params *p, const char *ffmpeg)
 static struct child *
 start_with(const struct intake_params *p, const char *name, int theirs[OUTPUT_FDS])
 {
+	struct child_box box = { .profile = "ffmpeg", .memory = conf_int(sv.conf, "ws.ffmpeg_memory") };
 	int fds[4] = { theirs[0], -1, theirs[1], theirs[2] }, saved;
 	char **argv = intake_argv(p, conf_str(sv.conf, "ffmpeg.path"));
-	struct child *c = child_start_foreign(KIND_FFMPEG, argv, fds, "ffmpeg", NULL);
+	struct child *c = child_start_boxed(KIND_FFMPEG, argv, fds, &box);
 
 	saved = errno;
 	if (c != NULL)

@@ -109,12 +109,28 @@ api_stream(struct conn *c, const struct route_match *m)
 		answer_json(c, 200, stream_json(v));
 }
 
+static bool
+is_hung(const struct view *v)
+{
+	return v == NULL || now_ms() - v->h.beat_ms > 15000;
+}
+
+/* "ok" as long as this host can serve, without a word about the rest. */
+void
+api_alive(struct conn *c, const struct route_match *m)
+{
+	if (is_hung(view_get()))
+		answer_text(c, 503, "the supervisor gives no sign of life\n");
+	else
+		answer_bytes(c, 200, "text/plain; charset=utf-8", "Cache-Control: no-cache\r\n", xstrdup("ok"), 2, true);
+}
+
 /* 200 as long as this host can serve; what is wrong with the rest is told, not hidden. */
 void
 api_health(struct conn *c, const struct route_match *m)
 {
 	const struct view *v = view_get();
-	bool hung = v == NULL || now_ms() - v->h.beat_ms > 15000;
+	bool hung = is_hung(v);
 	const char *health = v == NULL ? "no board" : hung ? "the supervisor gives no sign of life" : v->h.health;
 
 	answer_json(c, hung ? 503 : 200, json_pack("{s:s, s:o}",

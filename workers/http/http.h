@@ -11,6 +11,7 @@
  *   hls.c      playlists and segments from data_dir/hls; who asks the wrong host goes to the right one
  *   recordings.c  data_dir/recordings: lists and files, with record_scan.h (a thread), record.h, accept.h
  *   api.c      /api/v1, /healthz;  api_push.c  .../push;  metrics.c  /metrics;  page.c  web/
+ *   rooms.c    live rooms: /ws for viewers, /streams
  *   view.c     run/board, read at most twice a second
  *   viewers.c  distinct players per stream
  */
@@ -174,9 +175,13 @@ void api_push(struct conn *c, const struct route_match *m);
 void api_push_remove(struct conn *c, const struct route_match *m);
 void api_kick(struct conn *c, const struct route_match *m);
 void api_health(struct conn *c, const struct route_match *m);
+void api_alive(struct conn *c, const struct route_match *m);
+void rooms_ws(struct conn *c, const struct route_match *m);
+void rooms_list(struct conn *c, const struct route_match *m);
 void api_job(struct conn *c, const struct route_match *m);	/* api_jobs.c */
 void metrics_get(struct conn *c, const struct route_match *m);
 void page_home(struct conn *c, const struct route_match *m);
+void page_publish(struct conn *c, const struct route_match *m);
 void page_watch(struct conn *c, const struct route_match *m);
 void page_asset(struct conn *c, const struct route_match *m);
 void page_recordings(struct conn *c);

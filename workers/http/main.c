@@ -37,8 +37,12 @@ const struct route http_routes[] = {
 	{ "/api/v1/streams/@/push/@", ROUTE_DELETE, 0, api_push_remove },
 	{ "/api/v1/jobs/@", ROUTE_GET, ROUTE_CORS, api_job },
 	{ "/api/v1/recordings", ROUTE_GET, ROUTE_CORS, recordings_api },
+	{ "/ws", ROUTE_GET, ROUTE_CORS, rooms_ws },
+	{ "/ws/@", ROUTE_GET, ROUTE_CORS, rooms_ws },
+	{ "/streams", ROUTE_GET, ROUTE_CORS, rooms_list },
+	{ "/publish", ROUTE_GET, 0, page_publish },
 	{ "/healthz", ROUTE_GET, 0, api_health },
-	{ "/health", ROUTE_GET, 0, api_health },
+	{ "/health", ROUTE_GET, 0, api_alive },
 	{ "/metrics", ROUTE_GET, 0, metrics_get },
 	{ NULL, 0, 0, NULL },
 };
