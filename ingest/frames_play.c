@@ -134,7 +134,8 @@ err_line(void *ctx, const char *line)
 {
 	struct frames_play *p = ctx;
 
-	str_copy(p->last, line, sizeof(p->last));
+	if (strstr(line, "[error]") != NULL || strstr(line, "[fatal]") != NULL)
+		str_copy(p->last, line, sizeof(p->last));
 	log_foreign(LOG_LEVEL_DEBUG, "ffmpeg playback", line, (int)strlen(line));
 }
 

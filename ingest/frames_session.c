@@ -29,6 +29,7 @@
 
 #define LINGER_MS 1000
 #define PATH_BYTES 700
+#define SKIP_MAX (256 << 20)	/* a longer message is not even passed over */
 
 /* --- the end --- */
 
@@ -136,7 +137,18 @@ on_closed(void *ctx, unsigned code, const char *reason)
 	frames_end(ctx, WS_NORMAL, how);
 }
 
-static const struct ws_ops ws_ops = { .message = frames_message, .closed = on_closed };
+static bool
+on_too_big(void *ctx, bool text, uint64_t len)
+{
+	struct frames_session *s = ctx;
+
+	s->proto.messages++;
+	frames_proto_error(&s->proto, "message", "it has more than frames.max_message, %lld bytes, and is skipped",
+	    (long long)conf_int(s->svc->conf, "frames.max_message"));
+	return len <= SKIP_MAX;
+}
+
+static const struct ws_ops ws_ops = { .message = frames_message, .too_big = on_too_big, .closed = on_closed };
 
 /* "/frames/NAME?key=..." */
 static void

@@ -27,6 +27,7 @@ struct ws {
 	uint8_t *msg;			/* of an unfinished message that is to come whole */
 	size_t len, cap, max;
 	bool text, control, fin;	/* the message; of the frame being read */
+	bool skip;			/* the message is too long and is passed over */
 	bool over;
 	unsigned peer_code;		/* of its Close, 0: none has come */
 	char peer_reason[REASON_MAX + 1];
@@ -148,7 +149,10 @@ start_cb(wslay_event_context_ptr wslay, const struct wslay_event_on_frame_recv_s
 	if (arg->opcode != WSLAY_CONTINUATION_FRAME)
 		w->text = arg->opcode == WSLAY_TEXT_FRAME;
 	w->fin = arg->fin;
-	if (in_pieces(w) || arg->payload_length <= w->max - w->len)
+	if (in_pieces(w) || w->skip || arg->payload_length <= w->max - w->len)
+		return;
+	w->skip = w->ops->too_big != NULL && w->ops->too_big(w->ctx, w->text, w->len + arg->payload_length);
+	if (w->skip)
 		return;
 	snprintf(why, sizeof(why), "a %s message may have %zu bytes", w->text ? "text" : "binary", w->max);
 	fail(w, WS_TOO_BIG, why);
@@ -159,7 +163,7 @@ chunk_cb(wslay_event_context_ptr wslay, const struct wslay_event_on_frame_recv_c
 {
 	struct ws *w = ctx;
 
-	if (w->control || w->over || arg->data_length == 0)
+	if (w->control || w->over || w->skip || arg->data_length == 0)
 		return;
 	if (in_pieces(w))
 		w->ops->piece(w->ctx, arg->data, arg->data_length, false);
@@ -180,7 +184,9 @@ end_cb(wslay_event_context_ptr wslay, void *ctx)
 	}
 	grow(w, (const uint8_t *)"", 0);
 	w->msg[w->len] = '\0';
-	w->ops->message(w->ctx, w->text, w->msg, w->len);
+	if (!w->skip)
+		w->ops->message(w->ctx, w->text, w->msg, w->len);
+	w->skip = false;
 	w->len = 0;
 	if (w->cap > KEEP_BYTES) {
 		free(w->msg);

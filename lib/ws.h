@@ -33,6 +33,11 @@ struct ws_ops {
 	 * never kept; last: the message's end (len may be 0).
 	 */
 	void (*piece)(void *ctx, const uint8_t *p, size_t len, bool last);
+	/*
+	 * If set: a message that would be longer than max_message, of this length or more. true: it is passed
+	 * over, and the next one is taken again; else (or if not set) it ends the connection.
+	 */
+	bool (*too_big)(void *ctx, bool text, uint64_t len);
 	/* The peer closed: its code (WS_NO_CODE: none) and reason, valid UTF-8. It was answered. May be NULL. */
 	void (*closed)(void *ctx, unsigned code, const char *reason);
 };

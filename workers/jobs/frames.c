@@ -111,7 +111,7 @@ encode(struct frames *f)
 	log_info("making %s of %lld frames", f->mp4, (long long)r->frames);
 	spawn(f, "frames", json_pack("{s:i, s:i, s:i, s:b, s:b, s:I, s:I}", "width", r->width, "height", r->height,
 	    "fps", r->fps, "timed", r->timed || r->mux, "sound", sound, "video_ms", (json_int_t)(r->video_ms - first),
-	    "audio_ms", (json_int_t)(r->audio_ms - first)));
+	    "audio_ms", sound ? (json_int_t)(r->audio_ms - first) : (json_int_t)0));
 }
 
 static void
