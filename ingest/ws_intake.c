@@ -13,6 +13,65 @@
 
 #define PROBE_BYTES (64 * 1024)	/* MPEG-TS without a program map: ffmpeg shall find out */
 
+/* --- FLV, a publisher's own or ffmpeg's --- */
+
+void
+ws_intake_drop_held(struct ws_intake *i)
+{
+	free(i->held.body);
+	i->held.body = NULL;
+}
+
+void
+ws_intake_give_held(struct ws_intake *i)
+{
+	if (i->held.body != NULL)
+		i->ops->flv.media(i->ctx, FLV_VIDEO, i->held.ts, i->held.body, i->held.len);
+	ws_intake_drop_held(i);
+}
+
+/*
+ * The last picture of an MPEG-TS may be half a one: nothing says where it ends but the next. Copied,
+ * it could spoil the end of a recording. So each waits for the next, and the last is not taken.
+ */
+static void
+hold(struct ws_intake *i, uint32_t ts, const uint8_t *body, size_t len)
+{
+	ws_intake_give_held(i);
+	i->held.body = xmalloc(len);
+	memcpy(i->held.body, body, len);
+	i->held.len = len;
+	i->held.ts = ts;
+}
+
+static void
+on_media(void *ctx, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len)
+{
+	struct ws_intake *i = ctx;
+	struct flv_info info;
+	bool video = type == FLV_VIDEO;
+
+	if (video && i->want_key && i->copy_video && flv_parse_video(body, len, &info) == 0 && !info.sequence_header) {
+		if (!info.keyframe)
+			return;
+		i->want_key = false;
+	}
+	if (video && i->copy_video && i->container.kind == CONTAINER_MPEGTS && i->state != INTAKE_FLV)
+		hold(i, ts, body, len);
+	else
+		i->ops->flv.media(i->ctx, type, ts, body, len);
+}
+
+static void
+on_metadata(void *ctx, json_t *data)
+{
+	struct ws_intake *i = ctx;
+
+	i->ops->flv.metadata(i->ctx, data);
+}
+
+/* --- the container --- */
+
 static void
 from_container(void *ctx, enum container_what what, const uint8_t *p, size_t n)
 {
@@ -169,6 +228,7 @@ ws_intake_end(struct ws_intake *i)
 struct ws_intake *
 ws_intake_new(struct svc *svc, const struct ws_intake_ops *ops, void *ctx)
 {
+	static const struct flv_read_ops flv = { .media = on_media, .metadata = on_metadata };
 	struct ws_intake *i = xcalloc(1, sizeof(*i));
 
 	i->svc = svc;
@@ -179,7 +239,7 @@ ws_intake_new(struct svc *svc, const struct ws_intake_ops *ops, void *ctx)
 	i->sniffed = evbuffer_new();
 	intake_queue_init(&i->queue);
 	i->next = evbuffer_new();
-	flv_read_init(&i->flv, (size_t)conf_int(svc->conf, "rtmp.max_message"), &ops->flv, ctx);
+	flv_read_init(&i->flv, (size_t)conf_int(svc->conf, "rtmp.max_message"), &flv, i);
 	return i;
 }
 
@@ -191,6 +251,7 @@ ws_intake_free(struct ws_intake **ip)
 	if (i == NULL)
 		return;
 	ws_intake_close(i);
+	ws_intake_drop_held(i);
 	flv_read_free(&i->flv);
 	evbuffer_free(i->sniffed);
 	intake_queue_free(&i->queue);

@@ -128,6 +128,8 @@ on_spawned(struct ws_intake *i, struct msg *m)
 	i->wr = event_new(i->svc->base, in, EV_WRITE, writable_cb, i);
 	i->state = INTAKE_UP;
 	i->heard = false;
+	i->want_key = true;
+	ws_intake_give_held(i);	/* it was whole: its ffmpeg had seen the next */
 	i->last_words[0] = '\0';
 	i->moved_ms = now_ms();
 	flv_read_reset(&i->flv);
@@ -158,6 +160,7 @@ void
 ws_intake_over(struct ws_intake *i)
 {
 	ws_intake_close(i);
+	ws_intake_drop_held(i);
 	i->state = INTAKE_OVER;
 	if (i->ending)
 		i->ops->drained(i->ctx);
@@ -236,9 +239,10 @@ on_exited(struct ws_intake *i, struct msg *m)
 	ws_intake_close(i);
 	if (closing && i->ending)
 		ws_intake_over(i);
-	else if (closing)
+	else if (closing) {
+		ws_intake_drop_held(i);
 		next_file(i);
-	else
+	} else
 		died(i, msg_str_or(m, "reason", "unknown"), msg_int_or(m, "retry_ms", 0) < 0);
 }
 

@@ -35,11 +35,17 @@ struct ws_intake {
 	struct event *wr;
 	struct lines err;
 	int64_t moved_ms;		/* it took or gave something, or had nothing to do */
+	bool want_key;			/* nothing can be seen before one */
+	struct { uint8_t *body; size_t len; uint32_t ts; } held;	/* a picture; body NULL: none */
 	unsigned words;			/* that it has said since words_ms */
 	int64_t words_ms;
 	size_t limit;
 	char why[300], last_words[160];
 };
+
+/* --- ws_intake.c --- */
+void ws_intake_give_held(struct ws_intake *i);
+void ws_intake_drop_held(struct ws_intake *i);
 
 /* --- ws_intake_child.c --- */
 void ws_intake_ask(struct ws_intake *i);		/* SPAWN */

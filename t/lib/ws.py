@@ -150,5 +150,7 @@ class WebSocket:
             self.sock.close()
 
     def abort(self):
+        if self.sock.fileno() < 0:
+            return
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
