@@ -78,7 +78,8 @@ print_table(const json_t *list, bool one_stream)
 	size_t i;
 
 	json_array_foreach(list, i, o) {
-		cli_table_cell(t, strcmp(str(o, "app"), "*") == 0 ? "%s" : "%s of app %s", str(o, "stream"), str(o, "app"));
+		cli_table_cell(t, strcmp(str(o, "app"), "*") == 0 ? "%s" : "%s of app %s", str(o, "stream"),
+		    str(o, "app"));
 		cli_table_cell(t, "%s", str(o, "id"));
 		cli_table_cell(t, "%s%s", str(o, "target"), json_is_true(json_object_get(o, "transcode")) ?
 		    " (transcode)" : "");

@@ -197,7 +197,8 @@ launch(struct output *o)
 	if (o->owner == NULL || o->owner->control == NULL || o->params == NULL || sv.stopping)
 		return;
 	if (o->wish.push ? output_push_target(o) == NULL : disk_is_full()) {
-		str_copy(o->reason, o->wish.push ? "it is being removed" : "no space left on the disk", sizeof(o->reason));
+		str_copy(o->reason, o->wish.push ? "it is being removed" : "no space left on the disk",
+		    sizeof(o->reason));
 		o->state = OUTPUT_BACKOFF;
 		launch_in(o, NO_SPACE_RETRY_MS);
 		return;

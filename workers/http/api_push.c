@@ -69,7 +69,8 @@ read_target(const struct conn *c)
 
 	if (json_is_string(id) && json_is_string(url) && (transcode == NULL || json_is_boolean(transcode)) &&
 	    (verify == NULL || json_is_boolean(verify)))
-		out = json_pack("{s:O, s:O, s:O*, s:O*}", "id", id, "url", url, "transcode", transcode, "verify", verify);
+		out = json_pack("{s:O, s:O, s:O*, s:O*}", "id", id, "url", url, "transcode", transcode, "verify",
+		    verify);
 	json_decref(in);
 	return out;
 }

@@ -125,13 +125,13 @@ static void
 outputs(struct evbuffer *b, const struct view *v)
 {
 	static const struct { const char *name, *type, *help; } figures[] = {
-		[OUTPUT_UP] = { "output_up", "gauge", "1 while the output's ffmpeg runs; of a push: while its target takes it." },
+		[OUTPUT_UP] = { "output_up", "gauge", "1 while its ffmpeg runs, and a push's target takes it." },
 		[OUTPUT_RESTARTS] = { "output_restarts_total", "counter", "Times it was started again." },
 		[OUTPUT_CPU] = { "output_cpu_seconds_total", "counter", "CPU time of the running ffmpeg." },
 		[OUTPUT_MEMORY] = { "output_resident_memory_bytes", "gauge", "Memory of the running ffmpeg." },
 		[OUTPUT_FRAMES] = { "push_frames_total", "counter", "Frames handed to a push." },
 		[OUTPUT_BYTES] = { "push_bytes_total", "counter", "Bytes handed to a push." },
-		[OUTPUT_DROPPED] = { "push_dropped_frames_total", "counter", "Frames a push skipped because it fell behind." },
+		[OUTPUT_DROPPED] = { "push_dropped_frames_total", "counter", "Frames that a push skipped." },
 		[OUTPUT_BEHIND] = { "push_behind_seconds", "gauge", "Media that a push's ffmpeg has not taken yet." },
 	};
 	char name[BOARD_OUTPUT_NAME];
