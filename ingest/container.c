@@ -214,29 +214,50 @@ read_pmt(struct container *c, const uint8_t *p, size_t len)
 
 	c->known = true;
 	for (; at + 5 + 4 <= len; at += 5 + (big_endian(p + at + 3, 2) & 0xfff)) {
+		if (p[at] == 0x1b)
+			c->video_pid = (int)(big_endian(p + at + 1, 2) & 0x1fff);
 		c->h264 |= p[at] == 0x1b;
 		c->aac |= p[at] == 0x0f || p[at] == 0x11;
 	}
 }
 
-static void
-ts_packet(struct container *c, const uint8_t *p)
+/* A section of the map that is not known yet. */
+static bool
+ts_section(struct container *c, const uint8_t *p, int pid)
 {
-	int pid = (int)(big_endian(p + 1, 2) & 0x1fff);
 	size_t at = 4 + (p[3] & 0x20 ? 1 + (size_t)p[4] : 0), len;
 
-	if (!(p[1] & 0x40) || !(p[3] & 0x10) || (pid != 0 && pid != c->pmt_pid) || at >= TS_BYTES)
-		return;
+	if (at >= TS_BYTES)
+		return false;
 	at += 1 + (size_t)p[at];	/* pointer_field */
 	if (at + 3 >= TS_BYTES)
-		return;
+		return false;
 	len = 3 + (big_endian(p + at + 1, 2) & 0xfff);
 	if (len > TS_BYTES - at)
 		len = TS_BYTES - at;
 	if (pid == 0 && p[at] == 0 && c->pmt_pid < 0)
 		read_pat(c, p + at, len);
-	else if (pid != 0 && p[at] == 2 && !c->known)
+	else if (pid != 0 && p[at] == 2)
 		read_pmt(c, p + at, len);
+	else
+		return false;
+	return true;
+}
+
+/* The map's packets are the beginning; points are key frames, or any frame where none is marked. */
+static enum container_what
+ts_packet(struct container *c, const uint8_t *p)
+{
+	int pid = (int)(big_endian(p + 1, 2) & 0x1fff);
+	bool begins = p[1] & 0x40, marked = (p[3] & 0x20) && p[4] > 0 && (p[5] & 0x40);
+
+	if (!c->known)
+		return begins && (p[3] & 0x10) && (pid == 0 || pid == c->pmt_pid) && ts_section(c, p, pid) ?
+		    CONTAINER_INIT : CONTAINER_MORE;
+	if (!begins || (c->video_pid >= 0 && pid != c->video_pid))
+		return CONTAINER_MORE;
+	c->marks |= marked && c->video_pid >= 0;
+	return marked || !c->marks ? CONTAINER_POINT : CONTAINER_MORE;
 }
 
 static int
@@ -246,9 +267,7 @@ ts_head(struct container *c, enum container_what *what)
 		return 1;		/* until the next one that looks like a packet */
 	if (c->head_len < TS_BYTES)
 		return 0;
-	if (!c->known)
-		ts_packet(c, c->head);
-	*what = CONTAINER_POINT;
+	*what = ts_packet(c, c->head);
 	return TS_BYTES;
 }
 
@@ -272,7 +291,7 @@ read_head(struct container *c, enum container_what *what)
 static void
 give_head(struct container *c, enum container_what what, size_t n)
 {
-	if (c->kind == CONTAINER_MPEGTS)	/* which has no beginning of its own */
+	if (c->kind == CONTAINER_MPEGTS)	/* which has its beginning anywhere */
 		c->out(c->ctx, what, c->head, n);
 	else
 		put(c, what, c->head, n);
@@ -326,6 +345,14 @@ container_feed(struct container *c, const uint8_t *p, size_t n)
 }
 
 void
+container_cut(struct container *c)
+{
+	container_end(c);
+	if (!c->lost)
+		c->skip = 0;
+}
+
+void
 container_end(struct container *c)
 {
 	if (c->head_len > 0)
@@ -340,7 +367,7 @@ container_begin(struct container *c, enum container_kind kind,
 	c->kind = kind;
 	c->out = out;
 	c->ctx = ctx;
-	c->pmt_pid = -1;
+	c->pmt_pid = c->video_pid = -1;
 	c->begun = kind == CONTAINER_MPEGTS;
 	if (kind != CONTAINER_MATROSKA && kind != CONTAINER_MP4 && kind != CONTAINER_MPEGTS) {
 		c->begun = true;

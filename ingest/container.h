@@ -1,7 +1,7 @@
 /*
  * container.h - a media container as it streams in: which one it is, where its beginning (what a
  * decoder needs first) ends, and where one could begin again: at a Matroska Cluster, an MP4 moof,
- * an MPEG-TS packet. Bytes pass through unchanged and in order. Pure.
+ * a random access point of an MPEG-TS. Bytes pass through unchanged and in order. Pure.
  *
  * Sources: RFC 8794 (EBML), RFC 9559 (Matroska), ISO/IEC 14496-12 (boxes), ISO/IEC 13818-1 (TS).
  */
@@ -42,7 +42,8 @@ struct container {
 	uint8_t head[192];		/* of an unfinished element, box or packet */
 	size_t head_len;
 	uint64_t skip;			/* payload that is no structure */
-	int pmt_pid;			/* MPEG-TS, -1: not seen */
+	int pmt_pid, video_pid;		/* MPEG-TS, -1: not seen */
+	bool marks;			/* MPEG-TS: its key frames say so */
 	uint8_t tail[16];		/* last bytes of the beginning, for words that two pieces share */
 	size_t tail_len;
 };
@@ -50,6 +51,8 @@ struct container {
 void container_begin(struct container *c, enum container_kind kind,
     void (*out)(void *ctx, enum container_what what, const uint8_t *p, size_t n), void *ctx);
 void container_feed(struct container *c, const uint8_t *p, size_t n);
+/* What comes next begins a new file, though the old one had not come to a place where that can be seen. */
+void container_cut(struct container *c);
 void container_end(struct container *c);	/* an unfinished head goes out, too */
 bool container_can_restart(const struct container *c);
 #endif

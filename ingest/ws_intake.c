@@ -90,11 +90,21 @@ from_container(void *ctx, enum container_what what, const uint8_t *p, size_t n)
 	intake_queue_add(&i->queue, p, n, what == CONTAINER_POINT);
 }
 
+/* A sender that begins a new file may not have finished the one before. */
+static bool
+cuts_file(const struct ws_intake *i, const uint8_t *p, size_t n)
+{
+	return i->container.begun && n >= 8 && (i->container.kind == CONTAINER_MATROSKA ?
+	    memcmp(p, "\x1a\x45\xdf\xa3", 4) == 0 : i->container.kind == CONTAINER_MP4 && memcmp(p + 4, "ftyp", 4) == 0);
+}
+
 static const char *
-feed_container(struct ws_intake *i, const uint8_t *p, size_t n)
+feed_container(struct ws_intake *i, const uint8_t *p, size_t n, bool first)
 {
 	const struct container *c = &i->container;
 
+	if (first && cuts_file(i, p, n))
+		container_cut(&i->container);
 	container_feed(&i->container, p, n);
 	if (i->state == INTAKE_BEGIN && (c->known || i->queue.in > PROBE_BYTES))
 		ws_intake_ask(i);
@@ -146,7 +156,7 @@ sniff(struct ws_intake *i, bool last)
 	i->state = kind == CONTAINER_FLV ? INTAKE_FLV : INTAKE_BEGIN;
 	container_begin(&i->container, kind, from_container, i);
 	flv_read_reset(&i->flv);
-	why = kind == CONTAINER_FLV ? feed_flv(i, p, n, true) : feed_container(i, p, n);
+	why = kind == CONTAINER_FLV ? feed_flv(i, p, n, true) : feed_container(i, p, n, true);
 	evbuffer_drain(i->sniffed, n);
 	return why;
 }
@@ -166,7 +176,7 @@ feed(struct ws_intake *i, const uint8_t *p, size_t n, bool first)
 		evbuffer_add(i->sniffed, p, n);
 		return sniff(i, false);
 	default:
-		return feed_container(i, p, n);
+		return feed_container(i, p, n, first);
 	}
 }
 

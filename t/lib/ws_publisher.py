@@ -5,14 +5,14 @@ from ws import CLOSE, PING, PONG, Closed, WebSocket
 
 
 class WsPublisher(threading.Thread):
-    """Begins with start(); `states` is what the server said; `error` why it ended, None: as it should."""
+    """path: a file, or a list of files' bytes, which follow each other. Begins with start(); `states` is what the server said; `error` why it ended, None: as it should."""
 
     def __init__(self, port, name, path, seconds, chunk=0.25, speed=1.0, query="", start_at=0, fields=()):
         super().__init__(daemon=True)
         self.ws = WebSocket(port, f"/ws?role=publisher&streamKey={name}{query}", fields=fields)
         self.hello = self.ws.json()
-        with open(path, "rb") as f:
-            self.data = f.read()
+        self.parts = path if isinstance(path, list) else [open(path, "rb").read()]
+        self.data = b"".join(self.parts)
         self.seconds, self.chunk, self.speed = seconds, chunk, speed
         self.sent, self.states, self.error, self.code = 0, [], None, None
         self.ending = threading.Event()
@@ -30,12 +30,15 @@ class WsPublisher(threading.Thread):
 
     def run(self):
         step = max(1, int(len(self.data) * self.chunk / self.seconds))
+        chunks = [part[at:at + step] for part in self.parts for at in range(0, len(part), step)]
         t0 = time.monotonic()
         self.ws.sock.settimeout(60)
         try:
-            while self.sent < len(self.data) and not self.ending.is_set():
-                self.ws.send(self.data[self.sent:self.sent + step])
-                self.sent = min(len(self.data), self.sent + step)
+            for chunk in chunks:
+                if self.ending.is_set():
+                    break
+                self.ws.send(chunk)
+                self.sent += len(chunk)
                 due = t0 + self.sent / len(self.data) * self.seconds / self.speed
                 while not self.ending.is_set():
                     self.listen()

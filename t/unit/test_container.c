@@ -177,17 +177,42 @@ test_ts(void **state)
 {
 	struct bytes b = { .n = 0 };
 
+	put_packet(&b, "47010010");		/* before anything is known */
 	put_packet(&b, "47400010" "00" "00b00d0001c10000" "0001f000" "2ab104b2");
-	put_packet(&b, "47500010" "00" "02b01d0001c10000" "e100f000" "1be100f000" "0fe101f000" "06e102f000" "11223344");
-	put_packet(&b, "47010010");
-	expect(&b, CONTAINER_MPEGTS, "0 188 376 ", 0, true, true, true);
-	b.n = 0;
-	put_packet(&b, "47010010");
-	put_packet(&b, "47010010");
-	put_packet(&b, "47010010");
+	put_packet(&b, "47500010" "00" "02b01c0001c10000" "e100f000" "1be100f000" "0fe101f000" "06e102f000" "11223344");
+	put_packet(&b, "47410030" "0140");	/* a key frame */
+	put_packet(&b, "47010010");		/* more of it */
+	put_packet(&b, "47410010");		/* another frame */
+	put_packet(&b, "47410110");		/* audio */
+	put_packet(&b, "47410030" "0140");
+	expect(&b, CONTAINER_MPEGTS, "564 1316 ", 376, true, true, true);
+	b.n = 0;				/* without marks each frame is one */
+	put_packet(&b, "47400010" "00" "00b00d0001c10000" "0001f000" "2ab104b2");
+	put_packet(&b, "47500010" "00" "02b0120001c10000" "e100f000" "1be100f000" "11223344");
+	put_packet(&b, "47410010");
 	put(&b, "0102");			/* out of step: the next packet is found */
-	put_packet(&b, "47010011");
-	expect(&b, CONTAINER_MPEGTS, "0 188 376 566 ", 0, false, false, true);
+	put_packet(&b, "47410010");
+	expect(&b, CONTAINER_MPEGTS, "376 566 ", 376, true, false, true);
+}
+
+/* A new file amid a block of the old one. */
+static void
+test_cut(void **state)
+{
+	struct bytes b = { .n = 0 };
+	struct seen *s = calloc(1, sizeof(*s));
+	struct container c;
+	size_t half;
+
+	put(&b, EBML SEGMENT_LIVE CLUSTER_LIVE "a3887700");
+	half = b.n;
+	put(&b, EBML SEGMENT_LIVE CLUSTER_LIVE);
+	container_begin(&c, CONTAINER_MATROSKA, on_bytes, s);
+	container_feed(&c, b.p, half);
+	container_cut(&c);
+	container_feed(&c, b.p + half, b.n - half);
+	assert_string_equal(s->log, "21 new40 61 ");
+	free(s);
 }
 
 static void
@@ -326,7 +351,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_matroska), cmocka_unit_test(test_matroska_lost), cmocka_unit_test(test_mp4),
-		cmocka_unit_test(test_ts), cmocka_unit_test(test_sniff), cmocka_unit_test(test_flv),
+		cmocka_unit_test(test_ts), cmocka_unit_test(test_cut), cmocka_unit_test(test_sniff), cmocka_unit_test(test_flv),
 		cmocka_unit_test(test_queue),
 	};
 
