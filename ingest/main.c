@@ -8,6 +8,7 @@
 #include "frames_session.h"
 #include "routes.h"
 #include "session.h"
+#include "upload_session.h"
 
 #define SESSION(word) { word, session_new, session_free, session_conn, session_grant, session_refuse, \
 	session_output, session_yield, session_stop_message, session_stop }
@@ -18,6 +19,9 @@ static const struct route_ops rows[] = {
 	{ "frames", frames_session_new, frames_session_free, frames_session_conn, frames_session_grant,
 		frames_session_refuse, frames_session_output, frames_session_yield, frames_session_stop_message,
 		frames_session_stop },
+	{ "upload", upload_session_new, upload_session_free, upload_session_conn, upload_session_grant,
+		upload_session_refuse, upload_session_output, upload_session_yield, upload_session_stop_message,
+		upload_session_stop },
 };
 
 static const struct route_ops *row;	/* NULL: a spare, which waits for its connection */

@@ -100,7 +100,7 @@ fill(const json_t *o, const char *id, struct intake *out)
 int
 intake_read(const char *data_dir, const char *id, struct intake *out)
 {
-	char path[INTAKE_PATH], *text;
+	char path[INTAKE_PATH], own[INTAKE_ID], *text;
 	json_t *o;
 	int rc;
 
@@ -108,12 +108,13 @@ intake_read(const char *data_dir, const char *id, struct intake *out)
 		errno = ENOENT;
 		return -1;
 	}
-	text = file_read(intake_path(data_dir, id, "json", path), JSON_MAX, NULL);
+	str_copy(own, id, sizeof(own));		/* it may be out's own */
+	text = file_read(intake_path(data_dir, own, "json", path), JSON_MAX, NULL);
 	if (text == NULL)
 		return -1;
 	o = json_loads(text, 0, NULL);
 	free(text);
-	rc = fill(o, id, out);
+	rc = fill(o, own, out);
 	json_decref(o);
 	if (rc == -1)
 		errno = EBADMSG;

@@ -51,6 +51,8 @@ enum proto_type {
 			 * Answer with the same id: GRANT or REFUSE. stream (bool, may be left out)
 			 * false: name, key and signature alone are checked, it is nobody's stream
 			 * (frames, upload); a second CLAIM may then ask for the stream.
+			 * resume (bool, with stream false): it has the id of an upload that was begun so:
+			 * no key is asked for.
 			 * Until its first CLAIM a connection counts as a handshake that may be ended. */
 	MSG_SPAWN,	/* {output, kind, params}: output wanted up; see SPAWNED.
 			 * kind "hls": params {run, start_number, offset_ms, segment_ms,

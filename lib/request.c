@@ -18,6 +18,11 @@ static const char *const field_names[FIELD_COUNT] = {
 	[FIELD_IF_MODIFIED_SINCE] = "if-modified-since", [FIELD_IF_NONE_MATCH] = "if-none-match",
 	[FIELD_IF_RANGE] = "if-range", [FIELD_ORIGIN] = "origin", [FIELD_RANGE] = "range",
 	[FIELD_SEC_WEBSOCKET_KEY] = "sec-websocket-key", [FIELD_SEC_WEBSOCKET_VERSION] = "sec-websocket-version",
+	[FIELD_TUS_RESUMABLE] = "tus-resumable", [FIELD_UPLOAD_CHECKSUM] = "upload-checksum",
+	[FIELD_UPLOAD_DEFER_LENGTH] = "upload-defer-length", [FIELD_UPLOAD_LENGTH] = "upload-length",
+	[FIELD_UPLOAD_METADATA] = "upload-metadata", [FIELD_UPLOAD_OFFSET] = "upload-offset",
+	[FIELD_X_HTTP_METHOD_OVERRIDE] = "x-http-method-override", [FIELD_CONTENT_LENGTH] = "content-length",
+	[FIELD_TRANSFER_ENCODING] = "transfer-encoding",
 	[FIELD_UPGRADE] = "upgrade", [FIELD_USER_AGENT] = "user-agent", [FIELD_VIA] = "via", [FIELD_X_FORWARDED_FOR] = "x-forwarded-for",
 	[FIELD_X_REAL_IP] = "x-real-ip",
 };

@@ -50,8 +50,8 @@ key_ok(const char *key)
 	return base64_decode_update(&ctx, &n, raw, KEY_CHARS, key) == 1 && base64_decode_final(&ctx) == 1 && n == 16;
 }
 
-static bool
-origin_ok(const struct request *r, const json_t *origins)
+bool
+ws_head_origin_ok(const struct request *r, const json_t *origins)
 {
 	const char *origin = request_field(r, FIELD_ORIGIN), *host = request_field(r, FIELD_HOST), *own;
 	const json_t *one;
@@ -87,7 +87,7 @@ ws_head_check(const struct request *r, const json_t *origins, const char **why)
 		*why = "Sec-WebSocket-Key is not 16 bytes in base64.\n";
 		return 400;
 	}
-	if (!origin_ok(r, origins)) {
+	if (!ws_head_origin_ok(r, origins)) {
 		*why = "Pages of this origin may not connect; ws.origins in the server's configuration names those "
 		    "that may.\n";
 		return 403;

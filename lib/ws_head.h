@@ -21,6 +21,8 @@ bool ws_head_wants(const struct request *r);
  * ws.origins has it, "*" for any; no Origin at all (no browser) and the page's own host always may.
  */
 int ws_head_check(const struct request *r, const json_t *origins, const char **why);
+/* What origins it may have. */
+bool ws_head_origin_ok(const struct request *r, const json_t *origins);
 void ws_head_accept(const struct request *r, struct evbuffer *out);	/* 101 */
 /* A whole answer with this text, and Connection: close. fields: complete lines, or NULL. */
 void ws_head_refuse(struct evbuffer *out, int status, const char *fields, const char *text);

@@ -250,6 +250,8 @@ const struct conf_key conf_keys[] = {
 	    "Of one sent file, and of what it is converted to.", false },
 	{ "upload.max_uploads", CONF_INT, "1000", CONF_LIVE, SEE_INGEST, 1, 1000000, NULL,
 	    "Sent files that are here at once: unfinished ones, and those whose push is not done.", false },
+	{ "upload.idle_timeout", CONF_DURATION, "60s", CONF_LIVE, SEE_INGEST, SEC(1), SEC(3600), NULL,
+	    "A sender from whom no byte of its file came for this long is sent away; it can go on later.", false },
 	{ "upload.unsynced", CONF_SIZE, "64MiB", CONF_LIVE, SEE_INGEST, MIB(1), GIB(4), NULL,
 	    "What of an upload may be received and not on the disk yet; then its sender waits.", false },
 	{ "upload.retry", CONF_DURATION, "1d", CONF_LIVE, SEE_JOBS, SEC(1), SEC(365 * 86400), NULL,

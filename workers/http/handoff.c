@@ -55,7 +55,7 @@ path_fits(const char *path, const char *way)
 	size_t n = strlen(way);
 
 	if (n > 1 && way[n - 1] == '/')
-		return strncmp(path, way, n) == 0 && path[n] != '\0';
+		return strncmp(path, way, n) == 0 && (path[n] != '\0' || strcmp(way, "/upload/") == 0);
 	return strcmp(path, way) == 0;
 }
 
