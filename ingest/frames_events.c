@@ -39,6 +39,7 @@ on_connect(void *ctx, const struct frames_connect *c)
 		return;
 	}
 	s->mux = c->mux;
+	s->want_live = c->live;
 	s->extended = c->extended;
 	frames_claim(s, c->id, c->id_len);
 }
@@ -103,6 +104,9 @@ on_media(struct frames_session *s, const struct frames_media *m, bool video)
 	if (rc < 0)
 		frames_proto_error(&s->proto, "encodedMediaChunk", "this server cannot store it: %s; this chunk is "
 		    "lost", strerror(errno));
+	frames_live_media(&s->live, video, m->data, m->len & (video ? ~(size_t)0 : ~(size_t)1), ms);
+	if (frames_live_full(&s->live))
+		conn_pause(&s->conn, true);	/* until it has caught up: nothing is dropped */
 	frames_judge_limits(s, now);
 }
 

@@ -212,8 +212,8 @@ binary_media(struct frames_proto *p, const uint8_t *data, size_t len)
 	uint64_t bits = 0;
 
 	if (len <= BINARY_HEAD || (data[0] != 'V' && data[0] != 'A')) {
-		frames_proto_error(p, "message", "a binary message begins with V or A and 8 bytes of time, then has a JPEG "
-		    "or PCM, or is JSON");
+		frames_proto_error(p, "message", "a binary message begins with V or A and 8 bytes of time, then has a "
+		    "JPEG or PCM, or is JSON");
 		return;
 	}
 	for (int i = 1; i < BINARY_HEAD; i++)

@@ -12,23 +12,18 @@
  */
 #include "frames_session.h"
 
-#include <errno.h>
 #include <event2/buffer.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "conf.h"
 #include "frames_parts.h"
-#include "landlock.h"
 #include "log.h"
 #include "rec_file.h"
 #include "util.h"
-#include "ws_head.h"
 
 #define LINGER_MS 1000
-#define PATH_BYTES 700
 #define SKIP_MAX (256 << 20)	/* a longer message is not even passed over */
 
 /* --- the end --- */
@@ -58,7 +53,13 @@ linger(struct frames_session *s, unsigned code, const char *reason)
 		ws_close(s->ws, code, reason);
 	s->phase = FR_LINGER;
 	conn_linger(&s->conn, LINGER_MS);
-	if (s->conn.fd < 0)
+	frames_leave(s);
+}
+
+void
+frames_leave(struct frames_session *s)
+{
+	if (s->phase == FR_LINGER && s->conn.fd < 0 && !frames_live_busy(&s->live))
 		svc_exit(s->svc, 0, s->how);
 }
 
@@ -70,6 +71,7 @@ frames_end(struct frames_session *s, unsigned code, const char *how)
 	if (s->how[0] == '\0')
 		str_copy(s->how, how, sizeof(s->how));
 	frames_play_stop(&s->play, how);
+	frames_live_end(&s->live, code == WS_GOING_AWAY);
 	let_go(s);
 	linger(s, code, how);
 }
@@ -105,6 +107,7 @@ frames_finish(struct frames_session *s, const char *how)
 		return;
 	str_copy(s->how, how, sizeof(s->how));
 	frames_play_stop(&s->play, how);
+	frames_live_end(&s->live, false);
 	let_go(s);
 	s->phase = FR_FINISHING;
 	s->deadline_ms = now_ms() + conf_int(s->svc->conf, "frames.close_wait");
@@ -114,6 +117,15 @@ frames_finish(struct frames_session *s, const char *how)
 		frames_say_closed(s, true);
 }
 
+/* Its name and key; "live" wants the stream of that name, too. */
+static void
+ask(struct frames_session *s)
+{
+	svc_send(s->svc, MSG_CLAIM, 1, json_pack("{s:s, s:s, s:s, s:s, s:o, s:b}", "name", s->client, "app", "frames",
+	    "peer", s->conn.peer, "protocol", "frames", "query", msg_text(s->query, strlen(s->query)), "stream",
+	    s->want_live));
+}
+
 void
 frames_claim(struct frames_session *s, const char *id, size_t len)
 {
@@ -121,8 +133,7 @@ frames_claim(struct frames_session *s, const char *id, size_t len)
 	log_set_stream(s->client);
 	s->phase = FR_CLAIMED;
 	conn_pause(&s->conn, true);
-	svc_send(s->svc, MSG_CLAIM, 1, json_pack("{s:s, s:s, s:s, s:s, s:o, s:b}", "name", s->client, "app", "",
-	    "peer", s->conn.peer, "protocol", "frames", "query", msg_text(s->query, strlen(s->query)), "stream", 0));
+	ask(s);
 }
 
 /* --- the WebSocket --- */
@@ -150,52 +161,12 @@ on_too_big(void *ctx, bool text, uint64_t len)
 
 static const struct ws_ops ws_ops = { .message = frames_message, .too_big = on_too_big, .closed = on_closed };
 
-/* "/frames/NAME?key=..." */
-static void
-take_names(struct frames_session *s, const struct request *r)
-{
-	static const char prefix[] = "/frames/";
-	const char *path = request_path(r);
-
-	str_copy(s->query, request_query(r), sizeof(s->query));
-	if (strncmp(path, prefix, sizeof(prefix) - 1) != 0)
-		return;
-	path += sizeof(prefix) - 1;
-	if (request_decode(path, strlen(path), s->name, sizeof(s->name)) < 0)
-		s->name[0] = '\0';
-}
-
-/* 0, or -1: it was refused. */
-static int
-take_head(struct frames_session *s, const uint8_t **p, size_t *n)
-{
-	const json_t *c = s->svc->conf;
-	struct request r;
-	const char *why = "this is no request for a WebSocket";
-	int used = ws_head_read(&r, *p, *n), status = used < 0 ? 400 : ws_head_check(&r, conf_get(c, "ws.origins"),
-	    &why);
-
-	if (status == 0) {
-		take_names(s, &r);
-		ws_head_accept(&r, s->conn.out);
-		s->ws = ws_new((size_t)conf_int(c, "frames.max_message"), &ws_ops, s, s->conn.out);
-		s->phase = FR_NEW;
-		*p += used;
-		*n -= (size_t)used;
-	} else {
-		ws_head_refuse(s->conn.out, status, NULL, why);
-		frames_end(s, 0, why);
-	}
-	request_free(&r);
-	return status == 0 ? 0 : -1;
-}
-
 static int
 on_input(void *ctx, const uint8_t *p, size_t n)
 {
 	struct frames_session *s = ctx;
 
-	if (s->phase == FR_LINGER || (s->phase == FR_HEAD && take_head(s, &p, &n) < 0))
+	if (s->phase == FR_LINGER || (s->phase == FR_HEAD && frames_take_head(s, &p, &n, &ws_ops) < 0))
 		return -1;
 	if (n > 0 && ws_input(s->ws, p, n) < 0) {
 		frames_end(s, WS_NORMAL, ws_error(s->ws)[0] != '\0' ? ws_error(s->ws) : "the connection is over");
@@ -209,8 +180,10 @@ on_over(void *ctx, const char *why)
 {
 	struct frames_session *s = ctx;
 
-	if (s->phase == FR_LINGER || (s->phase == FR_FINISHING && s->conn.fd < 0))
-		svc_exit(s->svc, 0, s->how);
+	if (s->phase == FR_FINISHING && s->conn.fd < 0)
+		s->phase = FR_LINGER;
+	if (s->phase == FR_LINGER)
+		frames_leave(s);
 	else
 		frames_end(s, WS_POLICY, why);
 }
@@ -218,30 +191,6 @@ on_over(void *ctx, const char *why)
 static const struct conn_ops conn_ops = { .input = on_input, .over = on_over };
 
 /* --- what the supervisor says --- */
-
-/* From here on it can open nothing but what frames sessions have. */
-static int
-move_in(struct frames_session *s)
-{
-	const char *data_dir = conf_str(s->svc->conf, "data_dir");
-	char media[PATH_BYTES], temp[PATH_BYTES + 8];
-	const struct landlock_rule rules[] = {
-		{ media, false, false },
-		{ temp, true, false },
-#if defined(__SANITIZE_ADDRESS__)
-		{ "/proc", false, false },	/* the leak check looks at its own threads */
-#endif
-		{ NULL, false, false },
-	};
-	bool locked;
-
-	snprintf(media, sizeof(media), "%s/media", data_dir);
-	snprintf(temp, sizeof(temp), "%s/temp", media);
-	if (landlock_restrict(rules, &locked) == 0 && (s->sync = rec_sync_new()) != NULL)
-		return 0;
-	log_warn("cannot be locked into %s", media);
-	return -1;
-}
 
 void
 frames_session_grant(struct svc *svc, struct msg *m)
@@ -251,17 +200,25 @@ frames_session_grant(struct svc *svc, struct msg *m)
 	if (s->phase != FR_CLAIMED)
 		return;
 	svc_title(svc, s->client);
-	if (move_in(s) < 0) {
+	if (frames_move_in(s) < 0) {
 		frames_end(s, WS_INTERNAL, "this server has no place for the session");
 		return;
 	}
 	s->phase = FR_OPEN;
 	frames_look_at_disk(s);
+	if (s->want_live)
+		frames_live_open(&s->live, s->client);
 	if (s->extended)
 		frames_proto_say(&s->proto, "CONNECTED", json_pack("{s:s}", "id", s->client));
 	frames_replay(s);
 	conn_pause(&s->conn, false);
 	conn_write(&s->conn);
+}
+
+static bool
+about_key(const char *code)
+{
+	return strcmp(code, "key") == 0 || strcmp(code, "signature") == 0 || strcmp(code, "expired") == 0;
 }
 
 void
@@ -272,6 +229,12 @@ frames_session_refuse(struct svc *svc, struct msg *m)
 
 	if (s->phase != FR_CLAIMED)
 		return;
+	if (s->want_live && !about_key(msg_str_or(m, "code", ""))) {	/* then without */
+		s->want_live = false;
+		frames_proto_error(&s->proto, "live", "%s; the session is stored only", text);
+		ask(s);
+		return;
+	}
 	frames_proto_error(&s->proto, "id", "%s", text);
 	frames_end(s, WS_POLICY, text);
 }
@@ -279,7 +242,12 @@ frames_session_refuse(struct svc *svc, struct msg *m)
 void
 frames_session_output(struct svc *svc, struct msg *m)
 {
-	frames_play_message(&((struct frames_session *)svc->ctx)->play, m);
+	struct frames_session *s = svc->ctx;
+
+	if (strcmp(msg_str_or(m, "output", ""), "job") == 0)
+		frames_play_message(&s->play, m);
+	else
+		frames_live_message(&s->live, m);
 }
 
 void
@@ -291,6 +259,7 @@ frames_session_stop(struct svc *svc, const char *reason, int64_t grace_ms)
 		conn_read(&s->conn);	/* what has come until now is received */
 	if (s->phase == FR_FINISHING)
 		frames_say_closed(s, false);
+	frames_live_end(&s->live, true);
 	frames_end(s, WS_GOING_AWAY, reason);
 }
 
@@ -320,6 +289,20 @@ frames_session_conn(struct svc *svc, struct msg *m)
 	conn_early(&s->conn);
 }
 
+static void
+on_room(void *ctx)
+{
+	conn_pause(&((struct frames_session *)ctx)->conn, false);
+}
+
+static void
+on_live_over(void *ctx)
+{
+	frames_leave(ctx);
+}
+
+static const struct frames_live_ops live_ops = { on_room, on_live_over };
+
 void
 frames_session_new(struct svc *svc)
 {
@@ -332,6 +315,7 @@ frames_session_new(struct svc *svc)
 	conn_init(&s->conn, &conn_ops, s);
 	frames_proto_init(&s->proto, &frames_events, s, conf_int(svc->conf, "frames.max_pixels"));
 	frames_play_init(&s->play, svc, &s->proto, s->conn.out);
+	frames_live_init(&s->live, svc, &live_ops, s);
 	s->tick = evtimer_new(svc->base, frames_tick_cb, s);
 }
 
@@ -345,6 +329,7 @@ frames_session_free(struct svc *svc)
 		return;
 	event_free(s->tick);
 	frames_play_free(&s->play);
+	frames_live_free(&s->live);
 	frames_proto_free(&s->proto);
 	if (s->file.fd >= 0 && s->sync != NULL)
 		frames_file_close(&s->file, s->sync);

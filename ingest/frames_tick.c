@@ -46,6 +46,8 @@ show(struct frames_session *s, int64_t now)
 {
 	struct board_page *p = s->svc->page;
 
+	if (frames_live_busy(&s->live))		/* it shows itself */
+		return;
 	board_begin(&p->seq);
 	p->beat_ms = now;
 	str_copy(p->state, s->phase == FR_OPEN ? "frames" : s->phase == FR_FINISHING ? "finishing" : "handshake",
@@ -68,12 +70,31 @@ look_after_file(struct frames_session *s, int64_t now)
 		rec_sync_give(s->sync, s->file.fd, false);
 }
 
+/* Also when the connection is gone, until the stream has come to its end. */
+static void
+live_tick(struct frames_session *s, int64_t now)
+{
+	const char *why;
+
+	if (!frames_live_busy(&s->live))
+		return;
+	why = frames_live_tick(&s->live, now);
+	if (why != NULL) {
+		log_warnx("the live stream ends: %s", why);
+		frames_proto_error(&s->proto, "live", "%s; the session is stored only", why);
+		frames_live_end(&s->live, false);
+	}
+	if (s->phase == FR_LINGER && frames_live_busy(&s->live))
+		frames_tick_in(s, FRAMES_LIVE_TICK_MS);
+}
+
 void
 frames_tick_cb(evutil_socket_t fd, short what, void *ctx)
 {
 	struct frames_session *s = ctx;
 	int64_t now = now_ms(), idle = conf_int(s->svc->conf, "frames.idle_timeout");
 
+	live_tick(s, now);
 	if (s->phase == FR_LINGER)
 		return;
 	conn_write(&s->conn);
@@ -82,13 +103,13 @@ frames_tick_cb(evutil_socket_t fd, short what, void *ctx)
 		finishing_tick(s, now);
 		return;
 	}
-	frames_tick_in(s, FRAMES_TICK_MS);
+	frames_tick_in(s, frames_live_busy(&s->live) ? FRAMES_LIVE_TICK_MS : FRAMES_TICK_MS);
 	look_after_file(s, now);
 	if (s->ws != NULL && now - s->conn.last_byte_ms > idle / 3 && now - s->pinged_ms > idle / 3) {
 		s->pinged_ms = now;
 		ws_ping(s->ws);
 	}
 	frames_judge_limits(s, now);
-	if (now - (s->phase < FR_OPEN ? s->born_ms : s->conn.last_byte_ms) > idle)
+	if (!s->conn.paused && now - (s->phase < FR_OPEN ? s->born_ms : s->conn.last_byte_ms) > idle)
 		frames_end(s, WS_POLICY, "nothing was heard of the client for frames.idle_timeout");
 }

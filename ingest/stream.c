@@ -35,9 +35,20 @@ stream_free(struct stream *s)
 }
 
 int
-stream_move_in(struct stream *s, const char *name)
+stream_make_dirs(struct stream *s, const char *name)
 {
 	const char *data_dir = conf_str(s->svc->conf, "data_dir");
+	bool record = conf_str(s->svc->conf, "streams.record.path")[0] != '\0';
+
+	snprintf(s->dir, sizeof(s->dir), "%s/hls/%s", data_dir, name);
+	if (record)
+		snprintf(s->rec_dir, sizeof(s->rec_dir), "%s/rec/%s", data_dir, name);
+	return dir_ensure(s->dir, 0750) == 0 && (!record || dir_ensure(s->rec_dir, 0750) == 0) ? 0 : -1;
+}
+
+int
+stream_move_in(struct stream *s, const char *name)
+{
 	bool record = conf_str(s->svc->conf, "streams.record.path")[0] != '\0';
 	const struct landlock_rule rules[] = {
 		{ s->dir, true, false },
@@ -49,11 +60,7 @@ stream_move_in(struct stream *s, const char *name)
 	};
 	bool locked;
 
-	snprintf(s->dir, sizeof(s->dir), "%s/hls/%s", data_dir, name);
-	if (record)
-		snprintf(s->rec_dir, sizeof(s->rec_dir), "%s/rec/%s", data_dir, name);
-	if (dir_ensure(s->dir, 0750) == 0 && (!record || dir_ensure(s->rec_dir, 0750) == 0) &&
-	    landlock_restrict(rules, &locked) == 0)
+	if (stream_make_dirs(s, name) == 0 && landlock_restrict(rules, &locked) == 0)
 		return 0;
 	log_warn("cannot use %s, or be locked into it", s->dir);
 	return -1;

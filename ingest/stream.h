@@ -32,6 +32,8 @@ struct stream {
 
 void stream_init(struct stream *s, struct svc *svc);
 void stream_free(struct stream *s);
+/* dir and rec_dir are there. 0, or -1 + errno. */
+int stream_make_dirs(struct stream *s, const char *name);
 /* The stream's folder; from here on this process can open nothing else. -1: it was said why. */
 int stream_move_in(struct stream *s, const char *name);
 /* GRANT: name and app stay the caller's; done: what stream_end() began is through. */

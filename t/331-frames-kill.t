@@ -97,6 +97,7 @@ with Test(__doc__, limit=200) as t:
     c.step(5)
     m.proc.kill()
     m.proc.wait()
+    wait_for("its http worker is gone, too", lambda: m.try_get("/healthz")[0] == 0)
     m.start()
     check(t, m, c, "kill -9 of millraced amid a session")
     check(t, m, d, "... amid its end")
