@@ -114,9 +114,10 @@ session_tick_cb(evutil_socket_t fd, short what, void *ctx)
 	if (s->phase == SES_LIVE)
 		live_tick(s, now);
 	if (s->phase < SES_DRAINING && (why = overdue(s, now)) != NULL) {
-		if (s->phase == SES_LIVE)
+		if (s->phase == SES_LIVE) {
 			log_warnx("closing: %s", why);
-		else
+			s->ops->refuse(s->proto, "media", why);	/* should it still be there */
+		} else
 			session_say_refused(s, "timeout", why);
 		session_finish(s, why);
 	}

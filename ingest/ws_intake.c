@@ -11,6 +11,7 @@
 #include "util.h"
 #include "ws_intake_parts.h"
 
+#define UNFRAGMENTED "this MP4 is not fragmented, so it can't be streamed: upload it, or write it with fragments"
 #define PROBE_BYTES (64 * 1024)	/* MPEG-TS without a program map: ffmpeg shall find out */
 
 /* --- FLV, a publisher's own or ffmpeg's --- */
@@ -94,8 +95,12 @@ from_container(void *ctx, enum container_what what, const uint8_t *p, size_t n)
 static bool
 cuts_file(const struct ws_intake *i, const uint8_t *p, size_t n)
 {
-	return i->container.begun && n >= 8 && (i->container.kind == CONTAINER_MATROSKA ?
-	    memcmp(p, "\x1a\x45\xdf\xa3", 4) == 0 : i->container.kind == CONTAINER_MP4 && memcmp(p + 4, "ftyp", 4) == 0);
+	const struct container *c = &i->container;
+
+	if (!c->begun || n < 8)
+		return false;
+	return (c->kind == CONTAINER_MATROSKA && memcmp(p, "\x1a\x45\xdf\xa3", 4) == 0) ||
+	    (c->kind == CONTAINER_MP4 && memcmp(p + 4, "ftyp", 4) == 0);
 }
 
 static const char *
@@ -109,8 +114,7 @@ feed_container(struct ws_intake *i, const uint8_t *p, size_t n, bool first)
 	if (i->state == INTAKE_BEGIN && (c->known || i->queue.in > PROBE_BYTES))
 		ws_intake_ask(i);
 	if (i->state == INTAKE_BEGIN && i->queue.init_len >= INTAKE_INIT_MAX)
-		return c->kind == CONTAINER_MP4 ? "this MP4 is not fragmented, so it can't be streamed: upload it, or write "
-		    "it with fragments" : "its first MiB holds no media";
+		return c->kind == CONTAINER_MP4 ? UNFRAGMENTED : "its first MiB holds no media";
 	ws_intake_write(i);
 	return NULL;
 }
@@ -147,9 +151,11 @@ sniff(struct ws_intake *i, bool last)
 {
 	size_t n = evbuffer_get_length(i->sniffed);
 	const uint8_t *p = evbuffer_pullup(i->sniffed, -1);
-	enum container_kind kind = n > 0 ? container_sniff(p, n, last || n >= CONTAINER_SNIFF_BYTES) : CONTAINER_UNKNOWN;
+	enum container_kind kind = CONTAINER_UNKNOWN;
 	const char *why;
 
+	if (n > 0)
+		kind = container_sniff(p, n, last || n >= CONTAINER_SNIFF_BYTES);
 	if (kind == CONTAINER_UNKNOWN)
 		return NULL;
 	log_info("the publisher sends %s", kind == CONTAINER_ANY ? "what ffmpeg has to guess" : container_name(kind));

@@ -78,8 +78,8 @@ ask_for_stream(struct protocol *p)
 	else if (strcmp(role, "publisher") != 0)
 		refuse_head(p, 400, "protocol", "role is publisher, viewer or upload.\n");
 	else if (find_name(p, match.name) < 0)
-		refuse_head(p, 400, "pattern", "streamKey is no name that a stream can have: 1 to 64 of A-Z a-z 0-9 . _ -, "
-		    "not beginning with a dot. Example: /ws?role=publisher&streamKey=alice\n");
+		refuse_head(p, 400, "pattern", "streamKey is no name that a stream can have: 1 to 64 of A-Z a-z 0-9 . "
+		    "_ -, not beginning with a dot. Example: /ws?role=publisher&streamKey=alice\n");
 	else
 		p->env.ev->publish(p->env.ctx, &match, request_query(&p->head));
 }
@@ -95,7 +95,10 @@ name_encoder(struct protocol *p)
 		return;
 	for (size_t i = 0; i < sizeof(browsers) / sizeof(browsers[0]) && at == NULL; i++)
 		at = strstr(agent, browsers[i]);
-	snprintf(p->encoder, sizeof(p->encoder), "%.*s", (int)(at != NULL ? strcspn(at, " ") : 60), at != NULL ? at : agent);
+	if (at != NULL)
+		snprintf(p->encoder, sizeof(p->encoder), "%.*s", (int)strcspn(at, " "), at);
+	else
+		str_copy(p->encoder, agent, sizeof(p->encoder));
 }
 
 static int
@@ -363,6 +366,6 @@ const struct protocol_ops ws_publish_ops = {
 	.route = "ws", .name = "ws", .handshake = "ws.first_media_timeout", .first_media = "ws.first_media_timeout",
 	.ping_interval = "ws.ping_interval", .ping_timeout = "ws.ping_timeout", .new = ws_publish_new,
 	.free = ws_publish_free, .input = ws_publish_input, .error = ws_publish_error, .accept = ws_publish_accept,
-	.refuse = ws_publish_refuse, .unpublish = ws_publish_unpublish, .ping = ws_publish_ping, .tick = ws_publish_tick,
-	.message = ws_publish_message, .drain = ws_publish_drain,
+	.refuse = ws_publish_refuse, .unpublish = ws_publish_unpublish, .ping = ws_publish_ping,
+	.tick = ws_publish_tick, .message = ws_publish_message, .drain = ws_publish_drain,
 };

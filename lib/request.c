@@ -14,7 +14,8 @@
 
 static const char *const field_names[FIELD_COUNT] = {
 	[FIELD_ACCEPT] = "accept", [FIELD_AUTHORIZATION] = "authorization", [FIELD_CONNECTION] = "connection",
-	[FIELD_CONTENT_TYPE] = "content-type", [FIELD_COOKIE] = "cookie", [FIELD_EXPECT] = "expect", [FIELD_FORWARDED] = "forwarded", [FIELD_HOST] = "host",
+	[FIELD_CONTENT_TYPE] = "content-type", [FIELD_COOKIE] = "cookie", [FIELD_EXPECT] = "expect",
+	[FIELD_FORWARDED] = "forwarded", [FIELD_HOST] = "host",
 	[FIELD_IF_MODIFIED_SINCE] = "if-modified-since", [FIELD_IF_NONE_MATCH] = "if-none-match",
 	[FIELD_IF_RANGE] = "if-range", [FIELD_ORIGIN] = "origin", [FIELD_RANGE] = "range",
 	[FIELD_SEC_WEBSOCKET_KEY] = "sec-websocket-key", [FIELD_SEC_WEBSOCKET_VERSION] = "sec-websocket-version",
@@ -23,7 +24,8 @@ static const char *const field_names[FIELD_COUNT] = {
 	[FIELD_UPLOAD_METADATA] = "upload-metadata", [FIELD_UPLOAD_OFFSET] = "upload-offset",
 	[FIELD_X_HTTP_METHOD_OVERRIDE] = "x-http-method-override", [FIELD_CONTENT_LENGTH] = "content-length",
 	[FIELD_TRANSFER_ENCODING] = "transfer-encoding",
-	[FIELD_UPGRADE] = "upgrade", [FIELD_USER_AGENT] = "user-agent", [FIELD_VIA] = "via", [FIELD_X_FORWARDED_FOR] = "x-forwarded-for",
+	[FIELD_UPGRADE] = "upgrade", [FIELD_USER_AGENT] = "user-agent", [FIELD_VIA] = "via",
+	[FIELD_X_FORWARDED_FOR] = "x-forwarded-for",
 	[FIELD_X_REAL_IP] = "x-real-ip",
 };
 
@@ -354,90 +356,4 @@ request_take_body(struct request *r, void (*body)(void *ctx, const uint8_t *p, s
 	r->state = REQUEST_MORE;
 	http_parser_pause(&r->parser, 0);
 	http_parser_execute(&r->parser, &settings, "\n", 1);	/* the byte that it left */
-}
-
-unsigned
-request_method(const struct request *r)
-{
-	return r->parser.method;
-}
-
-bool
-request_http10(const struct request *r)
-{
-	return r->parser.http_major == 1 && r->parser.http_minor == 0;
-}
-
-const char *
-request_path(const struct request *r)
-{
-	if (!r->url || r->text[r->url] == '\0')
-		return "/";
-	return r->text + r->url;
-}
-
-const char *
-request_query(const struct request *r)
-{
-	return r->query ? r->text + r->query : "";
-}
-
-const char *
-request_field(const struct request *r, enum request_field f)
-{
-	return r->field[f] ? r->text + r->field[f] : NULL;
-}
-
-const char *
-request_body(const struct request *r)
-{
-	return r->kept != NULL ? r->kept : "";
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = tolower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-int
-request_decode(const char *in, size_t len, char *out, size_t size)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		int c = (unsigned char)in[i];
-
-		if (c == '%') {
-			bool whole = len - i > 2;
-			int hi = whole ? hex_value(in[i + 1]) : -1;
-			int lo = whole ? hex_value(in[i + 2]) : -1;
-
-			if (hi < 0 || lo < 0)
-				return -1;
-			c = hi << 4 | lo;
-			i += 2;
-		}
-		if (c == 0 || n + 1 >= size)
-			return -1;
-		out[n++] = c;
-	}
-	out[n] = '\0';
-	return 0;
-}
-
-int
-request_param(const struct request *r, const char *key, char *out, size_t size)
-{
-	size_t klen = strlen(key);
-
-	for (const char *p = request_query(r), *end; *p; p = *end ? end + 1 : end) {
-		end = p + strcspn(p, "&");
-		if ((size_t)(end - p) > klen && p[klen] == '=' && memcmp(p, key, klen) == 0)
-			return request_decode(p + klen + 1, end - p - klen - 1, out, size);
-	}
-	return -1;
 }

@@ -250,7 +250,7 @@ end(struct ws *w)
 	w->over = true;
 	if (w->peer_code == 0)
 		str_copy(w->error, code == WS_BAD_DATA ? "text that is not UTF-8" :
-		    "a frame that RFC 6455 does not allow: not masked, reserved bits or opcode, or fragments out of order",
+		    "a frame that RFC 6455 forbids: not masked, reserved bits or opcode, or fragments out of order",
 		    sizeof(w->error));
 	else if (w->ops->closed != NULL)
 		w->ops->closed(w->ctx, w->peer_code, w->peer_reason);

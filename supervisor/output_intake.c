@@ -67,7 +67,8 @@ intake_argv(const struct intake_params *p, const char *ffmpeg)
 	struct args a = { xcalloc(ARGS_MAX, sizeof(char *)), 0 };
 
 	ADD(&a, ffmpeg, "-hide_banner", "-nostdin", "-loglevel", "level+error", "-nostats", "-fflags",
-	    "+discardcorrupt", "-fpsprobesize", "0", "-analyzeduration", "500000", "-probesize", "1000000", "-protocol_whitelist", "pipe", "-threads", "1");
+	    "+discardcorrupt", "-fpsprobesize", "0", "-analyzeduration", "500000", "-probesize",
+	    "1000000", "-protocol_whitelist", "pipe", "-threads", "1");
 	if (p->container != NULL)
 		ADD(&a, "-f", p->container);
 	else

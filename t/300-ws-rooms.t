@@ -29,7 +29,8 @@ def codecs(m, name):
 
 
 with Test("live rooms") as t:
-    m = t.server(**{"streams.record.path": "recordings/{stream}/{start}.mp4", "streams.reconnect_delay": "1s"})
+    m = t.server(**{"streams.record.path": "recordings/{stream}/{start}.mp4", "streams.reconnect_delay": "1s",
+        "ws.first_media_timeout": "12s"})
 
     # every kind of chunks, at once
     kinds = ["vp8", "h264", "fmp4", "ts"]
@@ -93,7 +94,7 @@ with Test("live rooms") as t:
     t.is_(ws.json()["streamKey"], "garbage", "/ws/NAME is a room, too")
     ws.send(os.urandom(4000))
     try:
-        for _ in range(400):
+        for _ in range(2000):
             ws.send(os.urandom(4000))
             if ws.readable(0.02):
                 ws.wait_json(lambda j: False)

@@ -11,7 +11,7 @@ if not shutil.which("chromium"):
 
 SHOTS = os.environ.get("MILLRACE_SHOTS", f"{TOP}/build/shots")
 CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-SECONDS = float(os.environ.get("MILLRACE_PUBLISH_SECONDS", "8"))
+SECONDS = int(os.environ.get("MILLRACE_PUBLISH_SECONDS", "8"))
 STATE = "document.getElementById('state').textContent"
 
 
@@ -29,7 +29,7 @@ def plays_on(b, seconds=2):
 
 def go_live(b, url):
     b.goto(url)
-    b.wait("the page", "document.readyState == 'complete' && document.getElementById('name')")
+    b.wait("the page", "document.readyState == 'complete' && document.getElementById('name') !== null")
     b.eval("document.getElementById('name').value = 'cam'; document.getElementById('go').click()")
     b.wait("live", f"{STATE} == 'Live'", 60)
 

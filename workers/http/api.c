@@ -122,7 +122,8 @@ api_alive(struct conn *c, const struct route_match *m)
 	if (is_hung(view_get()))
 		answer_text(c, 503, "the supervisor gives no sign of life\n");
 	else
-		answer_bytes(c, 200, "text/plain; charset=utf-8", "Cache-Control: no-cache\r\n", xstrdup("ok"), 2, true);
+		answer_bytes(c, 200, "text/plain; charset=utf-8", "Cache-Control: no-cache\r\n", xstrdup("ok"), 2,
+		    true);
 }
 
 /* 200 as long as this host can serve; what is wrong with the rest is told, not hidden. */

@@ -220,6 +220,7 @@ handoff_refused(struct svc *s, struct msg *m)
 	if (c == NULL)
 		return;
 	c->handoff = 0;
-	snprintf(text, sizeof(text), "%s; try again later.\n", msg_str_or(m, "text", "This server cannot take you now"));
+	snprintf(text, sizeof(text), "%s; try again later.\n",
+	    msg_str_or(m, "text", "This server cannot take you now"));
 	conn_refuse(c, strcmp(msg_str_or(m, "code", ""), "address") == 0 ? 429 : 503, text);
 }
