@@ -2,8 +2,8 @@
  * ws_publish.c - publishing over a WebSocket as a row of protocol.h: GET /ws?role=publisher&
  * streamKey=NAME (or /ws/NAME), then binary messages with any container. Whether the stream may
  * be is asked before the upgrade, so that a refusal is an HTTP status. Then text messages tell
- * the publisher how it fares: {"streamKey", "message"}, {"state": "live" | "slow" | "ok" | "restart"
- * | "ended"}. The socket is conn.c's, the media ws_intake.c's.
+ * the publisher how it fares: {"streamKey", "message"}, {"state": "live" | "slow" | "ok" |
+ * "restart"}. The socket is conn.c's, the media ws_intake.c's.
  */
 #include <event2/buffer.h>
 #include <stdio.h>

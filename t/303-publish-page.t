@@ -23,7 +23,7 @@ def two_browsers(t):
 
 def plays_on(b, seconds=2):
     at = b.wait("it plays", "(v => v && v.readyState >= 3 && v.currentTime > 0.2 && v.currentTime)(document.querySelector('video'))", 60)
-    b.wait("time goes on", f"document.querySelector('video').currentTime > {at} + {seconds}", 60)
+    b.wait("time goes on", f"document.querySelector('video').currentTime > {at} + {seconds}", 60 + 2 * seconds)
     return True
 
 
@@ -34,7 +34,7 @@ def go_live(b, url):
     b.wait("live", f"{STATE} == 'Live'", 60)
 
 
-with Test(__doc__, limit=240 + SECONDS) as t:
+with Test(__doc__, limit=240 + 2 * SECONDS) as t:
     m = t.server(**{"streams.reconnect_delay": "20s"})
     a, b = two_browsers(t)
     try:
