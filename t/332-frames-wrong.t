@@ -117,6 +117,18 @@ with Test(__doc__, limit=150) as t:
     for c in mad:
         c.cut()
 
+    # No room: told, and there again later.
+    m.configure({"disk.reserve": "10240GiB"})
+    m.cli("reload")
+    c = Client(m, "room")
+    c.audio(sound)
+    answer = c.next()
+    t.ok(answer["eventType"] == "ERROR" and "full" in answer["error"], "a disk with less than disk.reserve is told", answer)
+    m.configure({"disk.reserve": "1MiB"})
+    m.cli("reload")
+    wait_for("there is room again", lambda: (c.audio(sound), c.say("?"), "full" not in c.next()["error"])[2], 10, 0.2)
+    t.ok(c.close()["samples"] > 0, "then it goes on")
+
     # Not open, or not allowed.
     m.configure({"authorize.keys": {"cam": "sha256:" + "0" * 32 + ":" + "0" * 64}})
     t.is_(m.cli("reload").returncode, 0, "a reload with a key")

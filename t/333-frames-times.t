@@ -62,6 +62,13 @@ with Test(__doc__, limit=150) as t:
     pcm, end, _ = Client(m, "x").playback(file=closed["video"])
     t.ok(abs(len(pcm) / 48000 - 3) < 0.1 and end["eventType"] == "AUDIO_STREAM_END", f"an MP4's sound is played: {len(pcm) / 48000:.2f} s")
 
+    c = Client(m, "burst", mux=True)
+    for i in range(30):
+        c.video(jpegs[i])
+    c.audio(sound[:RATE * 4])
+    mp4 = f"{m.data}/media/video/{c.until('CONNECTED') and c.close()['video']}"
+    t.ok(abs(numbers(mp4)[29][1] - 29 / 15) < 0.002 and probe(mp4, "a")["codec_name"] == "aac", "sent at once and without times, it has 15 a second")
+
     # Binary messages; sound cut amid a sample; sound that began before the picture.
     c = Client(m, "binary")
     for i in range(0, 30000, 777):

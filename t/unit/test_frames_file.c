@@ -144,6 +144,16 @@ what_is_written_is_read(void **state)
 	assert_int_equal(r.video_end_ms, 71);
 	assert_int_equal(r.audio_ms, 50);
 	assert_int_equal(r.torn_bytes, 0);
+	assert_true(frames_raw_timed(&r));
+	r.timed = false;
+	r.frames = 26;
+	r.video_end_ms = r.video_ms + 500;
+	assert_true(frames_raw_timed(&r));	/* as they came */
+	r.video_end_ms--;
+	assert_false(frames_raw_timed(&r));	/* all at once */
+	r.video_end_ms += 1000;
+	r.mux = false;
+	assert_false(frames_raw_timed(&r));
 	assert_int_equal(len, 52);
 	assert_memory_equal(wav + 44, "\1\2\3\4\5\6\7\x8", 8);
 	assert_memory_equal(wav, "RIFF", 4);

@@ -30,6 +30,7 @@
 #define PATH_BYTES 1024
 #define FILE_BYTES (FRAMES_NAME_BYTES + 32)	/* relative to data_dir */
 #define SLACK_MS 1000
+#define CHECKED_MS 2500		/* what one check decodes, and less */
 
 enum step { READ, ENCODE, CHECK_HEAD, CHECK_TAIL, SYNC };
 
@@ -42,6 +43,7 @@ struct frames {
 	char file_path[PATH_BYTES], mp4_path[PATH_BYTES], tmp_path[PATH_BYTES];	/* the same, absolute */
 	char wav_path[PATH_BYTES], wav_tmp_path[PATH_BYTES];
 	struct lines err, progress;
+	bool timed;			/* frames get the times of the file, not so many a second */
 	int64_t encoded, mp4_ms;	/* frames in the MP4, and how long it says it is */
 	bool no_space;
 	char last[200];			/* ffmpeg's last words */
@@ -108,9 +110,10 @@ encode(struct frames *f)
 	bool sound = r->mux && r->samples > 0;
 	int64_t first = sound && r->audio_ms < r->video_ms ? r->audio_ms : r->video_ms;
 
+	f->timed = frames_raw_timed(r);
 	log_info("making %s of %lld frames", f->mp4, (long long)r->frames);
 	spawn(f, "frames", json_pack("{s:i, s:i, s:i, s:b, s:b, s:I, s:I}", "width", r->width, "height", r->height,
-	    "fps", r->fps, "timed", r->timed || r->mux, "sound", sound, "video_ms", (json_int_t)(r->video_ms - first),
+	    "fps", r->fps, "timed", f->timed, "sound", sound, "video_ms", (json_int_t)(r->video_ms - first),
 	    "audio_ms", sound ? (json_int_t)(r->audio_ms - first) : (json_int_t)0));
 }
 
@@ -172,26 +175,11 @@ over(struct frames *f)
 
 /* On a thread: nothing but f is touched. 0 or an errno. */
 static int
-sync_rename(int fd, const char *from, const char *to)
-{
-	int rc = fd < 0 ? -1 : fsync(fd);
-
-	if (rc == 0)
-		rc = rename(from, to);
-	if (rc == 0)
-		rc = fs_sync_dir_of(to);
-	rc = rc == 0 ? 0 : errno;
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
-static int
 sync_mp4(void *ctx)
 {
 	struct frames *f = ctx;
 
-	return sync_rename(open(f->tmp_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW), f->tmp_path, f->mp4_path);
+	return fs_sync_rename(open(f->tmp_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW), f->tmp_path, f->mp4_path);
 }
 
 static void
@@ -214,7 +202,7 @@ expected_ms(const struct frames *f)
 {
 	const struct frames_raw *r = &f->raw;
 
-	if (!r->timed && !r->mux)
+	if (!f->timed)
 		return f->encoded * 1000 / r->fps;
 	return f->encoded == r->frames ? r->video_end_ms - r->video_ms : -1;
 }
@@ -234,11 +222,16 @@ next_step(struct frames *f)
 		spawn(f, "check", json_object());
 		break;
 	case CHECK_TAIL:
-		if (f->mp4_ms + SLACK_MS < expected_ms(f))
+		if (f->mp4_ms + SLACK_MS < expected_ms(f)) {
 			fail(f, AGAIN, "its MP4 is too short");
-		else
+			break;
+		}
+		if (f->mp4_ms > CHECKED_MS) {
 			spawn(f, "check", json_pack("{s:b}", "tail", true));
-		break;
+			break;
+		}
+		f->step = SYNC;
+		/* fall through */
 	default:
 		f->slow = slow_run(f->job->svc->base, sync_mp4, synced_cb, f);
 		if (f->slow == NULL)
@@ -286,7 +279,7 @@ read_file(void *ctx)
 	int rc = wav < 0 ? errno : frames_raw_read(f->lock, wav, &f->raw) == -1 ? errno : 0;
 
 	if (rc == 0 && f->raw.samples > 0)
-		return sync_rename(wav, f->wav_tmp_path, f->wav_path);
+		return fs_sync_rename(wav, f->wav_tmp_path, f->wav_path);
 	if (wav >= 0)
 		close(wav);
 	return rc;

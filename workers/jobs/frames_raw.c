@@ -262,3 +262,9 @@ frames_raw_read(int fd, int wav_fd, struct frames_raw *out)
 	out->torn_bytes = st.st_size - at;
 	return wav_fd < 0 ? 0 : wav_head(wav_fd, out->samples);
 }
+
+bool
+frames_raw_timed(const struct frames_raw *r)
+{
+	return r->timed || (r->mux && (r->video_end_ms - r->video_ms) * 2 >= (r->frames - 1) * 1000 / r->fps);
+}

@@ -33,4 +33,9 @@ int frames_raw_parse_path(const char *path, struct frames_raw *out);
  * EBADMSG it is not of an ingest, ENODATA there is no whole head. What cannot be read begins the torn end.
  */
 int frames_raw_read(int fd, int wav_fd, struct frames_raw *out);
+/*
+ * Do its frames get their times in the file, and not so many a second? With sound those of arrival are better
+ * than any rate that was agreed on, but not of a client that sent everything at once.
+ */
+bool frames_raw_timed(const struct frames_raw *r);
 #endif
