@@ -27,10 +27,10 @@ def plays_on(b, seconds=2):
     return True
 
 
-def go_live(b, url):
+def go_live(b, url, before=""):
     b.goto(url)
     b.wait("the page", "document.readyState == 'complete' && document.getElementById('name') !== null")
-    b.eval("document.getElementById('name').value = 'cam'; document.getElementById('go').click()")
+    b.eval(before + "document.getElementById('name').value = 'cam'; document.getElementById('go').click()")
     b.wait("live", f"{STATE} == 'Live'", 60)
 
 
@@ -64,9 +64,11 @@ with Test(__doc__, limit=240 + 2 * SECONDS) as t:
         t.ok(plays_on(b, 3), "a dead ffmpeg is replaced")
         t.is_(a.eval(STATE), "Live", "and the page stayed live")
 
-        # a reload of the page
-        go_live(a, m.http_url("/publish"))
+        # a reload of the page, and a recorder that has nothing but VP8, as Firefox'
+        go_live(a, m.http_url("/publish"), "MediaRecorder.isTypeSupported = (type) => /vp8/.test(type); ")
+        t.like(a.wait("facts", "/vp8/.test(document.getElementById('facts').textContent) && document.getElementById('facts').textContent"), "vp8", "VP8 is sent")
         t.ok(plays_on(b), "a reload and Go live: viewers go on")
+        t.is_(m.stream("cam")["video"]["codec"], "h264", "with H.264")
 
         # somebody else under that name
         status = "document.getElementById('trouble').textContent"
@@ -84,6 +86,15 @@ with Test(__doc__, limit=240 + 2 * SECONDS) as t:
         a.wait("the page", "document.readyState == 'complete'")
         t.is_(a.eval("isSecureContext"), False, "this is no secure context")
         t.like(a.wait("words", f"{status} && {status}"), "HTTPS", "the page says why there is no camera, and what to do")
+        a.eval("document.getElementById('source').value = 'file'; document.getElementById('source').dispatchEvent(new Event('change'))")
+        root = a.call("DOM.getDocument")["root"]["nodeId"]
+        node = a.call("DOM.querySelector", {"nodeId": root, "selector": "#file"})["nodeId"]
+        a.call("DOM.setFileInputFiles", {"nodeId": node, "files": [clips.container("vp8", 8)]})
+        a.eval("document.getElementById('name').value = 'file'; document.getElementById('go').click()")
+        a.wait("live", f"{STATE} == 'Live'", 60)
+        s = m.wait_stream("file", lambda s: s["video"] and s["audio"], 30)
+        t.is_((s["video"]["width"], s["video"]["height"]), (320, 240), "but it sends a file")
+        t.is_(a.wait("the file's end", f"{STATE} == 'Not live' && {status}", 60), "The file has ended.", "to its end")
         t.none([c for c in a.console if "Content Security Policy" in c or "TypeError" in c], "no error in its console")
     finally:
         a.close()

@@ -57,7 +57,9 @@ rooms_ws(struct conn *c, const struct route_match *m)
 		    xstrdup("Publishing here is a WebSocket: ws://HOST/ws?role=publisher&streamKey=NAME\n"), 75, true);
 		return;
 	}
-	if (request_param(&c->req, "streamKey", name, sizeof(name)) < 0)
+	if (strncmp(request_path(&c->req), "/ws/", 4) == 0)
+		str_copy(name, m->arg[0], sizeof(name));
+	else if (request_param(&c->req, "streamKey", name, sizeof(name)) < 0)
 		request_param(&c->req, "streamId", name, sizeof(name));
 	v = stream_name_ok(name, strlen(name)) ? view_find(name) : NULL;
 	if (v == NULL)
