@@ -18,6 +18,7 @@
  *   refusals.c who was refused: counters, the log
  *   auth.c     keys and signatures (pure: bytes in, verdict out)
  *   output.c   ffmpeg children: SPAWN/OUTPUT_DOWN/EXITED; this ffmpeg's version
+ *   push*.c    push targets: whose, where to, added and removed while live (push.h)
  *   task.c     ffmpeg children of jobs workers
  *   events.c   event ids and data_dir/spool
  *   control.c  run/control.sock: the CLI's verbs

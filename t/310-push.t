@@ -47,7 +47,8 @@ with Test(__doc__) as t:
     wait_for("1 s of media", lambda: s3.seconds() > 1, 10)
     t.ok(runs(s3.frames()[0], sent[0])[0][0] in keys, "after a reset: from a key frame")
     wait_for("it is up", lambda: push_of(m, "alice", "one")["state"] == "up", 5)
-    t.like(m.get("/metrics")[2].decode(), r'millrace_output_up\{stream="alice",output="push one"\} 1\n', "metrics: it is up")
+    wait_for("metrics", lambda: re.search(r'millrace_output_up\{stream="alice",output="push one"\} 1\n', m.get("/metrics")[2].decode()), 5)
+    t.ok(True, "metrics: it is up")
     status = m.cli("status").stdout
     t.like(status, r"alice push one +up .*rtmp://127.0.0.1:\d+/live/\*\*\*", "status: it is up")
     t.is_(m.cli("status").returncode, 0, "healthy")
