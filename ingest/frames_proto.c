@@ -22,6 +22,7 @@
 #define TIME_MAX_MS 1e15	/* beyond, a double has no milliseconds */
 #define BINARY_HEAD 9
 #define SAID_MAX 200
+#define VALUES_MAX 1000
 
 void
 frames_proto_init(struct frames_proto *p, const struct frames_ops *ops, void *ctx, int64_t max_pixels)
@@ -290,11 +291,22 @@ static const struct event_type {
 	{ "CLOSE", on_close },
 };
 
+/* A value takes much more memory than its bytes. base64 has none of these. */
+static bool
+has_many_values(const char *data, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += data[i] == ',' || data[i] == '[' || data[i] == '{';
+	return n > VALUES_MAX;
+}
+
 static void
 json_message(struct frames_proto *p, const char *data, size_t len)
 {
-	json_error_t error;
-	json_t *o = json_loadb(data, len, 0, &error);
+	json_error_t error = { .text = "too many values" };
+	json_t *o = has_many_values(data, len) ? NULL : json_loadb(data, len, 0, &error);
 	const char *type = json_string_value(json_object_get(o, "eventType"));
 	size_t i = 0, n = sizeof(event_types) / sizeof(event_types[0]);
 

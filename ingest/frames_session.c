@@ -210,8 +210,8 @@ frames_session_grant(struct svc *svc, struct msg *m)
 		frames_live_open(&s->live, s->client);
 	if (s->extended)
 		frames_proto_say(&s->proto, "CONNECTED", json_pack("{s:s}", "id", s->client));
-	frames_replay(s);
 	conn_pause(&s->conn, false);
+	frames_replay(s);
 	conn_write(&s->conn);
 }
 

@@ -183,6 +183,21 @@ an_error_names_its_field(void **state)
 	assert_int_equal(p.errors, 17);
 }
 
+/* An 8 MiB message of empty objects would take half a gigabyte. */
+static void
+values_are_counted(void **state)
+{
+	char text[4000] = "{\"eventType\":\"CLOSE\",\"x\":[0";
+	size_t n = strlen(text);
+
+	for (int i = 0; i < 996; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, ",0");
+	memcpy(text + n, "]}", 3);
+	WANT(text, "close");
+	memcpy(text + n, ",{}]}", 6);
+	WRONG(text, "message", "too many values");
+}
+
 static void
 errors_are_not_without_end(void **state)
 {
@@ -262,7 +277,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(old_messages_are_understood), T(newer_ones_too), T(base64_as_others_write_it), T(an_error_names_its_field),
-		T(errors_are_not_without_end), T(binary_messages), T(clocks),
+		T(values_are_counted), T(errors_are_not_without_end), T(binary_messages), T(clocks),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
