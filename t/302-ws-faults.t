@@ -23,39 +23,32 @@ with Test("rooms whose ffmpeg fails") as t:
     m = t.server(**{"ws.buffer": "256KiB", "ws.stuck": "2s", "streams.reconnect_delay": "30s"})
 
     # killed: another one goes on from the next point of the container
-    for kind in ("vp8", "fmp4", "ts"):
-        p = WsPublisher(m.http, kind, clips.container(kind), 30)
+    kinds = ("vp8", "fmp4", "ts")
+    pubs = {k: WsPublisher(m.http, k, clips.container(k), 30) for k in kinds}
+    # ... or there is none: who can begin again is asked to, others are closed
+    pubs.update(ogg=WsPublisher(m.http, "ogg", clips.container("ogg"), 30),
+        ogg2=WsPublisher(m.http, "ogg2", clips.container("ogg"), 30, query="&restart=1"))
+    killed, had = {}, {}
+    for p in pubs.values():
         t.publishers.append(p)
         p.start()
-        m.wait_playlist(kind, 1, 40)
-        pid = wait_for("its ffmpeg is up", lambda: intake(m, kind))
-        os.kill(pid, signal.SIGKILL)
-        wait_for(f"{kind}: another ffmpeg", lambda: intake(m, kind) not in (None, pid), 20)
-        had = segments(m, kind)
-        wait_for(f"{kind}: segments go on", lambda: segments(m, kind) > had + 1, 40)
-        t.ok(p.is_alive() and p.error is None, f"{kind}: its ffmpeg is killed: the stream goes on, the publisher stays", str(p.error))
-        p.finish()
-        t.is_((p.error, p.code), (None, 1000), f"{kind}: and ends as it should")
-
-    # a container in which nobody can begin again: who can is asked to, others are closed
-    p = WsPublisher(m.http, "ogg", clips.container("ogg"), 30)
-    t.publishers.append(p)
-    p.start()
-    pid = wait_for("ogg: ffmpeg is up", lambda: intake(m, "ogg"), 20)
-    m.wait_playlist("ogg", 1, 40)
-    os.kill(pid, signal.SIGKILL)
-    wait_for("ogg: it is closed", lambda: not p.is_alive(), 20)
-    t.is_(p.code, 1012, "a client that can't begin again gets 1012")
-    p = WsPublisher(m.http, "ogg2", clips.container("ogg"), 30, query="&restart=1")
-    t.publishers.append(p)
-    p.start()
-    pid = wait_for("ogg2: ffmpeg is up", lambda: intake(m, "ogg2"), 20)
-    m.wait_playlist("ogg2", 1, 40)
-    os.kill(pid, signal.SIGKILL)
-    wait_for("ogg2: it is asked", lambda: p.state("restart"), 20)
-    t.ok(p.is_alive(), "one that can is asked to")
-    p.ending.set()          # ends its thread with a Close; another file on the same socket is what a page does
-    p.join(20)
+    for k in pubs:
+        m.wait_playlist(k, 1, 40)
+        killed[k] = wait_for("its ffmpeg is up", lambda: intake(m, k), 20)
+        os.kill(killed[k], signal.SIGKILL)
+    for k in kinds:
+        wait_for(f"{k}: another ffmpeg", lambda: intake(m, k) not in (None, killed[k]), 20)
+        had[k] = segments(m, k)
+    for k in kinds:
+        wait_for(f"{k}: segments go on", lambda: segments(m, k) > had[k] + 1, 40)
+        t.ok(pubs[k].is_alive() and pubs[k].error is None, f"{k}: its ffmpeg is killed: the stream goes on, the publisher stays", str(pubs[k].error))
+        pubs[k].finish()
+        t.is_((pubs[k].error, pubs[k].code), (None, 1000), f"{k}: and ends as it should")
+    wait_for("ogg: it is closed", lambda: not pubs["ogg"].is_alive(), 20)
+    t.is_(pubs["ogg"].code, 1012, "a client that can't begin again gets 1012")
+    wait_for("ogg2: it is asked", lambda: pubs["ogg2"].state("restart"), 20)
+    t.ok(pubs["ogg2"].is_alive(), "one that can is asked to")
+    pubs["ogg2"].finish()
 
     # a page's recorder begins again: a new file on the same connection, amid a block of the old one
     data, h264 = (open(clips.container(k), "rb").read() for k in ("vp8", "h264"))
