@@ -179,8 +179,8 @@ add_frames(struct args *a, const struct task_params *p, const struct task_place 
 	    "-analyzeduration", "60M", "-probesize", "32M", "-threads", "1");
 	if (!p->timed)
 		ADD(a, "-r", fps);
-	ADD(a, "-f", "matroska", "-i", "pipe:0", "-map", "0:v:0", "-vf", picture, "-c:v", "libx264", "-preset", "ultrafast",
-	    "-crf", "23", "-g", gop, "-threads", "2", "-fps_mode", "passthrough");
+	ADD(a, "-f", "matroska", "-i", "pipe:0", "-map", "0:v:0", "-vf", picture, "-c:v", "libx264", "-preset",
+	    "ultrafast", "-crf", "23", "-g", gop, "-threads", "2", "-fps_mode", "passthrough");
 	if (p->timed)
 		ADD(a, "-enc_time_base:v", "1:1000");
 	if (p->sound)
@@ -198,7 +198,8 @@ add_playback(struct args *a, const struct task_params *p, const struct task_plac
 {
 	char *url = xasprintf("file:%s", at->input), *cut = xasprintf("atrim=end_sample=%lld", (long long)p->samples);
 
-	ADD(a, "-nostats", "-protocol_whitelist", "file", "-format_whitelist", FORMATS ",flac", "-i", url, "-map", "0:a:0");
+	ADD(a, "-nostats", "-protocol_whitelist", "file", "-format_whitelist", FORMATS ",flac", "-i", url, "-map",
+	    "0:a:0");
 	if (p->samples > 0)
 		ADD(a, "-af", cut);
 	ADD(a, "-ar", "24000", "-ac", "1", "-c:a", "pcm_s16le", "-flush_packets", "1", "-f", "s16le", "pipe:1");
