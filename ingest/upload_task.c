@@ -58,9 +58,13 @@ upload_task_create(void *ctx)
 {
 	struct upload_task *t = ctx;
 	struct intake *in = &t->in;
+	int64_t left;
 
 	if (count_parts(t->data_dir) >= t->max_uploads)
 		return end(t, UPLOAD_TOO_MANY, 0);
+	left = disk_free_bytes(t->data_dir);
+	if (left != -1 && left < t->reserve + (in->size > 0 ? in->size : 0))
+		return end(t, UPLOAD_NO_SPACE, 0);
 	if (intake_new_id(in->id) == -1)
 		return end(t, UPLOAD_IO, errno);
 	in->state = INTAKE_RECEIVING;

@@ -17,8 +17,9 @@ with Test(__doc__) as t:
     second = place(here, mov(), file="second.mov")
     third = place(here, webm(), file="third.webm")
     both = wait_for("both are converted", lambda: all(entry(here, i)["state"] == "converted" for i in (second, third)), 30, 0.1)
-    jobs = json.loads(here.cli("jobs", "--json").stdout)["jobs"]
-    t.is_(sorted(j["state"] for j in jobs), ["queued", "queued", "running"], "pushes to one target wait for each other")
+    pushes = lambda: sorted(j["state"] for j in json.loads(here.cli("jobs", "--json").stdout)["jobs"] if j["kind"] == "push")
+    wait_for("three pushes", lambda: len(pushes()) == 3, 5, 0.1)
+    t.is_(pushes(), ["queued", "queued", "running"], "pushes to one target wait for each other")
     for id, what in (first, "mp4"), (second, "mov"), (third, "webm"):
         j = wait_state(here, id, "done")
         wait_for("its files are gone", lambda: files(here, id) == ["json"], 5)
@@ -55,6 +56,15 @@ with Test(__doc__) as t:
     here.cli("reload")
     wait_state(here, id, "done")
     t.ok(wait_recordings(there, "late"), "when it is there it is pushed")
+
+    # Cancelled amid its push, and wanted after all.
+    id = place(here, mp4(8))
+    j = wait_state(here, id, "pushing")
+    t.is_(here.cli("jobs", "cancel", j["job"]).returncode, 0, "a push is cancelled")
+    wait_for("it ends", lambda: not here.pids("ffmpeg"), 10)
+    t.is_((job(here, id)["state"], files(here, id)[:2]), ("cancelled", ["flv", "json"]), "it ends at once, its files are kept")
+    t.is_(here.cli("jobs", "retry", j["job"]).returncode, 0, "and wanted again")
+    wait_state(here, id, "done")
 
     # Given up, kept, deleted.
     here.configure({"upload.target": f"rtmp://127.0.0.1:{free_port()}/live/x", "upload.retry": "1s", "upload.keep": "3s"})

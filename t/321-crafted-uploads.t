@@ -115,6 +115,26 @@ with Test(__doc__) as t:
         j = wait_state(here, id, "failed", "done")
         t.is_((j["state"], listener.asked, os.stat(canary).st_atime), ("done", [], 1.0), f"{what}: its own video is all that goes on")
 
+    # Each layer alone: the sandbox without any whitelist, the whitelists without the sandbox.
+    lists = f"{t.dir}/list.mp4"
+    with open(lists, "w") as f:
+        f.write(f"ffconcat version 1.0\nfile {canary}\n")
+    web = f"{t.dir}/web.mp4"
+    with open(web, "w") as f:
+        f.write(f"#EXTM3U\n#EXTINF:4,\nhttp://127.0.0.1:{listener.port}/a.ts\n#EXT-X-ENDLIST\n")
+    null = ["-c", "copy", "-f", "null", "-"]
+    def box(file, *args):
+        return subprocess.run([f"{BUILD}/libexec/millrace-exec", "convert", "-", f"read={file}", "memory=4294967296", "--", "ffmpeg", "-v", "error",
+            "-nostdin", *args, "-i", f"file:{file}", *null], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    t.is_(box(mp4()).returncode, 0, "the sandbox reads the file it is for")
+    r = box(lists, "-safe", "0", "-f", "concat")
+    t.ok(r.returncode != 0 and os.stat(canary).st_atime == 1.0, f"... and no other: {r.stdout.strip()[-60:]}")
+    r = box(web, "-f", "hls", "-allowed_extensions", "ALL", "-protocol_whitelist", "file,http,tcp")
+    t.ok(r.returncode != 0 and listener.asked == [], f"... and asks nobody: {r.stdout.strip()[-60:]}")
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-protocol_whitelist", "file,http,tcp", "-allowed_extensions", "ALL", "-f", "hls", "-i", web, *null],
+        stderr=subprocess.DEVNULL)
+    t.ok(len(listener.asked) > 0, "without it somebody would have been asked")
+
     # Little that unfolds to much.
     still = made("upload_still.webm", ["-f", "lavfi", "-i", "color=size=64x64:rate=25:duration=2", "-c:v", "libvpx", "-f", "webm"])
     bomb = made("upload_bomb.webm", ["-stream_loop", "300", "-i", still, "-c", "copy", "-f", "webm"])

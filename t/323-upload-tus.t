@@ -50,9 +50,11 @@ with Test(__doc__) as t:
         pos = wait_for("it is let go", u.offset, 10)
         t.ok(2000 <= pos <= 2000 + 65001, f"broken after {cut}: goes on at {pos}")
     hung = u.broken_patch(movie[pos:], pos, 10000, "hang")
+    part = f"{here.data}/upload/{u.id}.part"
+    wait_for("its bytes are here", lambda: os.path.getsize(part) == pos + 10000, 10)
     t0 = time.monotonic()
     pos2 = u.offset()
-    t.ok(pos <= pos2 <= pos + 10000, f"one that hangs is superseded after {time.monotonic() - t0:.1f} s, at {pos2}")
+    t.ok(pos2 == pos + 10000, f"one that hangs is superseded after {time.monotonic() - t0:.1f} s, at {pos2}")
     hung.close()
     r = request(port, "POST", u.path, {"Upload-Offset": str(pos2), "Content-Type": OCTETS, "X-HTTP-Method-Override": "PATCH"}, movie[pos2:pos2 + 100])
     t.is_((r.status, r.number("upload-offset")), (204, pos2 + 100), "X-HTTP-Method-Override counts")
@@ -93,6 +95,14 @@ with Test(__doc__) as t:
     u.broken_patch(b"gh", 7, 1, **{"Upload-Checksum": "sha1 " + base64.b64encode(hashlib.sha1(b"gh").digest()).decode()})
     t.is_(wait_for("let go", u.offset, 10), 7, "what nobody can check is not kept")
     t.is_((u.delete().status, u.head().status, u.delete().status), (204, 404, 404), "termination")
+
+    u = Upload(port, 10)
+    here.configure({"disk.reserve": "10000GiB"})
+    here.cli("reload")
+    t.is_((u.patch(b"0123", 0).status, u.offset(), Upload(port, 10).created.status), (507, 0, 507), "below disk.reserve nothing is taken")
+    here.configure({"disk.reserve": "1MiB"})
+    here.cli("reload")
+    t.is_((u.patch(b"0123", 0).status, u.offset()), (204, 4), "and then it goes on")
 
     # Pages.
     r = request(port, "OPTIONS", "/upload", {"Origin": "https://a.example", "Access-Control-Request-Method": "PATCH"}, version=None)
