@@ -72,6 +72,7 @@ $(B)/millrace: LIBS += -lyaml
 $(B)/libexec/millrace-exec: $(call obj,supervisor/exec_main.c) $(LIB)
 $(B)/libexec/millrace-exec: LIBS += -lseccomp
 $(B)/libexec/millrace-ingest: $(call obj,ingest/main.c) $(call archive_lib,ingest) $(LIB)
+$(B)/libexec/millrace-ingest: LIBS += -lhttp_parser -lwslay
 $(B)/libexec/millrace-finish: $(call obj,ingest/finish_main.c) $(call archive_lib,ingest) $(LIB)
 $(B)/libexec/millrace-http: $(call obj,workers/http/main.c) $(call archive_lib,workers/http) \
 	$(call archive_lib,workers/common) $(LIB)
@@ -105,7 +106,7 @@ $(foreach d,$(ARCHIVES),$(eval $(call archive_rule,$(d))))
 UNIT_LIBS = $(foreach d,supervisor ingest workers/http workers/registry workers/jobs workers/watch workers/common lib,$(call archive_lib,$(d)))
 $(B)/t/%: t/unit/%.c $(UNIT_LIBS)
 	@mkdir -p $(@D); echo "  LD $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml $(HIREDIS) -lhttp_parser -lcurl -lexpat -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml $(HIREDIS) -lhttp_parser -lwslay -lcurl -lexpat -lcmocka
 
 # Load generators of `make bench` and the tests; s3put is the upload engine by itself.
 $(B)/t/bench/s3put: $(call archive_lib,workers/jobs)
@@ -123,7 +124,7 @@ bench-build: $(BENCH)
 FUZZERS = $(patsubst t/fuzz/%.c,$(B)/fuzz/%,$(wildcard t/fuzz/*.c))
 $(B)/fuzz/%: t/fuzz/%.c $(UNIT_LIBS)
 	@mkdir -p $(@D); echo "  LD $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -fsanitize=fuzzer -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml $(HIREDIS) -lhttp_parser -lcurl -lexpat
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -fsanitize=fuzzer -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml $(HIREDIS) -lhttp_parser -lwslay -lcurl -lexpat
 fuzz-build: $(FUZZERS)
 fuzz:
 	scripts/fuzz

@@ -1,4 +1,4 @@
-/* conn.c - the publisher's socket (contract in conn.h). Called by session.c only. */
+/* conn.c - the publisher's socket (contract in conn.h). Called by the rows of routes.h. */
 #include "conn.h"
 
 #include <errno.h>
@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf.h"
@@ -17,6 +18,7 @@
 #define RECEIVE_BUFFER (1024 * 1024)	/* more than two ticks at 20 Mbit/s */
 #define RMEM_MAX "/proc/sys/net/core/rmem_max"
 #define PROXY_MAX 2200
+#define EARLY_MAX (2 << 20)		/* http's longest head and what came behind it */
 
 void
 conn_init(struct conn *c, const struct conn_ops *ops, void *ctx)
@@ -37,6 +39,7 @@ conn_free(struct conn *c)
 	evbuffer_free(c->out);
 	evbuffer_free(c->proxy);
 	free(c->buf);
+	free(c->early);
 }
 
 /* -1: it is no PROXY head, or what came behind it was refused. */
@@ -81,7 +84,7 @@ conn_read(struct conn *c)
 	ssize_t n;
 	int rc = 0;
 
-	for (int i = 0; i < READS_PER_TURN && rc == 0 && c->fd >= 0; i++) {
+	for (int i = 0; i < READS_PER_TURN && rc == 0 && c->fd >= 0 && (!c->paused || c->closing); i++) {
 		n = recv(c->fd, c->buf, READ_BYTES, MSG_DONTWAIT);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
@@ -95,7 +98,7 @@ conn_read(struct conn *c)
 		rc = c->want_proxy ? proxy_head(c, c->buf, (size_t)n) : c->ops->input(c->ctx, c->buf, (size_t)n);
 		conn_write(c);
 		if (c->fd >= 0 && rc == 0 && evbuffer_get_length(c->out) > c->max_unread) {
-			c->ops->over(c->ctx, "it does not read what it is told, for more than rtmp.max_unread");
+			c->ops->over(c->ctx, "it does not read what it is told, more than max_unread");
 			break;
 		}
 		if (n < READ_BYTES / 2)
@@ -142,18 +145,35 @@ receive_buffer(int fd)
 	free(text);
 }
 
+static int
+take_early(struct conn *c, int fd)
+{
+	struct stat st;
+	int rc = -1;
+
+	if (fstat(fd, &st) == 0 && st.st_size <= EARLY_MAX) {
+		c->early_len = (size_t)st.st_size;
+		c->early = xmalloc(c->early_len + 1);
+		rc = pread(fd, c->early, c->early_len, 0) == (ssize_t)c->early_len ? 0 : -1;
+	}
+	close(fd);
+	return rc;
+}
+
 int
 conn_take(struct conn *c, struct event_base *base, struct msg *m, const json_t *conf)
 {
-	int fd = msg_take_fd(m, 0);
+	int fd = msg_take_fd(m, 0), early = msg_take_fd(m, 1);
 
+	if (early >= 0 && take_early(c, early) < 0)
+		return -1;
 	if (fd < 0 || c->fd >= 0)
 		return -1;
 	c->base = base;
 	c->fd = fd;
 	str_copy(c->peer, msg_str_or(m, "peer", "?"), sizeof(c->peer));
 	str_copy(c->local, msg_str_or(m, "local", ""), sizeof(c->local));
-	c->max_unread = (size_t)conf_int(conf, "rtmp.max_unread");
+	c->max_unread = (size_t)conf_int(conf, early >= 0 ? "ws.max_unread" : "rtmp.max_unread");
 	c->want_proxy = json_is_true(json_object_get(m->body, "proxy_protocol"));
 	log_set_peer(c->peer);
 	fd_cloexec_nonblock(fd);
@@ -162,6 +182,32 @@ conn_take(struct conn *c, struct event_base *base, struct msg *m, const json_t *
 	c->last_byte_ms = now_ms();
 	read_at_once(c);
 	return 0;
+}
+
+void
+conn_early(struct conn *c)
+{
+	if (c->early == NULL)
+		return;
+	c->ops->input(c->ctx, c->early, c->early_len);
+	conn_write(c);
+	free(c->early);
+	c->early = NULL;
+}
+
+void
+conn_pause(struct conn *c, bool pause)
+{
+	if (pause == c->paused)
+		return;
+	c->paused = pause;
+	c->last_byte_ms = now_ms();
+	if (c->rd == NULL || c->closing)
+		return;
+	if (pause)
+		event_del(c->rd);
+	else
+		event_add(c->rd, NULL);
 }
 
 void
@@ -187,6 +233,8 @@ say_end(struct conn *c)
 	shutdown(c->fd, SHUT_WR);
 	if (c->rd == NULL)
 		read_at_once(c);
+	else
+		event_add(c->rd, NULL);		/* it may be paused */
 	c->linger = evtimer_new(c->base, linger_cb, c);
 }
 

@@ -1,6 +1,6 @@
 /*
  * hls_feed.c - tags of the ring as FLV or Matroska into ffmpeg (contract in hls_feed.h).
- * Called by sink_hls.c, which decides when.
+ * Called by sink_hls.c and sink_push.c, which decide when.
  *
  * FLV is read without parsers, so a frame is a key frame to ffmpeg when the tag says so: only
  * where a segment shall begin does the written tag say so.
@@ -43,6 +43,7 @@ hls_feed_open(struct hls_feed *f, struct event_base *base, int fd, struct tag *s
 	f->next = need;
 	f->at_end = f->past_start = false;
 	f->off = 0;
+	f->bytes = f->frames = 0;
 	framing_headers(f->head, f->gen, hls_cut_frame_ms(start));
 }
 
@@ -151,9 +152,39 @@ written(struct hls_feed *f, size_t sent)
 			return false;
 		}
 		sent -= rest;
+		f->frames++;
 		advance(f);
 	}
 	return true;
+}
+
+static bool
+is_key(const struct hls_feed *f, const struct tag *t)
+{
+	return t->cut || f->every_key;
+}
+
+unsigned
+hls_feed_skip(struct hls_feed *f, const struct tag *to)
+{
+	struct iovec iov[FRAMING_PIECES];
+	struct framing g;
+	unsigned left_out = 0;
+	int n;
+
+	if (f->fd < 0 || f->at_end)
+		return 0;
+	if (f->off > 0) {
+		n = framing_tag(f->matroska, f->next, f->base_ms, is_key(f, f->next), &g, iov);
+		skip_bytes(iov, &n, f->off);
+		for (int i = 0; i < n; i++)
+			evbuffer_add(f->head, iov[i].iov_base, iov[i].iov_len);
+		advance(f);
+	}
+	for (; !f->at_end && f->next != to; left_out++)
+		advance(f);
+	f->past_start = true;
+	return left_out;
 }
 
 /* One writev; 1: go on, 0: it would block, -1 + errno. */
@@ -171,12 +202,13 @@ write_some(struct hls_feed *f)
 			f->past_start = true;
 		if (!wanted(f, t))
 			break;		/* rare: the next turn skips it */
-		n += framing_tag(f->matroska, t, f->base_ms, t->cut, &g[tags++], iov + n);
+		n += framing_tag(f->matroska, t, f->base_ms, is_key(f, t), &g[tags++], iov + n);
 	}
 	skip_bytes(iov, &n, f->off);
 	sent = writev(f->fd, iov, n);
 	if (sent < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
+	f->bytes += (uint64_t)sent;
 	return written(f, (size_t)sent) ? 1 : 0;
 }
 

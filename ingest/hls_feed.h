@@ -1,5 +1,5 @@
 /*
- * hls_feed.h - the ring as an FLV or Matroska stream into one ffmpeg's stdin: headers, then
+ * hls_feed.h - the ring as an FLV or Matroska stream into one ffmpeg's stdin (HLS, push): headers, then
  * the tags of one generation from a segment's start on, straight from the ring by writev.
  */
 #ifndef MILLRACE_HLS_FEED_H
@@ -19,6 +19,7 @@ struct hls_feed {
 	struct evbuffer *head;		/* file header and sequence headers still to be written */
 	struct ring_gen *gen;
 	bool matroska;			/* else FLV */
+	bool every_key;			/* FLV: key frames stay such also where no segment begins; set before _open */
 	const struct tag *start;	/* where the video begins; compared, never read */
 	int64_t base_ms, audio_from_ms;	/* media time that is the child's 0; no audio before */
 	struct tag *next;		/* next to write, valid unless at_end */
@@ -26,6 +27,7 @@ struct hls_feed {
 	bool past_start;
 	size_t off;			/* bytes of *next that are written */
 	int64_t blocked_ms, last_ms;	/* since when it takes no more, 0 = it does; last write */
+	uint64_t bytes, frames;		/* written since it was opened */
 };
 
 enum hls_feed_rc {
@@ -43,6 +45,11 @@ void hls_feed_close(struct hls_feed *f);	/* EOF for the child; the generation st
 void hls_feed_free(struct hls_feed *f);
 enum hls_feed_rc hls_feed_write(struct hls_feed *f, int64_t now);
 void hls_feed_appended(struct hls_feed *f, struct tag *t);	/* t is the ring's newest */
+/*
+ * Goes on at `to`, a key frame later in the ring; what is half written is finished first. How
+ * many tags that leaves out.
+ */
+unsigned hls_feed_skip(struct hls_feed *f, const struct tag *to);
 /* Has a byte of t been written? */
 bool hls_feed_has(const struct hls_feed *f, const struct tag *t);
 #endif

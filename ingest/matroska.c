@@ -1,4 +1,5 @@
-/* matroska.c - Matroska as a live stream (contract in matroska.h). Called by hls_feed.c only. */
+/* matroska.c - Matroska as a live stream (contract in matroska.h). Called by framing.c and
+ * frames_file.c. */
 #include "matroska.h"
 
 #include <event2/buffer.h>
@@ -12,21 +13,23 @@ enum {
 	SEGMENT = 0x18538067, INFO = 0x1549a966, TIMESTAMP_SCALE = 0x2ad7b1, MUXING_APP = 0x4d80, WRITING_APP = 0x5741,
 	TRACKS = 0x1654ae6b, TRACK_ENTRY = 0xae, TRACK_NUMBER = 0xd7, TRACK_UID = 0x73c5, TRACK_TYPE = 0x83,
 	VIDEO = 0xe0, PIXEL_WIDTH = 0xb0, PIXEL_HEIGHT = 0xba, AUDIO = 0xe1, SAMPLING_FREQUENCY = 0xb5, CHANNELS = 0x9f,
-	FLAG_LACING = 0x9c, DEFAULT_DURATION = 0x23e383, CODEC_ID = 0x86, CODEC_PRIVATE = 0x63a2,
-	CLUSTER = 0x1f43b675, TIMESTAMP = 0xe7, SIMPLE_BLOCK = 0xa3,
+	BIT_DEPTH = 0x6264, FLAG_LACING = 0x9c, DEFAULT_DURATION = 0x23e383, CODEC_ID = 0x86, CODEC_PRIVATE = 0x63a2,
+	VOID = 0xec, CLUSTER = 0x1f43b675, TIMESTAMP = 0xe7, SIMPLE_BLOCK = 0xa3,
 };
 #define MS_IN_NS 1000000
 #define SIZE_4 UINT32_C(0x10000000)	/* a size in four bytes */
 #define BLOCK_KEY 0x80
 
-static const struct { uint32_t codec; const char *id; bool config; } codecs[] = {
-	{ FLV_FOURCC('a', 'v', 'c', '1'), "V_MPEG4/ISO/AVC", true },
-	{ FLV_FOURCC('h', 'v', 'c', '1'), "V_MPEGH/ISO/HEVC", true },
-	{ FLV_FOURCC('a', 'v', '0', '1'), "V_AV1", true },
-	{ FLV_FOURCC('v', 'p', '0', '9'), "V_VP9", false },	/* RTMP has a vpcC, Matroska something else */
-	{ FLV_FOURCC('m', 'p', '4', 'a'), "A_AAC", true },
-	{ FLV_FOURCC('O', 'p', 'u', 's'), "A_OPUS", true },
-	{ FLV_FOURCC('.', 'm', 'p', '3'), "A_MPEG/L3", false },
+static const struct { uint32_t codec; const char *id; bool config, not_rtmp; } codecs[] = {
+	{ FLV_FOURCC('a', 'v', 'c', '1'), "V_MPEG4/ISO/AVC", true, false },
+	{ FLV_FOURCC('h', 'v', 'c', '1'), "V_MPEGH/ISO/HEVC", true, false },
+	{ FLV_FOURCC('a', 'v', '0', '1'), "V_AV1", true, false },
+	{ FLV_FOURCC('v', 'p', '0', '9'), "V_VP9", false, false },	/* RTMP has a vpcC, Matroska something else */
+	{ FLV_FOURCC('m', 'p', '4', 'a'), "A_AAC", true, false },
+	{ FLV_FOURCC('O', 'p', 'u', 's'), "A_OPUS", true, false },
+	{ FLV_FOURCC('.', 'm', 'p', '3'), "A_MPEG/L3", false, false },
+	{ MATROSKA_MJPEG, "V_MJPEG", false, true },
+	{ MATROSKA_PCM, "A_PCM/INT/LIT", false, true },
 };
 #define NCODECS (sizeof(codecs) / sizeof(codecs[0]))
 
@@ -35,7 +38,7 @@ matroska_takes(uint32_t codec)
 {
 	for (unsigned i = 0; i < NCODECS; i++)
 		if (codecs[i].codec == codec)
-			return true;
+			return !codecs[i].not_rtmp;
 	return false;
 }
 
@@ -126,6 +129,8 @@ add_sound(struct evbuffer *b, const struct matroska_track *t)
 		add_bytes(e, SAMPLING_FREQUENCY, p, sizeof(p));
 	if (t->channels > 0)
 		add_number(e, CHANNELS, (uint64_t)t->channels);
+	if (t->bits > 0)
+		add_number(e, BIT_DEPTH, (uint64_t)t->bits);
 	add_master(b, AUDIO, e);
 }
 
@@ -175,6 +180,12 @@ matroska_write_header(struct evbuffer *out, const struct matroska_track *video, 
 	if (audio != NULL)
 		add_track(tracks, MATROSKA_AUDIO, audio);
 	add_master(out, TRACKS, tracks);
+}
+
+void
+matroska_write_note(struct evbuffer *out, const char *text)
+{
+	add_text(out, VOID, text);
 }
 
 void

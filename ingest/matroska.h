@@ -24,14 +24,21 @@ struct matroska_track {
 	size_t config_len;		/* 0: none */
 	int64_t frame_ms;		/* from one to the next; this and the following, 0: unknown */
 	int width, height;
-	int rate, channels;
+	int rate, channels, bits;
 };
 
-/* Is there a mapping for it? */
+/* Codecs that RTMP does not have: one JPEG a frame, s16le samples. */
+#define MATROSKA_MJPEG UINT32_C(0x4d4a5047)
+#define MATROSKA_PCM UINT32_C(0x736f7774)
+
+/* Is there a mapping for it, and may it come by RTMP? */
 bool matroska_takes(uint32_t codec);
 /* EBML head, segment of unknown size, tracks; NULL: no such track. */
 void matroska_write_header(struct evbuffer *out, const struct matroska_track *video,
     const struct matroska_track *audio);
+/* Text behind the header that every reader passes over but ours. */
+void matroska_write_note(struct evbuffer *out, const char *text);
+#define MATROSKA_TIMED 0x01	/* in the last byte of a frame's head: "discardable", see frames_file.h */
 /* What comes before `len` bytes of a frame, whose time is pts_ms (>= 0). */
 void matroska_write_frame_head(uint8_t out[MATROSKA_FRAME_HEAD_BYTES], unsigned track, int64_t pts_ms,
     bool key, uint32_t len);

@@ -29,14 +29,26 @@ stream_free(struct stream *s)
 		s->hls->ops->free(&s->hls);
 	if (s->rec != NULL)
 		s->rec->ops->free(&s->rec);
+	pushes_free(&s->pushes);
 	tracks_free(&s->tracks);
 	ring_free(&s->ring);
 }
 
 int
-stream_move_in(struct stream *s, const char *name)
+stream_make_dirs(struct stream *s, const char *name)
 {
 	const char *data_dir = conf_str(s->svc->conf, "data_dir");
+	bool record = conf_str(s->svc->conf, "streams.record.path")[0] != '\0';
+
+	snprintf(s->dir, sizeof(s->dir), "%s/hls/%s", data_dir, name);
+	if (record)
+		snprintf(s->rec_dir, sizeof(s->rec_dir), "%s/rec/%s", data_dir, name);
+	return dir_ensure(s->dir, 0750) == 0 && (!record || dir_ensure(s->rec_dir, 0750) == 0) ? 0 : -1;
+}
+
+int
+stream_move_in(struct stream *s, const char *name)
+{
 	bool record = conf_str(s->svc->conf, "streams.record.path")[0] != '\0';
 	const struct landlock_rule rules[] = {
 		{ s->dir, true, false },
@@ -48,11 +60,7 @@ stream_move_in(struct stream *s, const char *name)
 	};
 	bool locked;
 
-	snprintf(s->dir, sizeof(s->dir), "%s/hls/%s", data_dir, name);
-	if (record)
-		snprintf(s->rec_dir, sizeof(s->rec_dir), "%s/rec/%s", data_dir, name);
-	if (dir_ensure(s->dir, 0750) == 0 && (!record || dir_ensure(s->rec_dir, 0750) == 0) &&
-	    landlock_restrict(rules, &locked) == 0)
+	if (stream_make_dirs(s, name) == 0 && landlock_restrict(rules, &locked) == 0)
 		return 0;
 	log_warn("cannot use %s, or be locked into it", s->dir);
 	return -1;
@@ -98,6 +106,8 @@ stream_open(struct stream *s, const char *name, const char *app,
 	s->ring.limit = (size_t)conf_int(s->svc->conf, "streams.ring");
 	s->hls = sink_hls_new(&env, &start_ms, &s->resumed);
 	open_recording(s, env);
+	env.done = NULL;
+	s->push_env = env;
 	timeline_init(&s->timeline, start_ms);
 }
 
@@ -137,6 +147,7 @@ make_room(struct stream *s)
 	s->hls->ops->overrun(s->hls, first);
 	if (s->rec != NULL)
 		s->rec->ops->overrun(s->rec, first);
+	pushes_overrun(&s->pushes, first);
 	ring_trim(&s->ring, first);
 }
 
@@ -175,41 +186,79 @@ stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *b
 	s->hls->ops->tag(s->hls, t);
 	if (s->rec != NULL)
 		s->rec->ops->tag(s->rec, t);
+	pushes_tag(&s->pushes, t);
 	make_room(s);
+}
+
+void
+stream_gone(struct stream *s)
+{
+	svc_send(s->svc, MSG_EVENT, 0, json_pack("{s:s}", "event", "publisher_gone"));
 }
 
 void
 stream_end(struct stream *s)
 {
-	svc_send(s->svc, MSG_EVENT, 0, json_pack("{s:s}", "event", "publisher_gone"));
 	if (s->rec != NULL)
 		s->rec->ops->drain(s->rec);
+	pushes_drain(&s->pushes);
 	s->hls->ops->drain(s->hls);
+}
+
+bool
+stream_busy(const struct stream *s)
+{
+	return pushes_busy(&s->pushes);
+}
+
+void
+stream_message(struct stream *s, struct msg *m)
+{
+	if (m->type == MSG_PUSH)
+		pushes_set(&s->pushes, &s->push_env, json_object_get(m->body, "targets"));
+	else if (!pushes_message(&s->pushes, m))
+		s->hls->ops->message(s->hls, m);
+}
+
+int64_t
+stream_budget_ms(const struct stream *s, int64_t longest)
+{
+	return pushes_budget_ms(&s->pushes, longest);
 }
 
 static const struct tag *
 oldest_needed(const struct stream *s)
 {
-	const struct tag *hls = s->hls->ops->needs(s->hls), *rec = s->rec != NULL ? s->rec->ops->needs(s->rec) : NULL;
-	const struct tag *t = s->ring.head;
+	const struct tag *needed[BOARD_PUSHES + 2], *t;
+	unsigned n = pushes_needs(&s->pushes, needed), i;
 
-	while (t != NULL && t != hls && t != rec)
-		t = t->next;
-	return t;
+	needed[n++] = s->hls->ops->needs(s->hls);
+	needed[n++] = s->rec != NULL ? s->rec->ops->needs(s->rec) : NULL;
+	for (t = s->ring.head; t != NULL; t = t->next)
+		for (i = 0; i < n; i++)
+			if (needed[i] == t)
+				return t;
+	return NULL;
 }
 
 const char *
 stream_tick(struct stream *s, int64_t now)
 {
+	struct tag *first;
+
 	if (s->tracks.unsupported[0] != '\0')
 		return s->tracks.unsupported;
 	if (s->tracks.gen->video && meter_key_age(&s->meter) > conf_int(s->svc->conf, "streams.key_frame_age"))
 		return "no key frame for streams.key_frame_age: set Keyframe Interval to 2 s in the encoder";
-	if (tracks_tick(&s->tracks, now))
-		s->hls->ops->regen(s->hls, ring_regen(&s->ring, s->tracks.gen));
+	if (tracks_tick(&s->tracks, now)) {
+		first = ring_regen(&s->ring, s->tracks.gen);
+		s->hls->ops->regen(s->hls, first);
+		pushes_regen(&s->pushes, first);
+	}
 	s->hls->ops->tick(s->hls, now);
 	if (s->rec != NULL)
 		s->rec->ops->tick(s->rec, now);
+	pushes_tick(&s->pushes, now);
 	ring_trim(&s->ring, oldest_needed(s));
 	return NULL;
 }
@@ -218,6 +267,7 @@ void
 stream_tick_draining(struct stream *s, int64_t now)
 {
 	s->hls->ops->tick(s->hls, now);
+	pushes_tick(&s->pushes, now);
 }
 
 void
@@ -247,6 +297,7 @@ stream_board(struct stream *s, const char *state, int64_t now)
 		str_copy(p->media.warning, s->sink_warning, sizeof(p->media.warning));
 	if (s->rec_warning[0] != '\0')
 		str_copy(p->media.warning, s->rec_warning, sizeof(p->media.warning));
+	pushes_board(&s->pushes, &p->media);
 	if (s->rec != NULL) {
 		struct sink_rec_stats rec;
 

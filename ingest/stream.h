@@ -9,6 +9,7 @@
 
 #include "flv.h"
 #include "meter.h"
+#include "pushes.h"
 #include "ring.h"
 #include "sink.h"
 #include "timeline.h"
@@ -23,12 +24,16 @@ struct stream {
 	struct meter meter;
 	struct sink *hls;		/* NULL: not open */
 	struct sink *rec;		/* NULL: it is not recorded */
+	struct pushes pushes;
+	struct sink_env push_env;
 	bool resumed, said_live;	/* resumed: the playlist goes on */
 	char encoder[64], sink_warning[160], rec_warning[160];
 };
 
 void stream_init(struct stream *s, struct svc *svc);
 void stream_free(struct stream *s);
+/* dir and rec_dir are there. 0, or -1 + errno. */
+int stream_make_dirs(struct stream *s, const char *name);
 /* The stream's folder; from here on this process can open nothing else. -1: it was said why. */
 int stream_move_in(struct stream *s, const char *name);
 /* GRANT: name and app stay the caller's; done: what stream_end() began is through. */
@@ -38,8 +43,16 @@ void stream_metadata(struct stream *s, json_t *data);	/* may come before it is o
 void stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len);
 /* After the socket was read. NULL, or why this stream can't be taken. */
 const char *stream_tick(struct stream *s, int64_t now);
-/* Its publisher has left: the supervisor is told, and the sinks drain; done() follows, perhaps before this returns. */
+/* Its publisher has left: the supervisor is told. */
+void stream_gone(struct stream *s);
+/* ... and no media will come any more: the sinks drain; done() follows, perhaps before this returns. */
 void stream_end(struct stream *s);
+/* After that: some output has not been handed all of it yet. */
+bool stream_busy(const struct stream *s);
+/* SPAWNED, EXITED, PUSH. */
+void stream_message(struct stream *s, struct msg *m);
+/* How long the publisher's socket may wait: `longest`, or what an output wants. */
+int64_t stream_budget_ms(const struct stream *s, int64_t longest);
 /* While it drains: the sinks go on. */
 void stream_tick_draining(struct stream *s, int64_t now);
 void stream_board(struct stream *s, const char *state, int64_t now);

@@ -288,6 +288,13 @@ board_latency_add(struct board_latency *l, int64_t ms)
 	l->sum_ms += ms > 0 ? (uint64_t)ms : 0;
 }
 
+const char *
+board_output_name(const struct board_output *o, char buf[BOARD_OUTPUT_NAME])
+{
+	snprintf(buf, BOARD_OUTPUT_NAME, "%s%s%s", o->kind, o->id[0] != '\0' ? " " : "", o->id);
+	return buf;
+}
+
 /* The fields of /proc/PID/stat from the third on; 0 or -1 if it is gone. */
 static int
 stat_read(int pid, long long f[52])

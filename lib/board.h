@@ -20,13 +20,24 @@
 #define BOARD_PAGE_BYTES 4096
 #define BOARD_PROCS 2048	/* process slots */
 #define BOARD_STREAMS 1024	/* stream slots */
-#define BOARD_OUTPUTS 4
+#define BOARD_PUSHES 8		/* push targets of a stream */
+#define BOARD_OUTPUTS (BOARD_PUSHES + 4)
 #define BOARD_NAME 65		/* stream name + NUL */
 
 enum board_track_codec { BOARD_CODEC_NONE, BOARD_H264, BOARD_HEVC, BOARD_AV1, BOARD_VP9,
 	BOARD_AAC, BOARD_OPUS, BOARD_MP3, BOARD_OTHER };
 
 enum board_recording { BOARD_RECORDING_OFF, BOARD_RECORDING_WAITS, BOARD_RECORDING, BOARD_RECORDING_PAUSED };
+
+/* What an ingest knows of one of its pushes. */
+enum board_push_state { BOARD_PUSH_WAITS, BOARD_PUSH_CONNECTING, BOARD_PUSH_UP, BOARD_PUSH_REFUSED };
+struct board_push {
+	char id[32];			/* "" = the end of the list */
+	uint32_t state;			/* enum board_push_state; UP: the target has accepted the stream */
+	uint32_t behind_ms;		/* of media that its ffmpeg has not taken yet */
+	uint64_t frames, bytes, dropped; /* handed over; dropped: skipped because it fell behind */
+	char reason[96];		/* REFUSED: why; this server's own words */
+};
 
 /* What an ingest knows of its stream's media; zero in other kinds. */
 struct board_media {
@@ -53,6 +64,7 @@ struct board_media {
 	uint32_t _pad2;
 	uint64_t recorded_files, recorded_bytes, recorded_lost;	/* lost: frames for which the disk had no room */
 	int64_t recording_lag_ms;	/* age of the oldest media received that may not be on the disk yet */
+	struct board_push pushes[BOARD_PUSHES];
 };
 
 /* What an http worker counts. */
@@ -132,9 +144,9 @@ struct board_proc {			/* a slot in run/board */
 	uint32_t seq;
 	int32_t pid;			/* 0 = free slot */
 	uint64_t start_ticks;		/* /proc/PID/stat field 22: guards against a re-used pid */
-	char kind[16];			/* "http" "ingest" "ffmpeg" "redis" "registry" "finish" "jobs" "watch" */
+	char kind[16];			/* "http" "ingest" "ffmpeg" "redis" "registry" "finish" "jobs" "watch" "push" */
 	char state[24];			/* "starting" "ready" "stopping" "backoff" "failing" */
-	char output[16];		/* ffmpeg: which output */
+	char output[32];		/* ffmpeg: which output */
 	int64_t started_wall_ms;
 	uint32_t restarts;		/* of this role since the supervisor's start */
 	int32_t backoff_ms;		/* next try in, when state is backoff */
@@ -143,13 +155,19 @@ struct board_proc {			/* a slot in run/board */
 };
 
 struct board_output {
-	char kind[16];			/* "hls" */
-	char state[16];			/* "starting" "up" "backoff" "failed" */
+	char kind[16];			/* "hls" "push" */
+	char state[16];			/* "starting" "connecting" (push) "up" "backoff" "failed" */
 	int32_t pid;
 	uint32_t restarts;
 	char reason[128];
 	uint32_t failures;		/* in a row, without a segment since */
+	uint32_t behind_ms;		/* push: what follows, too */
+	char id[32], target[104];	/* target: its URL without what may be a key */
+	uint64_t frames, bytes, dropped;
 };
+/* What people call it: "hls", "push youtube". */
+#define BOARD_OUTPUT_NAME 48
+const char *board_output_name(const struct board_output *o, char buf[BOARD_OUTPUT_NAME]);
 
 enum board_stream_state { BOARD_STREAM_FREE, BOARD_STREAM_STARTING, BOARD_STREAM_LIVE,
 	BOARD_STREAM_RECONNECTING, BOARD_STREAM_FINISHING };

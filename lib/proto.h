@@ -45,10 +45,15 @@ enum proto_type {
 	/* child -> supervisor */
 	MSG_HELLO = 1,	/* {kind, pid}: first message of a child */
 	MSG_READY,	/* {}: able to work */
-	MSG_CLAIM,	/* {name, app, peer, protocol, query}: may I be stream NAME?
+	MSG_CLAIM,	/* {name, app, peer, protocol, query, stream}: may I be stream NAME?
 			 * query = the raw query string of the publishing name ("" if none);
 			 * the supervisor checks key or signature, duplicate and lease.
-			 * Answer with the same id: GRANT or REFUSE. */
+			 * Answer with the same id: GRANT or REFUSE. stream (bool, may be left out)
+			 * false: name, key and signature alone are checked, it is nobody's stream
+			 * (frames, upload); a second CLAIM may then ask for the stream.
+			 * resume (bool, with stream false): it has the id of an upload that was begun so:
+			 * no key is asked for.
+			 * Until its first CLAIM a connection counts as a handshake that may be ended. */
 	MSG_SPAWN,	/* {output, kind, params}: output wanted up; see SPAWNED.
 			 * kind "hls": params {run, start_number, offset_ms, segment_ms,
 			 * container:"flv"|"matroska", format:"mpegts"|"fmp4", video, audio (bools),
@@ -58,11 +63,23 @@ enum proto_type {
 			 * starts a segment, no other; so the ingest decides each cut by the flag it
 			 * writes. video_codec "hevc": fMP4 gets the tag hvc1. Files: s<run>_%06d.ts,
 			 * or .m4s with s<run>_init.mp4.
-			 * From a jobs worker {output:"job", task, kind "remux" | "check", params}: an
-			 * ffmpeg for a file, never started again; task: the worker's number for it, which
-			 * SPAWNED (stderr, progress) and EXITED repeat. params {input, output (relative to
-			 * data_dir), matroska, transcode_audio, hvc1, tail (bools, may be left out)}.
-			 * One at a time: the one before is killed. */
+			 * kind "intake": params {container:"matroska"|"mp4"|"mpegts"|"ogg"|"any", copy_video,
+			 * copy_audio (bools)}: stdin a container, its third descriptor FLV; what is not
+			 * copied becomes H.264 with a key frame every 2 s, and AAC.
+			 * kind "push", output "push:ID" (see PUSH): params {matroska, video, audio, transcode_video,
+			 * transcode_audio (bools)}; said: the last words of the one before it, foreign text,
+			 * may be left out. Its SPAWNED has no list.
+			 * From a jobs worker {output:"job", task, kind, params}: an ffmpeg for a file,
+			 * never started again; task: the worker's number for it, which SPAWNED (stderr,
+			 * progress) and EXITED repeat. input and output are relative to data_dir.
+			 * kind "remux", "check": params {input, output, matroska, transcode_audio, hvc1,
+			 * tail (bools, may be left out)}. "probe" {input}; "convert" {input, output, video,
+			 * audio: "copy"|"encode"|"none"}; "push" {input, name, start_ms} to upload.target.
+			 * kind "frames": {input, output, width, height, fps, video_ms, audio_ms (ints), timed,
+			 * sound (bools)}. One at a time: the one before is killed.
+			 * From an ingest {output:"job", task, kind:"playback", params {input: below media/,
+			 * "" frames.playback_file; samples: of its beginning, 0 all}}: the same, but
+			 * SPAWNED's second descriptor is 24 kHz PCM. */
 	MSG_OUTPUT_DOWN, /* {output, reason, action:"restart"|"stop"}: judge it dead; the
 			 * supervisor runs the stop ladder; restart: EXITED then follows */
 	MSG_EVENT,	/* {event, ...}: "viewers" {name, n, sketch}: n distinct players asked this http
@@ -73,10 +90,17 @@ enum proto_type {
 			 * "refused" {peer, code, name, text, said (bool: it is logged already)}: an ingest
 			 * ends its connection: code "pattern" "protocol" "media" "timeout";
 			 * "recorded" {name, file}: an ingest has closed a raw recording, data_dir/FILE;
-			 * the supervisor sends it on to a jobs worker. */
+			 * "uploaded" {id}: an ingest has received an upload (lib/intake.h) to its end;
+			 * the supervisor sends these two on to a jobs worker. */
 	MSG_BYE,	/* {reason}: last message of a child */
+	MSG_HANDOFF,	/* http: {route, peer, local, masked} + 2 fds: a connection whose request is not
+			 * for http to answer, and a file with every byte read of it since the
+			 * request began. Answer with the same id: TAKEN or REFUSED. http reads and
+			 * writes nothing meanwhile and keeps its own descriptor until then.
+			 * route "ws" "frames" "upload"; masked (bool): peer is a proxy's address. */
 	/* supervisor -> child */
-	MSG_CONN = 32,	/* {peer, local, proxy_protocol (bool)} + 1 fd: the connection this ingest serves */
+	MSG_CONN = 32,	/* {route, peer, local, proxy_protocol (bool)} + 1 fd: the connection this ingest
+			 * serves; route "rtmp", or HANDOFF's, then + its second fd */
 	MSG_GRANT,	/* {name, resume (bool: the stream goes on)}: claim granted */
 	MSG_REFUSE,	/* {code, text}: claim refused; code: "key" "signature" "expired"
 			 * "duplicate" "elsewhere" "redis" "busy" "disk" "stopping" */
@@ -92,6 +116,11 @@ enum proto_type {
 			 * from the ingest's playlist (end = true) when {endlist:true} */
 	MSG_PING,	/* {}: nothing to do, proves the path */
 	MSG_LOGLEVEL,	/* {level}: change it now; also CLI -> supervisor */
+	MSG_PUSH,	/* {targets: [{id, rev, transcode (bool)}]}: to an ingest: all that its stream is to
+			 * be pushed to. Another rev of the same id: another target, begin anew. Where
+			 * to is not told: SPAWN of output "push:ID" has it filled in. */
+	MSG_TAKEN,	/* {}: HANDOFF: it has a process of its own now */
+	MSG_REFUSED,	/* {code, text}: HANDOFF: it has none; code "address" "limit" "stopping" "process" */
 	/* both: relayed by kind */
 	MSG_CALL = 64,	/* {to, verb, args, deadline_ms}: to "registry" | "jobs" | "supervisor" */
 	MSG_REPLY,	/* {rc, body}: rc 0 or an errno-like code; body any JSON */
@@ -113,7 +142,14 @@ enum proto_type {
  *   retry  {id}, cancel {id} -> {}          (ENOENT: no such job, or none that this is possible with)
  *   files  {cursor}         -> {files:[...], cursor}: workers/common/ledger.h
  *   hosts  {}               -> {hosts:[{id, name, running, waiting}]}: workers/common/queue.h
+ *   job    {id}             -> one of list, or of an upload of this host {id, state, percent, name, file,
+ *                              error ..}; state "receiving" "queued" "converting" "pushing" "retrying"
+ *                              "failed" "cancelled" "done"
  * CALL verbs of "supervisor":
  *   kick {name}
+ *   push_add {name, id, url, transcode, verify (bools, may be left out)} -> {id, target, live}
+ *   push_remove {name, id} -> {id, config: bool}
+ *   push_list {name ("": all), cursor} -> {pushes: [...], cursor}: supervisor/push_call.c
+ *     (these three only of http and the CLI; what fails has {text})
  */
 #endif

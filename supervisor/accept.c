@@ -1,7 +1,8 @@
 /*
- * accept.c - takes RTMP connections and gives each to an ingest of its own: to a spare
- * (spare.c), or else one spawn, no round trip; the connection waits in the child's channel
- * before it has run its first instruction. Not one byte of it is read here.
+ * accept.c - takes RTMP connections, and those that http hands over (handoff.c), and gives
+ * each to an ingest of its own: to a spare (spare.c), or else one spawn, no round trip; the
+ * connection waits in the child's channel before it has run its first instruction. Not one
+ * byte of it is read here.
  *
  * Limits: connections in all and by address, and handshakes that have not become a stream:
  * when those are all taken the oldest goes, unless even that one is younger than a second
@@ -120,23 +121,25 @@ over_limit(const struct sockaddr *peer, bool proxied)
 }
 
 static void
-hand_over(int fd, const struct sockaddr_storage *peer, bool proxy_protocol)
+close_all(const int *fds, int nfds)
 {
-	struct sockaddr_storage local;
-	socklen_t len = sizeof(local);
-	char text[NET_TEXT] = "";
-	char why[100];
-	struct child *c;
-	json_t *body;
+	for (int i = 0; i < nfds; i++)
+		close(fds[i]);
+}
 
-	c = spare_take();
+/* body is stolen, fds are closed once sent, also on failure. NULL, or why nobody serves it. */
+static const char *
+give_to_ingest(const struct sockaddr_storage *peer, json_t *body, const int *fds, int nfds)
+{
+	struct child *c = spare_take();
+
 	if (c == NULL)
 		c = child_start(KIND_INGEST, NULL);
 	if (c == NULL) {
-		snprintf(why, sizeof(why), "no ingest can be started: %s", strerror(errno));
-		say_refused((const struct sockaddr *)peer, why);
-		close(fd);
-		return;
+		log_warn("no ingest can be started");
+		json_decref(body);
+		close_all(fds, nfds);
+		return "no process can be started for it";
 	}
 	sv.accepted++;
 	total++;
@@ -145,16 +148,40 @@ hand_over(int fd, const struct sockaddr_storage *peer, bool proxy_protocol)
 	c->conn_ms = now_ms();
 	c->peer_addr = *peer;
 	net_format((const struct sockaddr *)peer, c->peer);
+	/* without a channel it is as good as reaped already */
+	if (msg_send(c->control, MSG_CONN, 0, body, fds, nfds) == -1 && c->control != NULL)
+		child_kill(c, "its connection could not be handed over");
+	return NULL;
+}
+
+const char *
+accept_give(const struct sockaddr_storage *peer, bool proxied, json_t *body, const int *fds, int nfds)
+{
+	const char *why = over_limit((const struct sockaddr *)peer, proxied);
+
+	if (why == NULL)
+		why = give_to_ingest(peer, body, fds, nfds);
+	else {
+		json_decref(body);
+		close_all(fds, nfds);
+	}
+	if (why != NULL)
+		say_refused((const struct sockaddr *)peer, why);
+	return why;
+}
+
+static void
+hand_over(int fd, const struct sockaddr_storage *peer, bool proxy_protocol)
+{
+	struct sockaddr_storage local;
+	socklen_t len = sizeof(local);
+	char text[NET_TEXT] = "", from[NET_TEXT];
+
 	memset(&local, 0, sizeof(local));
 	if (getsockname(fd, (struct sockaddr *)&local, &len) == 0)
 		net_format((struct sockaddr *)&local, text);
-	if (c->control == NULL) {
-		close(fd);
-		return;
-	}
-	body = json_pack("{s:s, s:s, s:b}", "peer", c->peer, "local", text, "proxy_protocol", proxy_protocol);
-	if (msg_send(c->control, MSG_CONN, 0, body, &fd, 1) == -1)
-		child_kill(c, "its connection could not be handed over");
+	accept_give(peer, proxy_protocol, json_pack("{s:s, s:s, s:s, s:b}", "route", "rtmp", "peer",
+	    net_format((const struct sockaddr *)peer, from), "local", text, "proxy_protocol", proxy_protocol), &fd, 1);
 }
 
 static void
@@ -183,7 +210,6 @@ accept_cb(evutil_socket_t listen_fd, short what, void *ctx)
 {
 	struct listener *l = ctx;
 	struct sockaddr_storage peer;
-	const char *why;
 	socklen_t len;
 	int i, fd;
 
@@ -195,12 +221,6 @@ accept_cb(evutil_socket_t listen_fd, short what, void *ctx)
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 				pause_all(strerror(errno));
 			return;		/* no more, or one that went away again */
-		}
-		why = over_limit((struct sockaddr *)&peer, l->proxy_protocol);
-		if (why != NULL) {
-			say_refused((struct sockaddr *)&peer, why);
-			close(fd);
-			continue;
 		}
 		hand_over(fd, &peer, l->proxy_protocol);
 	}

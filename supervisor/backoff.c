@@ -7,7 +7,7 @@
  *
  * A publisher's ingest is never started again: its client is gone, and an attacker who
  * crashes his own ingest must throttle nobody else. Viewers wait for an http worker, so that
- * one never stays away long.
+ * one never stays away long. The target of a push is somebody else's: it may be back at any time.
  *
  * Called by child_work.c (workers, redis), output.c (ffmpeg) and streams.c (finish).
  */
@@ -33,6 +33,7 @@ static const struct policy policies[KIND_COUNT] = {
 	[KIND_WATCH] = WORKER,
 	[KIND_INGEST] = { 0, 0, 0, 0, 0, 0 },
 	[KIND_FFMPEG] = { 500, 8000, 0, 5, 30000, 30000 },
+	[KIND_PUSH] = { 1000, 30000, 20, 0, 60000, 60000 },
 };
 
 int64_t

@@ -33,6 +33,7 @@ static const struct { const char *name; bool foreign, wanted; } kinds[KIND_COUNT
 	[KIND_FFMPEG] = { "ffmpeg", true, false },
 	[KIND_JOBS] = { "jobs", false, true },
 	[KIND_WATCH] = { "watch", false, true },
+	[KIND_PUSH] = { "push", true, false },
 };
 
 const char *
@@ -308,6 +309,7 @@ tell_others(struct child *c)
 	case KIND_INGEST:
 		accept_gone(c);
 		output_owner_gone(c);
+		task_worker_gone(c);
 		streams_child_gone(c);
 		break;
 	case KIND_JOBS:
@@ -319,6 +321,9 @@ tell_others(struct child *c)
 	case KIND_FFMPEG:
 		output_child_gone(c, c->status);
 		task_ffmpeg_gone(c);
+		break;
+	case KIND_PUSH:
+		output_child_gone(c, c->status);
 		break;
 	case KIND_REDIS:
 		redis_child_gone(c);
@@ -345,7 +350,8 @@ child_end_if_done(struct child *c)
 		child_again(c, next, sizeof(next));
 	else if (c->kind == KIND_INGEST && !quiet && !c->said_bye)
 		str_copy(next, "its publisher must reconnect", sizeof(next));
-	child_obituary(c, next, quiet);
+	if (c->kind != KIND_PUSH)	/* output_push.c says more, and less often */
+		child_obituary(c, next, quiet);
 	if (!c->wanted || sv.stopping)
 		child_free(c);
 }

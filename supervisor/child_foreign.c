@@ -33,22 +33,40 @@ place_fds(const int fds[4], struct spawn_fd *out)
 	return n;
 }
 
-static pid_t
-spawn_under_exec(char *const argv[], const int fds[4], const char *profile, const char *writable)
+/* OPTION=VALUE of millrace-exec; those that are not wanted are left out. */
+#define OPTIONS 5
+#define OPTION_BYTES 640
+static int
+place_options(const struct child_box *box, char text[OPTIONS][OPTION_BYTES], char **out)
 {
-	char path[320], title[] = "millrace-exec", option[512], *args[FOREIGN_ARGS];
+	int n = 0;
+
+	if (box->memory > 0)
+		snprintf(text[n++], OPTION_BYTES, "memory=%lld", (long long)box->memory);
+	if (box->fsize > 0)
+		snprintf(text[n++], OPTION_BYTES, "fsize=%lld", (long long)box->fsize);
+	if (box->second != NULL)
+		snprintf(text[n++], OPTION_BYTES, "write=%s", box->second);
+	if (box->readable != NULL)
+		snprintf(text[n++], OPTION_BYTES, "read=%s", box->readable);
+	if (box->dies_with_us)
+		snprintf(text[n++], OPTION_BYTES, "parent=%d", (int)getpid());
+	for (int i = 0; i < n; i++)
+		out[i] = text[i];
+	return n;
+}
+
+static pid_t
+spawn_under_exec(char *const argv[], const int fds[4], const struct child_box *box)
+{
+	char path[320], title[] = "millrace-exec", options[OPTIONS][OPTION_BYTES], *args[FOREIGN_ARGS];
 	struct spawn_fd placed[4];
 	int i, n = 0;
 
-	if (strcmp(profile, "redis") == 0)	/* its socket is there */
-		snprintf(option, sizeof(option), "write=%s", conf_str(sv.conf, "run_dir"));
-	else
-		snprintf(option, sizeof(option), "memory=%lld",
-		    (long long)conf_int(sv.conf, "limits.ffmpeg_memory"));
 	args[n++] = title;
-	args[n++] = (char *)profile;
-	args[n++] = writable != NULL ? (char *)writable : (char *)"-";
-	args[n++] = option;
+	args[n++] = (char *)box->profile;
+	args[n++] = box->writable != NULL ? (char *)box->writable : (char *)"-";
+	n += place_options(box, options, args + n);
 	args[n++] = (char *)"--";
 	for (i = 0; argv[i] != NULL; i++) {
 		if (n == FOREIGN_ARGS - 1) {
@@ -63,11 +81,10 @@ spawn_under_exec(char *const argv[], const int fds[4], const char *profile, cons
 	return spawn_program(path, args, environ, placed, place_fds(fds, placed));
 }
 
-int
-child_launch_foreign(struct child *c, char *const argv[], const int fds[4], const char *profile,
-    const char *writable)
+static int
+launch(struct child *c, char *const argv[], const int fds[4], const struct child_box *box)
 {
-	pid_t pid = spawn_under_exec(argv, fds, profile, writable);
+	pid_t pid = spawn_under_exec(argv, fds, box);
 	int i, saved = errno;
 
 	for (i = 0; i < 4; i++)
@@ -80,15 +97,36 @@ child_launch_foreign(struct child *c, char *const argv[], const int fds[4], cons
 	return 0;
 }
 
-struct child *
-child_start_foreign(enum child_kind kind, char *const argv[], const int fds[4], const char *profile,
+/* What a profile has without asking. */
+static struct child_box
+plain_box(const char *profile, const char *writable)
+{
+	struct child_box box = { .profile = profile, .writable = writable };
+
+	if (strcmp(profile, "redis") == 0)	/* its socket is there */
+		box.second = conf_str(sv.conf, "run_dir");
+	else
+		box.memory = conf_int(sv.conf, "limits.ffmpeg_memory");
+	return box;
+}
+
+int
+child_launch_foreign(struct child *c, char *const argv[], const int fds[4], const char *profile,
     const char *writable)
 {
-	const char *name = writable != NULL ? strrchr(writable, '/') : NULL;
+	struct child_box box = plain_box(profile, writable);
+
+	return launch(c, argv, fds, &box);
+}
+
+struct child *
+child_start_boxed(enum child_kind kind, char *const argv[], const int fds[4], const struct child_box *box)
+{
+	const char *name = box->writable != NULL ? strrchr(box->writable, '/') : NULL;
 	struct child *c = child_new(kind, name != NULL ? name + 1 : NULL);
 	int saved;
 
-	if (child_launch_foreign(c, argv, fds, profile, writable) == 0) {
+	if (launch(c, argv, fds, box) == 0) {
 		child_ready(c);
 		return c;
 	}
@@ -97,4 +135,13 @@ child_start_foreign(enum child_kind kind, char *const argv[], const int fds[4], 
 	child_free(c);
 	errno = saved;
 	return NULL;
+}
+
+struct child *
+child_start_foreign(enum child_kind kind, char *const argv[], const int fds[4], const char *profile,
+    const char *writable)
+{
+	struct child_box box = plain_box(profile, writable);
+
+	return child_start_boxed(kind, argv, fds, &box);
 }

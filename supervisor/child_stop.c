@@ -26,6 +26,9 @@ static const struct rung ladder_own[RUNGS] = { { 0, RUNG_STOP }, { 10000, SIGTER
 	{ 5000, SIGKILL }, { 0, 0 } };
 static const struct rung ladder_ffmpeg[RUNGS] = { { 0, RUNG_WAIT }, { 2000, SIGTERM },
 	{ 200, SIGTERM }, { 1000, SIGKILL } };
+/* The end of its stdin lets it send the rest, and tell the target that the stream is over. */
+static const struct rung ladder_push[RUNGS] = { { 0, RUNG_WAIT }, { 10000, SIGTERM },
+	{ 200, SIGTERM }, { 1000, SIGKILL } };
 static const struct rung ladder_redis[RUNGS] = { { 0, SIGTERM }, { 5000, SIGKILL }, { 0, 0 },
 	{ 0, 0 } };
 
@@ -37,8 +40,10 @@ static const struct rung ladder_redis[RUNGS] = { { 0, SIGTERM }, { 5000, SIGKILL
 static const struct rung *
 ladder_of(const struct child *c)
 {
-	if (c->kind == KIND_FFMPEG)
+	if (c->kind == KIND_FFMPEG || (c->kind == KIND_PUSH && c->stuck))
 		return ladder_ffmpeg;
+	if (c->kind == KIND_PUSH)
+		return ladder_push;
 	return c->kind == KIND_REDIS ? ladder_redis : ladder_own;
 }
 

@@ -20,7 +20,7 @@
 #include "util.h"
 
 #define TICK_LATE_MS 4000
-#define JOBS_MAX 64		/* processes, however many cores */
+#define JOBS_MAX 64		/* of jobs.workers, however many cores */
 
 static int64_t last_check_ms;
 
@@ -41,7 +41,9 @@ jobs_wanted(void)
 
 	if (n == 0)
 		n = sysconf(_SC_NPROCESSORS_ONLN);
-	return n < 1 ? 1 : n > JOBS_MAX ? JOBS_MAX : (int)n;
+	n = n < 1 ? 1 : n > JOBS_MAX ? JOBS_MAX : n;
+	/* the last ones are for pushes, which take as long as what they push */
+	return (int)(n + conf_int(sv.conf, "jobs.pushes"));
 }
 
 static int
@@ -79,7 +81,7 @@ static void
 adjust_all(void)
 {
 	adjust(KIND_HTTP, (int)conf_int(sv.conf, "http.workers"), "http.workers is smaller now");
-	adjust(KIND_JOBS, jobs_wanted(), "jobs.workers is smaller now");
+	adjust(KIND_JOBS, jobs_wanted(), "jobs.workers or jobs.pushes is smaller now");
 	adjust(KIND_WATCH, watch_wanted(), "no folder is watched any more");
 }
 

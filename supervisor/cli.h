@@ -9,6 +9,7 @@
  *   cli_verbs.c   kick reload loglevel stop           cli_json.c    snapshot -> --json
  *   cli_sign.c    sign-url key hash-key               cli_text.c    snapshot -> tables
  *   cli_table.c   columns that fit                    cli_format.c  ages, sizes, rates
+ *   cli_push.c    push
  *   cli_jobs.c    jobs files                       cli_work.c    recordings, queue -> words
  *   cli_cluster.c status --cluster
  */
@@ -130,7 +131,7 @@ void cli_text_jobs(const struct cli_snap *s, FILE *out);
 /* --- cli_cluster.c --- */
 int cli_cluster(const struct cli *c, bool as_json);	/* exit code */
 
-/* --- cli_status.c, cli_verbs.c, cli_jobs.c, cli_sign.c: verbs; argv[0] is the verb. Exit codes. --- */
+/* --- cli_status.c, cli_verbs.c, cli_jobs.c, cli_push.c, cli_sign.c: verbs; argv[0] is the verb. Exit codes. --- */
 int cli_status(struct cli *c, int argc, char **argv);
 int cli_streams(struct cli *c, int argc, char **argv);
 int cli_kick(struct cli *c, int argc, char **argv);
@@ -139,6 +140,7 @@ int cli_loglevel(struct cli *c, int argc, char **argv);
 int cli_stop(struct cli *c, int argc, char **argv);
 int cli_jobs(struct cli *c, int argc, char **argv);
 int cli_files(struct cli *c, int argc, char **argv);
+int cli_push(struct cli *c, int argc, char **argv);
 int cli_sign_url(struct cli *c, int argc, char **argv);
 int cli_key(struct cli *c, int argc, char **argv);
 int cli_hash_key(struct cli *c, int argc, char **argv);

@@ -82,7 +82,14 @@ advise_output(json_t *list, const struct board_stream *b, const struct board_out
 {
 	const char *reason = o->reason[0] != '\0' ? o->reason : "no reason known";
 
-	if (strcmp(o->state, "failed") == 0)
+	if (o->dropped > 0)
+		add(list, b->name, xasprintf("push %s has lost %llu frames: its target, or the way there, is slower"
+		    " than the stream", o->id, (unsigned long long)o->dropped));
+	if (strcmp(o->kind, "push") == 0 && strcmp(o->state, "up") != 0 && o->reason[0] != '\0')
+		add(list, b->name, xasprintf("push %s to %s: %s", o->id, o->target, reason));
+	else if (strcmp(o->kind, "push") == 0)
+		return;
+	else if (strcmp(o->state, "failed") == 0)
 		add(list, b->name, xasprintf("output %s has failed: %s. It is tried again when the publisher"
 		    " comes back; `millrace kick %s` makes it", o->kind, reason, b->name));
 	else if (strcmp(o->state, "backoff") == 0)

@@ -16,6 +16,8 @@ static const struct cli_verb verbs[] = {
 	{ "jobs", "[--failed | --done] [--json] | retry ID | cancel ID",
 	    "what is done with files; a failed job again; one not at all", cli_jobs },
 	{ "files", "[--json]", "where each file is: local, uploading, verified in the bucket", cli_files },
+	{ "push", "[list [NAME] [--json]] | add NAME ID URL [--transcode] [--no-verify] | remove NAME ID",
+	    "servers that a stream is sent on to; changes count at once", cli_push },
 	{ "kick", "NAME", "disconnect the publisher of a stream", cli_kick },
 	{ "reload", "[--dry-run]", "read the config again; drops no stream; says what changes when", cli_reload },
 	{ "loglevel", "LEVEL", "error, warn, info or debug, until the next restart or reload", cli_loglevel },

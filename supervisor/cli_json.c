@@ -62,16 +62,30 @@ audio(const struct board_media *m)
 }
 
 static json_t *
+output(const struct board_output *b)
+{
+	json_t *o = json_pack("{s:o, s:o, s:i, s:i, s:o}", "kind", text(b->kind), "state", text(b->state), "pid",
+	    b->pid > 0 ? b->pid : 0, "restarts", (int)b->restarts, "reason", text(b->reason));
+
+	if (b->id[0] == '\0')
+		return o;
+	json_object_set_new(o, "id", text(b->id));
+	json_object_set_new(o, "target", text(b->target));
+	json_object_set_new(o, "frames", json_integer((json_int_t)b->frames));
+	json_object_set_new(o, "bytes", json_integer((json_int_t)b->bytes));
+	json_object_set_new(o, "dropped_frames", json_integer((json_int_t)b->dropped));
+	json_object_set_new(o, "behind_ms", json_integer(b->behind_ms));
+	return o;
+}
+
+static json_t *
 outputs(const struct board_stream *b, const struct board_media *m)
 {
 	json_t *list = json_array();
 	uint32_t i;
 
 	for (i = 0; i < b->noutputs && i < BOARD_OUTPUTS; i++)
-		json_array_append_new(list, json_pack("{s:o, s:o, s:i, s:i, s:o}", "kind",
-		    text(b->outputs[i].kind), "state", text(b->outputs[i].state), "pid",
-		    b->outputs[i].pid > 0 ? b->outputs[i].pid : 0, "restarts", (int)b->outputs[i].restarts,
-		    "reason", text(b->outputs[i].reason)));
+		json_array_append_new(list, output(&b->outputs[i]));
 	if (cli_record_state(m)[0] != '\0')
 		json_array_append_new(list, cli_json_record(m));
 	return list;

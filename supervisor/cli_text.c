@@ -138,13 +138,13 @@ audio_cell(struct cli_table *t, const struct board_media *m)
 static void
 outputs_cell(struct cli_table *t, const struct board_stream *b, const struct board_media *m)
 {
-	char all[160] = "";
+	char all[400] = "", name[BOARD_OUTPUT_NAME];
 	size_t used = 0;
 	uint32_t i;
 
 	for (i = 0; i < b->noutputs && i < BOARD_OUTPUTS && used < sizeof(all); i++)
 		used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s%s%s", i > 0 ? "," : "",
-		    b->outputs[i].kind, strcmp(b->outputs[i].state, "up") == 0 ? "" : ":",
+		    board_output_name(&b->outputs[i], name), strcmp(b->outputs[i].state, "up") == 0 ? "" : ":",
 		    strcmp(b->outputs[i].state, "up") == 0 ? "" : b->outputs[i].state);
 	cli_table_cell(t, "%s%s%s%s", all, all[0] != '\0' && cli_record_state(m)[0] != '\0' ? "," : "",
 	    cli_record_state(m)[0] != '\0' ? "record" : "",
@@ -222,6 +222,7 @@ print_outputs(const struct cli_snap *s, FILE *out)
 	struct cli_table *t = cli_table_new(columns);
 	const struct board_output *o;
 	const struct board_media *m;
+	char name[BOARD_OUTPUT_NAME];
 	bool any = false;
 	unsigned i, j;
 
@@ -229,12 +230,13 @@ print_outputs(const struct cli_snap *s, FILE *out)
 		for (j = 0; j < s->streams[i].noutputs && j < BOARD_OUTPUTS; j++) {
 			o = &s->streams[i].outputs[j];
 			any = true;
-			cli_table_cell(t, "%s %s", s->streams[i].name, o->kind);
+			cli_table_cell(t, "%s %s", s->streams[i].name, board_output_name(o, name));
 			cli_table_cell(t, "%s", o->state);
 			cli_table_cell(t, o->pid > 0 ? "%d" : "-", o->pid);
 			cli_table_cell(t, "%u", o->restarts);
 			usage_cells(t, o->pid, 0);
-			cli_table_cell(t, "%s", o->reason);
+			cli_table_cell(t, "%s%s%s", o->target, o->target[0] != '\0' && o->reason[0] != '\0' ? ": " : "",
+			    o->reason);
 		}
 	for (i = 0; i < s->nstreams; i++) {
 		m = cli_snap_media(s, &s->streams[i]);

@@ -10,6 +10,7 @@
 #include "net.h"
 #include "stream_name.h"
 #include "supervisor/conf_table.h"
+#include "target.h"
 
 #define HASH_HEX 64
 #define SALT_MAX 64
@@ -58,6 +59,21 @@ conf_check_extension(const char *path, const char *text, unsigned line, struct c
 		return 0;
 	conf_error(e, line, "%s: \"%s\" is no extension: want mp4 or tar.gz, letters and digits without a dot "
 	    "before them, at most %d", path, text, EXTENSION_MAX);
+	return -1;
+}
+
+/* As a browser writes it (RFC 6454 section 6.2): no path, not even a slash. */
+int
+conf_check_origin(const char *path, const char *text, unsigned line, struct conf_errors *e)
+{
+	const char *host = strstr(text, "://");
+
+	if (strcmp(text, "*") == 0 || strcmp(text, "null") == 0)
+		return 0;
+	if (host != NULL && host != text && host[3] != '\0' && strpbrk(host + 3, "/ ?#@") == NULL)
+		return 0;
+	conf_error(e, line, "%s: \"%s\" is no origin: want https://HOST or https://HOST:PORT, \"*\", or null for "
+	    "pages from files", path, text);
 	return -1;
 }
 
@@ -167,6 +183,8 @@ struct relation {
 static const struct relation relations[] = {
 	{ "rtmp.ping_timeout", "rtmp.ping_interval", false, 0,
 	    "else every publisher is gone before it can answer" },
+	{ "ws.ping_timeout", "ws.ping_interval", false, 0,
+	    "else every publisher is gone before it can answer" },
 	{ "rtmp.max_buffered", "rtmp.max_message", true, 0, "else the longest message never fits" },
 	{ "streams.hls.segment", "streams.hls.batch", true, 0, "else segments come late" },
 };
@@ -232,6 +250,19 @@ check_record_path(const json_t *conf, const unsigned *lines, struct conf_errors 
 		    ".mp4, of at most %d characters", RECORD_PATH_MAX);
 }
 
+static void
+check_target(const json_t *conf, const unsigned *lines, struct conf_errors *e)
+{
+	const char *base = conf_str(conf, "upload.target_base");
+
+	if (!target_ok(conf_str(conf, "upload.target")))
+		conf_error(e, line_of(lines, "upload.target", NULL), "upload.target must be like rtmp://HOST/APP/NAME "
+		    "(or rtmps://), of at most %d characters; {name} may stand in it", TARGET_CONF_MAX);
+	if (base[0] != '\0' && !target_ok(base))
+		conf_error(e, line_of(lines, "upload.target_base", NULL), "upload.target_base must be like "
+		    "rtmp://HOST/APP (or rtmps://), of at most %d characters", TARGET_CONF_MAX);
+}
+
 void
 conf_check_relations(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 {
@@ -243,6 +274,7 @@ conf_check_relations(const json_t *conf, const unsigned *lines, struct conf_erro
 	check_memory(conf, lines, e);
 	check_ports(conf, lines, e);
 	check_record_path(conf, lines, e);
+	check_target(conf, lines, e);
 	if (strcmp(run_dir, conf_str(conf, "data_dir")) == 0)
 		conf_error(e, line_of(lines, "data_dir", "run_dir"), "run_dir and data_dir are the same");
 	if (strlen(run_dir) > RUN_DIR_MAX)

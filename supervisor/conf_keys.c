@@ -5,11 +5,7 @@
  * A key here is also named in etc/millrace.yaml (with this default) and man/millrace.yaml.5;
  * a unit test compares the three. `millrace help KEY` prints its line.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "supervisor/conf_table.h"
-#include "util.h"
 
 #define KIB(n) ((int64_t)(n) << 10)
 #define MIB(n) ((int64_t)(n) << 20)
@@ -85,7 +81,8 @@ const struct conf_key conf_keys[] = {
 	    "segments.", false },
 
 	{ "http.listen", CONF_LISTENERS, "\":8080\"", CONF_LIVE, SEE_ALL, 1, 16, NULL,
-	    "Addresses for viewers. As rtmp.listen.", false },
+	    "Addresses for viewers, and for publishers who come by WebSocket. As rtmp.listen; a port alone is one of "
+	    "all interfaces.", false },
 	{ "http.workers", CONF_INT, "2", CONF_LIVE, SEE_HTTP, 1, 64, NULL,
 	    "Processes that share the HTTP listeners.", false },
 	{ "http.public_url", CONF_URL, "\"\"", CONF_LIVE, SEE_ALL, 0, 0, NULL,
@@ -119,12 +116,37 @@ const struct conf_key conf_keys[] = {
 	{ "http.max_recordings", CONF_INT, "10000", CONF_LIVE, SEE_HTTP, 1, 1000000, NULL,
 	    "Recordings that /recordings lists, the newest. Older ones can still be fetched.", false },
 
+	{ "ws.origins", CONF_ORIGINS, "[\"*\"]", CONF_LIVE, SEE_INGEST, 0, 64, NULL,
+	    "Origins of web pages that may open a WebSocket, as https://HOST. \"*\": any; pages of this "
+	    "server always may.", false },
+	{ "ws.max_message", CONF_SIZE, "64KiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(1), MIB(16), NULL,
+	    "Longest text message taken over a WebSocket. Media is not bounded.", false },
+	{ "ws.max_unread", CONF_SIZE, "256KiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(4), MIB(16), NULL,
+	    "Messages that the other end of a WebSocket may leave unread.", false },
+	{ "ws.buffer", CONF_SIZE, "4MiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(256), MIB(64), NULL,
+	    "Media of one publisher that may wait for ffmpeg; then its socket is not read.", false },
+	{ "ws.stuck", CONF_DURATION, "10s", CONF_LIVE, SEE_INGEST, SEC(1), SEC(300), NULL,
+	    "An ffmpeg that takes and gives nothing for this long, although media waits, is replaced.", false },
+	{ "ws.ffmpeg_memory", CONF_SIZE, "3GiB", CONF_NEW_STREAMS, 0, MIB(256), GIB(64), NULL,
+	    "Address space of the ffmpeg that makes H.264 and AAC of what a publisher sends.", false },
+	{ "ws.hls_url", CONF_URL, "\"\"", CONF_LIVE, SEE_HTTP, 0, 0, NULL,
+	    "A stream's playlist as viewers of rooms are told it: the name in its last part is replaced. Empty: "
+	    "hls_base_url, or this server's own.", false },
+	{ "ws.hls_base_url", CONF_URL, "\"\"", CONF_LIVE, SEE_HTTP, 0, 0, NULL,
+	    "What their playlists' URLs begin with; /NAME.m3u8 follows. It goes before hls_url.", false },
+	{ "ws.first_media_timeout", CONF_DURATION, "30s", CONF_LIVE, SEE_INGEST, 100, SEC(600), NULL,
+	    "From the connection to the first audio or video.", false },
+	{ "ws.ping_interval", CONF_DURATION, "5s", CONF_LIVE, SEE_INGEST, 100, SEC(300), NULL,
+	    "Between two pings over a WebSocket.", false },
+	{ "ws.ping_timeout", CONF_DURATION, "15s", CONF_LIVE, SEE_INGEST, 200, SEC(600), NULL,
+	    "No byte at all for this long: the other end is gone. More than ping_interval.", false },
+
 	{ "authorize.patterns", CONF_PATTERNS, "[\"/live/{app}/{username}\", \"/live/{username}\"]",
 	    CONF_NEW_STREAMS, SEE_INGEST | SEE_HTTP, 1, 32, NULL,
 	    "Paths of RTMP URLs that may publish. {username} is the stream's name.", false },
 	{ "authorize.routes", CONF_CHOICES, "[ws, whip, frames, upload]", CONF_LIVE, SEE_INGEST | SEE_HTTP, 0, 4,
 	    "ws|whip|frames|upload", "Other ways to publish that are open, each as "
-	    "/ROUTE/NAME. This version takes RTMP only.", false },
+	    "/ROUTE/NAME. whip is not in this version.", false },
 	{ "authorize.keys", CONF_KEYS, "{}", CONF_LIVE, 0, 0, 0, NULL,
 	    "Stream names and the hashes of their keys, as `millrace key NAME` prints "
 	    "them.", true },
@@ -217,6 +239,38 @@ const struct conf_key conf_keys[] = {
 	    "Jobs that are done and still listed.", false },
 	{ "jobs.scan", CONF_DURATION, "30s", CONF_LIVE, SEE_JOBS, SEC(1), SEC(3600), NULL,
 	    "How often the disk is searched for recordings that no job is known of.", false },
+	{ "jobs.converts", CONF_INT, "1", CONF_LIVE, SEE_JOBS, 1, 64, NULL,
+	    "How many of the workers take conversions of sent files, too.", false },
+	{ "jobs.pushes", CONF_INT, "2", CONF_LIVE, SEE_JOBS, 1, 64, NULL,
+	    "Sent files that are pushed at once, one more process each; those of one target wait for each "
+	    "other.", false },
+
+	{ "upload.target", CONF_TEXT, "rtmp://localhost/live/stream", CONF_LIVE, SEE_JOBS, 0, 0, NULL,
+	    "The RTMP server that sent files are pushed to, one after the other; with {name} in it each "
+	    "name has its own.", true },
+	{ "upload.target_base", CONF_TEXT, "\"\"", CONF_LIVE, SEE_JOBS, 0, 0, NULL,
+	    "Not empty: a sent file goes to this URL with its name behind it; upload.target is not used.", true },
+	{ "upload.max_size", CONF_SIZE, "4GiB", CONF_LIVE, SEE_INGEST, 1, GIB(10240), NULL,
+	    "Of one sent file, and of what it is converted to.", false },
+	{ "upload.max_uploads", CONF_INT, "1000", CONF_LIVE, SEE_INGEST, 1, 1000000, NULL,
+	    "Sent files that are here at once: unfinished ones, and those whose push is not done.", false },
+	{ "upload.idle_timeout", CONF_DURATION, "60s", CONF_LIVE, SEE_INGEST, SEC(1), SEC(3600), NULL,
+	    "A sender from whom no byte of its file came for this long is sent away; it can go on later.", false },
+	{ "upload.unsynced", CONF_SIZE, "64MiB", CONF_LIVE, SEE_INGEST, MIB(1), GIB(4), NULL,
+	    "What of an upload may be received and not on the disk yet; then its sender waits.", false },
+	{ "upload.retry", CONF_DURATION, "1d", CONF_LIVE, SEE_JOBS, SEC(1), SEC(365 * 86400), NULL,
+	    "How long a push that comes to nothing is tried again; then its job is dead.", false },
+	{ "upload.keep", CONF_DURATION, "7d", CONF_LIVE, SEE_JOBS, 0, SEC(365 * 86400), NULL,
+	    "How long files of a dead or cancelled job are kept for `millrace jobs retry`, and the word that one "
+	    "is done.", false },
+	{ "upload.expire", CONF_DURATION, "1d", CONF_LIVE, SEE_INGEST | SEE_JOBS, SEC(1), SEC(365 * 86400), NULL,
+	    "An unfinished upload to which nothing was added for this long is deleted.", false },
+	{ "upload.max_kbps", CONF_INT, "4000", CONF_LIVE, 0, 50, 1000000, NULL,
+	    "Kilobits a second of video that has to be encoded, at most.", false },
+	{ "upload.memory", CONF_SIZE, "4GiB", CONF_LIVE, 0, MIB(64), GIB(64), NULL,
+	    "Address space of an ffmpeg that converts.", false },
+	{ "upload.convert_timeout", CONF_DURATION, "6h", CONF_LIVE, SEE_JOBS, SEC(1), SEC(30 * 86400), NULL,
+	    "A conversion that takes longer is given up.", false },
 
 	{ "streams.record.path", CONF_TEXT, "\"\"", CONF_NEW_STREAMS, SEE_ALL, 0, 0, NULL,
 	    "MP4 files of recordings in data_dir, e.g. recordings/{stream}/{start}.mp4; {date}, too. Empty: "
@@ -245,6 +299,29 @@ const struct conf_key conf_keys[] = {
 	    "With a bucket and streams.record.upload: only what is verified there is deleted here. false: "
 	    "the others, too, and for good.", false },
 
+	{ "frames.fps", CONF_INT, "15", CONF_NEW_STREAMS, SEE_INGEST, 1, 240, NULL,
+	    "Frames a second of an MP4 whose client gave no times.", false },
+	{ "frames.max_message", CONF_SIZE, "8MiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(64), MIB(64), NULL,
+	    "Longest message (one JPEG in base64) taken from a client of /frames.", false },
+	{ "frames.max_pixels", CONF_INT, "8847360", CONF_NEW_STREAMS, SEE_INGEST, 256, 67108864, NULL,
+	    "Pixels of one frame; 4096 x 2160 by default.", false },
+	{ "frames.max_size", CONF_SIZE, "16GiB", CONF_NEW_STREAMS, SEE_INGEST, MIB(1), GIB(1024), NULL,
+	    "What one session may send before it is finished.", false },
+	{ "frames.max_time", CONF_DURATION, "6h", CONF_NEW_STREAMS, SEE_INGEST, SEC(1), SEC(43200), NULL,
+	    "How long one session may last before it is finished.", false },
+	{ "frames.idle_timeout", CONF_DURATION, "60s", CONF_NEW_STREAMS, SEE_INGEST, SEC(1), SEC(3600), NULL,
+	    "A client of which nothing is heard for this long, not even an answer to a ping, is gone.", false },
+	{ "frames.close_wait", CONF_DURATION, "30s", CONF_LIVE, SEE_INGEST, 0, SEC(600), NULL,
+	    "How long CLOSE waits for its files to be complete before it is answered; then they are announced "
+	    "as queued.", false },
+	{ "frames.playback_file", CONF_TEXT, "\"\"", CONF_LIVE, SEE_INGEST, 0, 0, NULL,
+	    "A sound file that is played to clients which ask for playback and have no recording of their "
+	    "own. Empty: none.", false },
+	{ "frames.playback_chunk", CONF_DURATION, "100ms", CONF_NEW_STREAMS, SEE_INGEST, 20, 500, NULL,
+	    "Sound in one message of a playback.", false },
+	{ "frames.ffmpeg_memory", CONF_SIZE, "3GiB", CONF_LIVE, 0, MIB(256), GIB(64), NULL,
+	    "Address space of the ffmpeg that makes an MP4 of frames.", false },
+
 	{ "watch", CONF_WATCH, "[]", CONF_LIVE, SEE_WATCH | SEE_JOBS, 0, 0, NULL,
 	    "Folders whose files are uploaded, each {dir: /PATH, extensions: [mp4, mkv], recursive: false, "
 	    "to: s3://BUCKET/PREFIX/, layout: object|chunks, poll: 0s}.", false },
@@ -254,12 +331,23 @@ const struct conf_key conf_keys[] = {
 	{ "watch_rescan", CONF_DURATION, "60s", CONF_LIVE, SEE_WATCH, SEC(1), SEC(86400), NULL,
 	    "How often watched folders are looked through for what the system did not tell.", false },
 
+	{ "push", CONF_PUSH, "[]", CONF_LIVE, 0, 0, 0, NULL,
+	    "Servers that streams are sent on to, each {id: youtube, url: \"rtmp://HOST/APP/KEY\", stream: \"*\", "
+	    "app: \"*\", transcode: false, verify: true}; {stream}, {app} and {host} in the URL.", true },
+	{ "push_batch", CONF_DURATION, "33ms", CONF_NEW_STREAMS, SEE_INGEST, 0, SEC(1), NULL,
+	    "Media is handed to a push's ffmpeg this often; a stream with a push is read as often.", false },
+	{ "push_lag", CONF_DURATION, "10s", CONF_NEW_STREAMS, SEE_INGEST, SEC(1), SEC(600), NULL,
+	    "A push so far behind goes on at the next key frame; what is between is lost, counted.", false },
+	{ "push_stuck", CONF_DURATION, "10s", CONF_NEW_STREAMS, SEE_INGEST, SEC(1), SEC(300), NULL,
+	    "A push whose target takes nothing for this long is begun anew; half of it is how long a "
+	    "target may take to answer.", false },
+
 	{ "limits.connections", CONF_INT, "1000", CONF_LIVE, 0, 1, 10000, NULL,
-	    "RTMP connections in all; one process each.", false },
+	    "Publishers' connections in all; one process each.", false },
 	{ "limits.per_address", CONF_INT, "250", CONF_LIVE, 0, 1, 10000, NULL,
-	    "RTMP connections of one address.", false },
+	    "Publishers' connections of one address.", false },
 	{ "limits.handshakes", CONF_INT, "250", CONF_LIVE, 0, 1, 10000, NULL,
-	    "RTMP connections that do not publish yet; when full, the oldest is closed.", false },
+	    "Connections that do not publish yet; when full, the oldest is closed.", false },
 	{ "limits.spare", CONF_INT, "2", CONF_LIVE, 0, 0, 64, NULL,
 	    "Idle ingests kept ready, so that a publisher waits for no start of a process.", false },
 	{ "limits.ingest_memory", CONF_SIZE, "256MiB", CONF_NEW_STREAMS, 0, MIB(64), GIB(64), NULL,
@@ -269,6 +357,11 @@ const struct conf_key conf_keys[] = {
 	    "Address space of an ffmpeg.", false },
 	{ "limits.files", CONF_INT, "1024", CONF_NEW_STREAMS, 0, 64, 1000000, NULL,
 	    "Descriptors of a child; an HTTP worker gets two per connection.", false },
+
+	{ "limits.pushes", CONF_INT, "8", CONF_LIVE, 0, 0, 8, NULL,
+	    "Push targets of one stream.", false },
+	{ "limits.pushes_added", CONF_INT, "1000", CONF_LIVE, 0, 0, 10000, NULL,
+	    "Push targets that `millrace push add` and the API may add, of all streams together.", false },
 
 	{ "limits.watch_files", CONF_INT, "100000", CONF_LIVE, SEE_WATCH, 16, 10000000, NULL,
 	    "Files of watched folders that are known; what is beyond is not looked at.", false },
@@ -293,58 +386,3 @@ const struct conf_key conf_keys[] = {
 	    "Events kept on disk while Redis is away; beyond it new ones are lost, counted.", false },
 };
 const size_t conf_nkeys = sizeof(conf_keys) / sizeof(conf_keys[0]);
-
-int
-conf_find(const char *path)
-{
-	size_t i;
-
-	for (i = 0; i < conf_nkeys; i++)
-		if (strcmp(conf_keys[i].path, path) == 0)
-			return (int)i;
-	return -1;
-}
-
-/* The part of path below section up to the next dot; its length in *len, 0 if path is elsewhere. */
-static const char *
-child_of(const char *path, const char *section, size_t *len)
-{
-	size_t n = strlen(section);
-
-	*len = 0;
-	if (n > 0 && (strncmp(path, section, n) != 0 || path[n++] != '.'))
-		return path;
-	*len = strcspn(path + n, ".");
-	return path + n;
-}
-
-char *
-conf_children(const char *section)
-{
-	const char *name, *last = "";
-	char *all = xstrdup(""), *longer;
-	size_t i, len, last_len = 0;
-
-	for (i = 0; i < conf_nkeys; i++) {	/* a section's keys stand together */
-		name = child_of(conf_keys[i].path, section, &len);
-		if (len == 0 || (len == last_len && strncmp(name, last, len) == 0))
-			continue;
-		longer = xasprintf("%s%s%.*s", all, all[0] != '\0' ? ", " : "", (int)len, name);
-		free(all);
-		all = longer;
-		last = name;
-		last_len = len;
-	}
-	return all;
-}
-
-bool
-conf_is_section(const char *path)
-{
-	size_t i, n = strlen(path);
-
-	for (i = 0; i < conf_nkeys; i++)
-		if (strncmp(conf_keys[i].path, path, n) == 0 && conf_keys[i].path[n] == '.')
-			return true;
-	return false;
-}

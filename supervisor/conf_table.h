@@ -18,8 +18,9 @@
 
 enum conf_type {
 	CONF_TEXT, CONF_PATH, CONF_BOOL, CONF_INT, CONF_DURATION, CONF_SIZE, CONF_CHOICE, CONF_REDIS,
-	CONF_URL, CONF_SECRET, CONF_LISTENERS, CONF_PATTERNS, CONF_CHOICES, CONF_NETS, CONF_EXTENSIONS, CONF_KEYS,
-	CONF_WATCH,
+	CONF_URL, CONF_SECRET, CONF_LISTENERS, CONF_PATTERNS, CONF_CHOICES, CONF_NETS, CONF_EXTENSIONS,
+	CONF_ORIGINS, CONF_KEYS,
+	CONF_WATCH, CONF_PUSH,
 };
 /* What a reload does with a change. */
 enum conf_class { CONF_LIVE, CONF_NEW_STREAMS, CONF_RESTART };
@@ -94,11 +95,15 @@ json_t *conf_read(const struct conf_key *k, const struct conf_node *n, struct co
 /* --- conf_watch.c: the list of watched folders; NULL after an error --- */
 json_t *conf_read_watch(const struct conf_key *k, const struct conf_node *n, struct conf_errors *e);
 
+/* --- conf_push.c: the list of push targets; NULL after an error --- */
+json_t *conf_read_push(const struct conf_key *k, const struct conf_node *n, struct conf_errors *e);
+
 /* --- conf_check.c: 0, or -1 after an error --- */
 int conf_check_listener(const char *path, const char *text, unsigned line, struct conf_errors *e);
 int conf_check_pattern(const char *text, unsigned line, struct conf_errors *e);
 int conf_check_net(const char *path, const char *text, unsigned line, struct conf_errors *e);
 int conf_check_extension(const char *path, const char *text, unsigned line, struct conf_errors *e);
+int conf_check_origin(const char *path, const char *text, unsigned line, struct conf_errors *e);
 int conf_check_redis(const char *text, unsigned line, struct conf_errors *e);
 int conf_check_hash(const char *name, const char *text, unsigned line, struct conf_errors *e);
 /* What must hold between keys; lines[] by index of conf_keys, 0 = default. */

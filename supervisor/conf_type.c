@@ -110,13 +110,19 @@ as_number(const struct conf_key *k, const char *text, unsigned line, struct conf
 
 /* --- lists --- */
 
+/* A port alone, as WS_PORT has it, is one of all interfaces. */
 static void
 add_listener(json_t *list, const struct conf_key *k, const char *text, bool proxied, unsigned line,
     struct conf_errors *e)
 {
+	char port[16];
 	json_t *entry;
 	size_t i;
 
+	if (text[0] != '\0' && strlen(text) < 6 && strspn(text, "0123456789") == strlen(text)) {
+		snprintf(port, sizeof(port), ":%s", text);
+		text = port;
+	}
 	if (conf_check_listener(k->path, text, line, e) == -1)
 		return;
 	json_array_foreach(list, i, entry)
@@ -140,6 +146,7 @@ add_item(json_t *list, const struct conf_key *k, const char *text, unsigned line
 	}
 	if (k->type == CONF_PATTERNS ? conf_check_pattern(text, line, e) == 0 :
 	    k->type == CONF_NETS ? conf_check_net(k->path, text, line, e) == 0 :
+	    k->type == CONF_ORIGINS ? conf_check_origin(k->path, text, line, e) == 0 :
 	    k->type == CONF_EXTENSIONS ? conf_check_extension(k->path, text, line, e) == 0 : true)
 		value = k->type == CONF_CHOICES ? as_choice(k, text, line, e) : json_string(text);
 	if (value == NULL)
@@ -297,6 +304,8 @@ conf_read(const struct conf_key *k, const struct conf_node *n, struct conf_error
 
 	if (k->type == CONF_KEYS)
 		return read_keys(k, n, e);
+	if (k->type == CONF_PUSH)
+		return conf_read_push(k, n, e);
 	if (k->type == CONF_WATCH)
 		return conf_read_watch(k, n, e);
 	if (k->type >= CONF_LISTENERS)

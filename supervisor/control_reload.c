@@ -11,6 +11,7 @@
 #include "conf.h"
 #include "log.h"
 #include "supervisor/conf_table.h"
+#include "supervisor/push.h"
 #include "supervisor/supervisor.h"
 
 static void
@@ -67,9 +68,10 @@ apply(json_t *to, json_t *plan)
 	keep_until_restart(to, from);
 	sv.conf = to;
 	listen_reload(from, to, plan);
-	json_decref(from);
 	apply_log();
 	child_send_config();
+	push_reload(from, to);
+	json_decref(from);
 	output_probe();		/* it may have been installed since, or another one */
 	log_list(plan, "now", "changed now");
 	log_list(plan, "new_streams", "for new streams");

@@ -3,8 +3,10 @@
  * sandboxes itself, then becomes PROGRAM, same pid. posix_spawn can set none of this.
  *
  * Profiles: "ffmpeg" (reads its stdin, cuts a stream: no network, no signals to others),
+ * "convert" (the same for a stranger's file, behind everything live), "push" (may connect),
  * "redis" (the embedded server). Each writes in DIR only ("-": nowhere).
- * Options: memory=BYTES of address space, write=DIR a second folder.
+ * Options: memory=BYTES of address space, write=DIR a second folder, read=FILE that it may read
+ * besides, fsize=BYTES of a file it writes, parent=PID without which it is killed.
  * All: no new privileges, no core, landlock where the kernel has it, a seccomp filter of
  * what neither program needs. Denied calls give EPERM, so that a program can say so.
  * It prints one line and exits 127 if PROGRAM can't be started, 126 if it can't be locked in.
@@ -12,6 +14,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,18 +28,28 @@
 
 #define EXIT_NOT_LOCKED 126
 #define EXIT_NOT_FOUND 127
-#define RULES_MAX 32
+#define RULES_MAX 40
 
 struct profile {
 	const char *name;
 	bool network;	/* sockets beyond those it inherits */
 	bool kill;	/* may signal others */
 	rlim_t files;
+	int nice;
 };
 
 static const struct profile profiles[] = {
-	{ "ffmpeg", false, false, 64 },
-	{ "redis", true, true, 1200 },
+	{ "ffmpeg", false, false, 64, 0 },
+	{ "convert", false, false, 64, 10 },
+	{ "push", true, false, 64, 0 },
+	{ "redis", true, true, 1200, 0 },
+};
+
+/* What the command line asks for besides. */
+struct options {
+	const char *second, *readable;	/* write=, read= */
+	unsigned long long memory, fsize;
+	pid_t parent;
 };
 
 static void
@@ -91,8 +104,23 @@ own_folders(const char *program, char dirs[2][PATH_MAX], struct landlock_rule *r
 	return 2;
 }
 
+/* Names, and certificates for rtmps. */
+static int
+network_files(struct landlock_rule *rules)
+{
+	static const struct landlock_rule network_rules[] = {
+		{ "/etc/resolv.conf", false, false }, { "/etc/hosts", false, false },
+		{ "/etc/host.conf", false, false }, { "/etc/nsswitch.conf", false, false },
+		{ "/etc/gai.conf", false, false }, { "/etc/ssl", false, false },
+		{ "/run/systemd/resolve", false, false },
+	};
+
+	memcpy(rules, network_rules, sizeof(network_rules));
+	return sizeof(network_rules) / sizeof(network_rules[0]);
+}
+
 static void
-lock_files(const char *program, const char *writable, const char *second)
+lock_files(const struct profile *p, const char *program, const char *writable, const struct options *o)
 {
 	static const struct landlock_rule system_rules[] = {
 		{ "/usr", false, true }, { "/lib", false, true }, { "/lib64", false, true },
@@ -112,10 +140,14 @@ lock_files(const char *program, const char *writable, const char *second)
 
 	memcpy(rules, system_rules, sizeof(system_rules));
 	n += own_folders(program, own, rules + n);
+	if (p->network)
+		n += network_files(rules + n);
 	if (strcmp(writable, "-") != 0)
 		rules[n++] = (struct landlock_rule){ writable, true, false };
-	if (second != NULL)
-		rules[n++] = (struct landlock_rule){ second, true, false };
+	if (o->second != NULL)
+		rules[n++] = (struct landlock_rule){ o->second, true, false };
+	if (o->readable != NULL)
+		rules[n++] = (struct landlock_rule){ o->readable, false, false };
 	rules[n].path = NULL;
 	if (landlock_restrict(rules, &locked) == -1)
 		die(EXIT_NOT_LOCKED, "landlock for", program);
@@ -170,22 +202,48 @@ filter_calls(const struct profile *p)
 	seccomp_release(filter);
 }
 
+/* The index of "--", or argc. */
+static int
+parse_options(int argc, char **argv, struct options *o)
+{
+	int i;
+
+	memset(o, 0, sizeof(*o));
+	for (i = 3; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strncmp(argv[i], "memory=", 7) == 0)
+			o->memory = strtoull(argv[i] + 7, NULL, 10);
+		else if (strncmp(argv[i], "write=", 6) == 0)
+			o->second = argv[i] + 6;
+		else if (strncmp(argv[i], "read=", 5) == 0)
+			o->readable = argv[i] + 5;
+		else if (strncmp(argv[i], "fsize=", 6) == 0)
+			o->fsize = strtoull(argv[i] + 6, NULL, 10);
+		else if (strncmp(argv[i], "parent=", 7) == 0)
+			o->parent = atoi(argv[i] + 7);
+	return i;
+}
+
+/* A push that nobody knows of would be a second one when it is begun again. */
+static void
+die_with(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
+		die(EXIT_NOT_LOCKED, "cannot die with", "its parent");
+	if (getppid() != parent)	/* it was gone before that */
+		exit(EXIT_NOT_LOCKED);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct profile *p;
-	const char *second = NULL, *program;
-	unsigned long long memory = 0;
+	struct options o;
+	const char *program;
 	char path[PATH_MAX];
-	int i;
+	int i = parse_options(argc, argv, &o);
 
-	for (i = 3; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strncmp(argv[i], "memory=", 7) == 0)
-			memory = strtoull(argv[i] + 7, NULL, 10);
-		else if (strncmp(argv[i], "write=", 6) == 0)
-			second = argv[i] + 6;
 	if (i + 1 >= argc) {
-		fprintf(stderr, "usage: millrace-exec ffmpeg|redis DIR|- [memory=BYTES] [write=DIR] "
+		fprintf(stderr, "usage: millrace-exec ffmpeg|convert|push|redis DIR|- [OPTION=VALUE ...] "
 		    "-- PROGRAM [ARG ...]\n");
 		return EXIT_NOT_LOCKED;
 	}
@@ -196,12 +254,18 @@ main(int argc, char **argv)
 		die(EXIT_NOT_FOUND, "cannot find", argv[i + 1]);
 	set_limit(RLIMIT_CORE, 0);
 	set_limit(RLIMIT_NOFILE, p->files);
+	if (p->nice != 0 && setpriority(PRIO_PROCESS, 0, p->nice) == -1)
+		die(EXIT_NOT_LOCKED, "nice for", program);
+	if (o.parent != 0)
+		die_with(o.parent);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		die(EXIT_NOT_LOCKED, "no_new_privs for", program);
-	lock_files(program, argv[2], second);
+	lock_files(p, program, argv[2], &o);
 	filter_calls(p);
-	if (memory > 0)	/* last: it is meant for the program, not for us */
-		set_limit(RLIMIT_AS, (rlim_t)memory);
+	if (o.fsize > 0)
+		set_limit(RLIMIT_FSIZE, (rlim_t)o.fsize);
+	if (o.memory > 0)	/* last: it is meant for the program, not for us */
+		set_limit(RLIMIT_AS, (rlim_t)o.memory);
 	execv(program, argv + i + 1);
 	die(EXIT_NOT_FOUND, "cannot start", program);
 }

@@ -77,15 +77,17 @@ static void
 diagnose_outputs(const struct stream *s, struct diagnosis *d)
 {
 	struct board_output outputs[BOARD_OUTPUTS], *o;
+	char name[BOARD_OUTPUT_NAME];
 	uint32_t n;
 
 	output_report(s->ingest, outputs, &n, BOARD_OUTPUTS);
 	for (o = outputs; o < outputs + n && d->text[0] == '\0'; o++)
 		if (strcmp(o->state, "failed") == 0)
-			snprintf(d->text, d->size, "output %s of %s has failed: %s", o->kind, s->name, o->reason);
+			snprintf(d->text, d->size, "output %s of %s has failed: %s", board_output_name(o, name),
+			    s->name, o->reason);
 		else if (o->failures >= FAILURES_IN_A_ROW)
-			snprintf(d->text, d->size, "output %s of %s does not work: %s", o->kind, s->name,
-			    o->reason);
+			snprintf(d->text, d->size, "output %s of %s does not work: %s", board_output_name(o, name),
+			    s->name, o->reason);
 }
 
 /* From the age on at which its ingest warns, too, and players have shown what they had. */

@@ -21,6 +21,7 @@
 #include "conf.h"
 #include "log.h"
 #include "supervisor/child.h"
+#include "supervisor/push.h"
 #include "util.h"
 
 #define DEFAULT_CONF "/etc/millrace/millrace.yaml"
@@ -265,6 +266,7 @@ start(void)
 		return -1;
 	}
 	start_signals();
+	push_start();
 	if (control_start() == -1)
 		return -1;
 	events_start();
@@ -288,6 +290,7 @@ finish(void)
 
 	stop_done();
 	control_stop();
+	push_stop();
 	events_stop();
 	report_stop();
 	listen_close_all();

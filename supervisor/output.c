@@ -6,7 +6,7 @@
  * keeps no end of theirs: media goes from the ingest straight into ffmpeg. Whether one is
  * stuck is judged by its owner (OUTPUT_DOWN). One that ends unasked has failed, unless it
  * listed segments and exited with 0. One that lists segments is never given up: it may be
- * killed again and again, but it works.
+ * killed again and again, but it works. A push (output_push.c) is never given up either.
  *
  * Called by route.c (SPAWN, OUTPUT_DOWN), child.c (deaths), report.c and streams (figures).
  */
@@ -25,28 +25,11 @@
 
 #define OUTPUTS_PER_OWNER BOARD_OUTPUTS
 #define NO_SPACE_RETRY_MS 1000
+#define ORPHAN_POLL_MS 250
 #define SHORT_LIFE_MS 2000	/* new headers more often than that wait a little */
 #define SPACE_MIN_BYTES (4 << 20)
 
-enum output_state { OUTPUT_WAITING, OUTPUT_UP, OUTPUT_BACKOFF, OUTPUT_FAILED };
-
-struct output {
-	struct output *next;
-	struct child *owner;		/* NULL: its ingest is gone, ffmpeg ends by EOF */
-	struct child *ffmpeg;		/* NULL: none runs */
-	char name[16];			/* the owner's word for it: "hls" */
-	enum output_state state;
-	json_t *params;			/* wanted up with these; NULL: SPAWN has not come (again) */
-	struct output_params checked;
-	struct event *timer;
-	int64_t due_ms;			/* backoff: not before */
-	uint64_t segments;		/* its owner's count when this ffmpeg was started */
-	unsigned failures, restarts;	/* failures: in a row, without a segment */
-	bool asked_down, stop;		/* OUTPUT_DOWN came; with action "stop" */
-	char reason[128];
-};
-
-static struct output *outputs;
+struct output *output_list;
 
 static void launch(struct output *o);
 
@@ -55,7 +38,7 @@ output_find(const struct child *owner, const char *name)
 {
 	struct output *o;
 
-	for (o = outputs; o != NULL; o = o->next)
+	for (o = output_list; o != NULL; o = o->next)
 		if (o->owner == owner && strcmp(o->name, name) == 0)
 			return o;
 	return NULL;
@@ -66,7 +49,7 @@ output_free(struct output **op)
 {
 	struct output *o = *op, **p;
 
-	for (p = &outputs; *p != NULL; p = &(*p)->next)
+	for (p = &output_list; *p != NULL; p = &(*p)->next)
 		if (*p == o) {
 			*p = o->next;
 			break;
@@ -89,7 +72,7 @@ output_new(struct child *owner, const char *name)
 	struct output *o;
 	unsigned n = 0;
 
-	for (o = outputs; o != NULL; o = o->next)
+	for (o = output_list; o != NULL; o = o->next)
 		n += o->owner == owner;
 	if (n >= OUTPUTS_PER_OWNER || strlen(name) >= sizeof(o->name))
 		return NULL;
@@ -99,8 +82,8 @@ output_new(struct child *owner, const char *name)
 	o->timer = evtimer_new(sv.base, timer_cb, o);
 	if (o->timer == NULL)
 		fatalx("out of memory");
-	o->next = outputs;
-	outputs = o;
+	o->next = output_list;
+	output_list = o;
 	return o;
 }
 
@@ -133,16 +116,6 @@ disk_is_full(void)
 	return left != -1 && left < SPACE_MIN_BYTES;
 }
 
-static uint64_t
-listed_segments(const struct child *owner)
-{
-	struct board_page page;
-
-	if (owner == NULL || owner->page == NULL || board_read_page(owner->page, &page) == -1)
-		return 0;
-	return page.media.segments;
-}
-
 static void
 say_exited(struct output *o, pid_t pid, int status, int64_t retry_ms)
 {
@@ -172,19 +145,20 @@ give_up(struct output *o)
 static int64_t
 after_failure(struct output *o, int64_t lived_ms)
 {
-	uint64_t segments = listed_segments(o->owner);
+	enum child_kind policy = o->wish.push ? KIND_PUSH : KIND_FFMPEG;
+	uint64_t segments = output_segments(o->owner);
 	uint32_t random = 0;
 
-	if (disk_is_full()) {
+	if (!o->wish.push && disk_is_full()) {
 		str_copy(o->reason, "no space left on the disk", sizeof(o->reason));
 		return NO_SPACE_RETRY_MS;
 	}
-	if (lived_ms >= backoff_reset_ms(KIND_FFMPEG) || segments > o->segments)
+	if (lived_ms >= backoff_reset_ms(policy) || (!o->wish.push && segments > o->segments))
 		o->failures = 0;
 	o->failures++;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == -1)
 		random = 0;	/* only spreads the tries */
-	return backoff_delay_ms(KIND_FFMPEG, o->failures, random);
+	return backoff_delay_ms(policy, o->failures, random);
 }
 
 /* The process (if it ever was one) is gone and was not told to go. */
@@ -211,7 +185,7 @@ say_spawned(struct output *o, const int ours[OUTPUT_FDS])
 
 	o->params = NULL;
 	/* If it can't be told, the ends close here: ffmpeg sees EOF and goes. */
-	if (msg_send(o->owner->control, MSG_SPAWNED, 0, body, ours, OUTPUT_FDS) == -1)
+	if (msg_send(o->owner->control, MSG_SPAWNED, 0, body, ours, o->wish.push ? OUTPUT_FDS - 1 : OUTPUT_FDS) == -1)
 		log_warn("the ingest of %s cannot be handed its %s", o->owner->name, o->name);
 }
 
@@ -222,15 +196,22 @@ launch(struct output *o)
 
 	if (o->owner == NULL || o->owner->control == NULL || o->params == NULL || sv.stopping)
 		return;
-	if (disk_is_full()) {
-		str_copy(o->reason, "no space left on the disk", sizeof(o->reason));
+	if (o->wish.push ? output_push_target(o) == NULL : disk_is_full()) {
+		str_copy(o->reason, o->wish.push ? "it is being removed" : "no space left on the disk",
+		    sizeof(o->reason));
 		o->state = OUTPUT_BACKOFF;
 		launch_in(o, NO_SPACE_RETRY_MS);
 		return;
 	}
+	if (o->wish.push && output_push_waits(o)) {
+		launch_in(o, ORPHAN_POLL_MS);
+		return;
+	}
 	o->asked_down = o->stop = false;
-	o->segments = listed_segments(o->owner);
-	o->ffmpeg = output_start(&o->checked, o->owner->name, ours);
+	o->segments = output_segments(o->owner);
+	o->ffmpeg = o->wish.push ? output_push_start(o, ours) :
+	    o->wish.intake ? output_intake_start(&o->wish.from, o->owner->name, ours) :
+	    output_start(&o->wish.hls, o->owner->name, ours);
 	if (o->ffmpeg == NULL) {
 		snprintf(o->reason, sizeof(o->reason), "cannot start ffmpeg: %s", strerror(errno));
 		json_decref(o->params);
@@ -244,17 +225,30 @@ launch(struct output *o)
 	say_spawned(o, ours);
 }
 
+static int
+parse_wish(const char *name, const char *kind, const json_t *params, struct output_wish *w, const char **why)
+{
+	*why = "kind";
+	w->push = strcmp(kind, "push") == 0;
+	w->intake = strcmp(kind, "intake") == 0;
+	if (w->intake)
+		return intake_params_parse(params, &w->from, why);
+	if (!w->push)
+		return strcmp(kind, "hls") == 0 ? output_params_parse(params, &w->hls, why) : -1;
+	return strncmp(name, OUTPUT_PUSH, strlen(OUTPUT_PUSH)) == 0 ? push_params_parse(params, &w->to, why) : -1;
+}
+
 void
 output_spawn(struct child *owner, struct msg *m)
 {
-	const char *name = msg_str(m, "output"), *kind = msg_str(m, "kind"), *why = "kind";
+	const char *name = msg_str(m, "output"), *kind = msg_str(m, "kind"), *why;
 	json_t *params = json_object_get(m->body, "params");
-	struct output_params checked;
+	struct output_wish wish = { 0 };
 	struct output *o;
 
 	if (name == NULL || kind == NULL || owner->stream == NULL)
 		return;
-	if (strcmp(kind, "hls") != 0 || output_params_parse(params, &checked, &why) == -1) {
+	if (parse_wish(name, kind, params, &wish, &why) == -1) {
 		log_warnx("the ingest of %s asks for an output with a bad \"%s\": dropped",
 		    owner->name, why);
 		return;
@@ -262,13 +256,15 @@ output_spawn(struct child *owner, struct msg *m)
 	o = output_find(owner, name);
 	if (o == NULL)
 		o = output_new(owner, name);
+	if (o != NULL && wish.push)
+		output_push_said(o, msg_str_or(m, "said", ""));
 	if (o == NULL || o->state == OUTPUT_FAILED || (o->ffmpeg != NULL && !o->stop)) {
 		log_debug("SPAWN of %s's %s dropped", owner->name, name);
 		return;
 	}
 	json_decref(o->params);
 	o->params = json_incref(params);
-	o->checked = checked;
+	o->wish = wish;
 	if (o->ffmpeg == NULL)	/* else it starts when the old one is gone */
 		schedule(o);
 }
@@ -284,13 +280,14 @@ output_down(struct child *owner, struct msg *m)
 	o->asked_down = true;
 	o->stop = strcmp(action, "stop") == 0;
 	str_copy(o->reason, msg_str_or(m, "reason", ""), sizeof(o->reason));
-	if (o->ffmpeg != NULL) {
-		child_stop(o->ffmpeg, o->reason);
-		return;
-	}
-	evtimer_del(o->timer);
 	json_decref(o->params);
 	o->params = NULL;
+	evtimer_del(o->timer);
+	if (o->ffmpeg != NULL) {
+		o->ffmpeg->stuck = !o->stop;
+		child_stop(o->ffmpeg, o->reason);
+	} else if (o->stop && o->wish.push)
+		output_free(&o);
 }
 
 /*
@@ -301,7 +298,7 @@ static bool
 ended_well(const struct output *o, int status)
 {
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
-	    listed_segments(o->owner) > o->segments;
+	    output_segments(o->owner) > o->segments;
 }
 
 void
@@ -335,6 +332,8 @@ output_child_gone(struct child *ffmpeg, int status)
 		say_exited(o, ffmpeg->pid, status, wait_ms);
 	else if (o->params != NULL)
 		schedule(o);
+	else if (o->wish.push)
+		output_free(&o);	/* its target was removed */
 }
 
 void
@@ -342,7 +341,7 @@ output_owner_gone(struct child *owner)
 {
 	struct output *o, *next;
 
-	for (o = outputs; o != NULL; o = next) {
+	for (o = output_list; o != NULL; o = next) {
 		next = o->next;
 		if (o->owner != owner)
 			continue;
@@ -354,24 +353,8 @@ output_owner_gone(struct child *owner)
 	}
 }
 
-void
-output_report(struct child *owner, struct board_output *out, uint32_t *n, uint32_t max)
+const char *
+output_name(const struct output *o)
 {
-	static const char *const states[] = { "starting", "up", "backoff", "failed" };
-	struct output *o;
-
-	*n = 0;
-	for (o = outputs; o != NULL && *n < max; o = o->next) {
-		if (o->owner != owner)
-			continue;
-		memset(out, 0, sizeof(*out));
-		str_copy(out->kind, o->name, sizeof(out->kind));
-		str_copy(out->state, states[o->state], sizeof(out->state));
-		str_copy(out->reason, o->reason, sizeof(out->reason));
-		out->pid = o->ffmpeg != NULL ? (int32_t)o->ffmpeg->pid : 0;
-		out->restarts = o->restarts;
-		out->failures = listed_segments(owner) > o->segments ? 0 : o->failures;
-		out++;
-		(*n)++;
-	}
+	return o->name;
 }

@@ -31,8 +31,8 @@ output_stagger_ms(int64_t now)
 	return wait > 0 ? wait : 0;
 }
 
-static void
-close_fds(int fds[OUTPUT_FDS])
+void
+output_close_fds(int fds[OUTPUT_FDS])
 {
 	int i;
 
@@ -42,14 +42,14 @@ close_fds(int fds[OUTPUT_FDS])
 }
 
 /* stdin, stderr, segment list; socketpairs, because a user's pipes shrink after the 1,024th. */
-static int
-make_pairs(int ours[OUTPUT_FDS], int theirs[OUTPUT_FDS])
+int
+output_pairs(int ours[OUTPUT_FDS], int theirs[OUTPUT_FDS], int stdin_bytes, bool list)
 {
-	int i, pair[2], size = STDIN_SNDBUF;
+	int i, pair[2];
 
 	for (i = 0; i < OUTPUT_FDS; i++)
 		ours[i] = theirs[i] = -1;
-	for (i = 0; i < OUTPUT_FDS; i++) {
+	for (i = 0; i < OUTPUT_FDS - !list; i++) {
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
 			goto fail;
 		ours[i] = pair[0];
@@ -58,12 +58,12 @@ make_pairs(int ours[OUTPUT_FDS], int theirs[OUTPUT_FDS])
 			goto fail;
 	}
 	/* Beyond net.core.wmem_max only for root; either way the ingest copes with what it gets. */
-	if (setsockopt(ours[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) == -1)
-		setsockopt(ours[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (setsockopt(ours[0], SOL_SOCKET, SO_SNDBUFFORCE, &stdin_bytes, sizeof(stdin_bytes)) == -1)
+		setsockopt(ours[0], SOL_SOCKET, SO_SNDBUF, &stdin_bytes, sizeof(stdin_bytes));
 	return 0;
 fail:
-	close_fds(ours);
-	close_fds(theirs);
+	output_close_fds(ours);
+	output_close_fds(theirs);
 	return -1;
 }
 
@@ -88,12 +88,12 @@ output_start(const struct output_params *p, const char *name, int ours[OUTPUT_FD
 	char dir[512];
 
 	snprintf(dir, sizeof(dir), "%s/hls/%s", conf_str(sv.conf, "data_dir"), name);
-	if (make_pairs(ours, theirs) == -1)
+	if (output_pairs(ours, theirs, STDIN_SNDBUF, true) == -1)
 		return NULL;
 	c = start_with(p, dir, theirs);
 	if (c == NULL) {
 		saved = errno;
-		close_fds(ours);
+		output_close_fds(ours);
 		errno = saved;
 	}
 	return c;

@@ -88,7 +88,7 @@ report_child(struct child *c, void *ctx)
 	other = p->started_wall_ms == 0 || strcmp(p->kind, kind) != 0;
 	str_copy(p->kind, kind, sizeof(p->kind));
 	str_copy(p->state, child_state_name(c), sizeof(p->state));
-	str_copy(p->output, c->output != NULL ? "hls" : "", sizeof(p->output));
+	str_copy(p->output, c->output != NULL ? output_name(c->output) : "", sizeof(p->output));
 	if (other || c->restarts != p->restarts)
 		p->started_wall_ms = wall_ms() - (now_ms() - (c->conn_ms != 0 ? c->conn_ms : c->started_ms));
 	p->restarts = c->restarts;

@@ -331,7 +331,8 @@ host_id(const char *data_dir)
 int
 rights_inner_dirs(void)
 {
-	static const char *const names[] = { "hls", "rec", "recordings", "spool", "redis" };
+	static const char *const names[] = { "hls", "rec", "recordings", "media", "media/video",
+		"media/audio", "media/temp", "upload", "spool", "redis" };
 	const char *data_dir = conf_str(sv.conf, "data_dir"), *host = conf_str(sv.conf, "host.name");
 	char path[512];
 	size_t i;

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "stream_name.h"
 #include "supervisor/child.h"
+#include "supervisor/push.h"
 #include "util.h"
 
 #define ROUTE_CALLS_MAX 1024	/* under way at once */
@@ -142,11 +143,15 @@ static void
 answer_here(struct msg_chan *from, struct msg *m, const char *verb)
 {
 	const char *name = json_string_value(json_object_get(json_object_get(m->body, "args"), "name"));
+	json_t *body = NULL;
 	int rc = ENOSYS;
 
 	if (strcmp(verb, "kick") == 0)
 		rc = name == NULL ? EINVAL : streams_kick(name) == 0 ? 0 : ENOENT;
-	reply_to(from, m->id, rc, NULL);
+	else if (strncmp(verb, "push_", 5) == 0)
+		rc = push_call(verb, json_object_get(m->body, "args"), &body);
+	reply_to(from, m->id, rc, body);
+	json_decref(body);
 }
 
 /* Of the jobs workers the first does what is there once per host, so it answers, too. */
@@ -236,6 +241,25 @@ on_claim(struct child *c, struct msg *m)
 	streams_claim(c, m);
 }
 
+/* Of what jobs workers may ask for, a frames session has use for one kind. */
+static void
+on_ingest_spawn(struct child *c, struct msg *m)
+{
+	if (strcmp(msg_str_or(m, "kind", ""), "playback") == 0)
+		task_spawn(c, m);
+	else
+		output_spawn(c, m);
+}
+
+static void
+on_ingest_down(struct child *c, struct msg *m)
+{
+	if (strcmp(msg_str_or(m, "output", ""), "job") == 0)
+		task_down(c, m);
+	else
+		output_down(c, m);
+}
+
 static void
 on_bye(struct child *c, struct msg *m)
 {
@@ -246,7 +270,7 @@ on_bye(struct child *c, struct msg *m)
 		streams_bye(c, m);
 }
 
-/* A raw recording is complete. Lost when nobody is ready: a scan finds the file later. */
+/* A raw recording or an upload is complete. Lost when nobody is ready: a scan finds the file later. */
 static void
 tell_jobs(struct child *c, struct msg *m)
 {
@@ -257,13 +281,15 @@ tell_jobs(struct child *c, struct msg *m)
 	if (c->kind != KIND_INGEST || jobs == NULL)
 		return;
 	if (msg_send(jobs->control, MSG_EVENT, 0, json_incref(m->body), NULL, 0) == -1)
-		log_debug("no jobs worker hears of a recording; their scan finds it");
+		log_debug("no jobs worker hears of a file; their scan finds it");
 }
 
 static void
 on_event(struct child *c, struct msg *m)
 {
-	if (strcmp(msg_str_or(m, "event", ""), "recorded") == 0)
+	const char *event = msg_str_or(m, "event", "");
+
+	if (strcmp(event, "recorded") == 0 || strcmp(event, "uploaded") == 0)
 		tell_jobs(c, m);
 	else
 		streams_event(c, m);
@@ -272,7 +298,11 @@ on_event(struct child *c, struct msg *m)
 static void
 on_call(struct child *c, struct msg *m)
 {
-	route_relay(c->control, m);
+	/* What an ingest says may be what its publisher makes it say. */
+	if (c->kind != KIND_HTTP && strcmp(msg_str_or(m, "to", ""), "supervisor") == 0)
+		reply_to(c->control, m->id, EPERM, NULL);
+	else
+		route_relay(c->control, m);
 }
 
 /* Only the one who was asked may answer. */
@@ -304,10 +334,11 @@ static const struct handler {
 	{ MSG_HELLO, BY_ALL, on_hello },
 	{ MSG_READY, BY_ALL, on_ready },
 	{ MSG_CLAIM, BY(KIND_INGEST), on_claim },
-	{ MSG_SPAWN, BY(KIND_INGEST), output_spawn },
+	{ MSG_SPAWN, BY(KIND_INGEST), on_ingest_spawn },
 	{ MSG_SPAWN, BY(KIND_JOBS), task_spawn },
-	{ MSG_OUTPUT_DOWN, BY(KIND_INGEST), output_down },
+	{ MSG_OUTPUT_DOWN, BY(KIND_INGEST), on_ingest_down },
 	{ MSG_OUTPUT_DOWN, BY(KIND_JOBS), task_down },
+	{ MSG_HANDOFF, BY(KIND_HTTP), handoff_take },
 	{ MSG_EVENT, BY_ALL, on_event },
 	{ MSG_BYE, BY_ALL, on_bye },
 	{ MSG_CALL, BY_ALL, on_call },

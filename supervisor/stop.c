@@ -24,7 +24,7 @@ static bool
 streams_gone(void)
 {
 	return child_count(KIND_INGEST) == 0 && child_count(KIND_FINISH) == 0 &&
-	    child_count(KIND_FFMPEG) == 0 && streams_all_ended();
+	    child_count(KIND_FFMPEG) == 0 && child_count(KIND_PUSH) == 0 && streams_all_ended();
 }
 
 static void
@@ -50,6 +50,7 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 	if (stage == STAGE_STREAMS && spent > STOP_STREAMS_MS) {
 		child_stop_kind(KIND_FINISH, "millraced stops");
 		child_stop_kind(KIND_FFMPEG, "millraced stops");
+		child_stop_kind(KIND_PUSH, "millraced stops");
 	}
 	if (stage == STAGE_STREAMS && (streams_gone() || spent > STOP_STREAMS_MS + 1000))
 		stop_workers();

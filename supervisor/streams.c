@@ -110,6 +110,7 @@ stream_remove(struct stream *s)
 	    released_cb, NULL);
 	stream_slot_give(s);
 	stream_free_viewers(s);
+	json_decref(s->pushes);
 	event_free(s->timer);
 	free(s);
 }

@@ -29,6 +29,7 @@ struct stream {
 	bool ended_said;		/* stream_ended was emitted */
 	bool resumed;			/* this publisher goes on with an old playlist */
 	struct viewers *viewers;
+	json_t *pushes;			/* {ID: {rev, target, from}}, see push.c; NULL: none yet */
 };
 
 extern struct stream *stream_list;

@@ -16,6 +16,7 @@
 #include "conf.h"
 #include "log.h"
 #include "stream_name.h"
+#include "supervisor/push.h"
 #include "supervisor/refusals.h"
 #include "supervisor/streams.h"
 #include "util.h"
@@ -147,6 +148,9 @@ claim_grant(struct claim *claim)
 	if (msg_send(c->control, MSG_GRANT, claim->id, json_pack("{s:s, s:b}", "name", s->name,
 	    "resume", resume), NULL, 0) == -1)
 		child_kill(c, "it takes no answer");
+	json_decref(s->pushes);		/* another ingest knows nothing of them */
+	s->pushes = NULL;
+	push_update(s);
 	claim_free(claim);
 }
 
@@ -305,6 +309,9 @@ authorised(struct child *c, struct msg *m, const char *name, const char *query)
 	enum auth_verdict v = auth_check(conf_get(sv.conf, "authorize.keys"),
 	    conf_str(sv.conf, "authorize.secret"), name, query, wall_ms() / 1000);
 
+	/* resumed: an upload that was begun with a key, and is known by an id that nobody guesses */
+	if (json_is_true(json_object_get(m->body, "resume")) && json_is_false(json_object_get(m->body, "stream")))
+		return true;
 	if (v != AUTH_OK)
 		refuse(c, m->id, name, answers[v].code, answers[v].text);
 	return v == AUTH_OK;
@@ -346,6 +353,14 @@ has_claimed(const struct child *c)
 	return c->stream != NULL;
 }
 
+/* Who it says it is, and its key, were right; it wants no more. */
+static void
+grant_no_stream(struct child *c, struct msg *m, const char *name)
+{
+	if (msg_send(c->control, MSG_GRANT, m->id, json_pack("{s:s, s:b}", "name", name, "resume", 0), NULL, 0) == -1)
+		child_kill(c, "it takes no answer");
+}
+
 void
 streams_claim(struct child *c, struct msg *m)
 {
@@ -357,7 +372,11 @@ streams_claim(struct child *c, struct msg *m)
 		refuse(c, m->id, name, "busy", "this connection has claimed a stream already");
 	else if (sv.stopping)
 		refuse(c, m->id, name, "stopping", "this server is stopping");
-	else if (authorised(c, m, name, query))
+	else if (!authorised(c, m, name, query))
+		return;
+	else if (json_is_false(json_object_get(m->body, "stream")))
+		grant_no_stream(c, m, name);
+	else
 		judge(claim_new(c, m, name, query));
 }
 

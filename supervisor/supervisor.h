@@ -7,6 +7,7 @@
  *   listen.c   binds every listener (RTMP, HTTP); listen_holder.c names who has a taken port
  *   rights.c   run_dir and data_dir, the lock on them, host_id, dropping rights
  *   accept.c   accept4() of RTMP with limits; an ingest of its own per connection
+ *   handoff.c  connections that http hands over to an ingest
  *   spare.c    ingests that are up before their connection comes
  *   child*.c   table of processes: state machine, board slots, READY timer, beats, stop ladder
  *              (what those files share is in child.h; others use only what stands here)
@@ -17,6 +18,7 @@
  *   refusals.c who was refused: counters, the log
  *   auth.c     keys and signatures (pure: bytes in, verdict out)
  *   output.c   ffmpeg children: SPAWN/OUTPUT_DOWN/EXITED; this ffmpeg's version
+ *   push*.c    push targets: whose, where to, added and removed while live (push.h)
  *   task.c     ffmpeg children of jobs workers
  *   events.c   event ids and data_dir/spool
  *   control.c  run/control.sock: the CLI's verbs
@@ -36,7 +38,7 @@
 #include "net.h"
 
 enum child_kind { KIND_HTTP, KIND_REGISTRY, KIND_INGEST, KIND_FINISH, KIND_REDIS, KIND_FFMPEG, KIND_JOBS, KIND_WATCH,
-	KIND_COUNT };
+	KIND_PUSH, KIND_COUNT };	/* KIND_PUSH: an ffmpeg that sends a stream to another server */
 enum child_state { CHILD_STARTING, CHILD_READY, CHILD_STOPPING, CHILD_BACKOFF };
 
 struct stream;
@@ -68,6 +70,7 @@ struct child {
 	int status;			/* of waitpid, once reaped */
 	char name[BOARD_NAME];		/* the stream or worker it is for, "" before it is known */
 	bool asked;			/* it is being stopped on purpose: no failure */
+	bool stuck;			/* ffmpeg: judged so by its owner: it will not end by itself */
 	int worker;			/* http, jobs: 0.. n-1 */
 	bool handshake;			/* ingest: accepted, has not claimed yet (accept.c counts) */
 	bool said_bye;			/* its end was announced */
@@ -131,18 +134,26 @@ int rights_top_dirs(void);	/* run_dir and data_dir, handed over to that user */
 int rights_lock(void);		/* flock data_dir/lock, else "already running, pid N" */
 int rights_open_log(const char *path);	/* to stderr, as that user would; 0, or -1 + errno */
 int rights_drop(void);		/* for good; adds a note when staying root */
-int rights_inner_dirs(void);	/* hls/ rec/ recordings/ spool/ redis/, host_id */
+int rights_inner_dirs(void);	/* hls/ rec/ recordings/ upload/ spool/ redis/, host_id */
 int rights_pid_files(void);	/* our pid (after daemonising) into data_dir/lock and run_dir/millrace.pid */
 void rights_unlock(void);	/* the end: both are emptied, the pid file goes */
 
 /* --- accept.c --- */
 void accept_start(void);
 void accept_stop(void);
+/*
+ * Limits, then CONN{body} and fds to an ingest of its own. NULL, or why not: it was logged. body is
+ * stolen, fds are closed, in any case. proxied: peer is a proxy, whose address many have.
+ */
+const char *accept_give(const struct sockaddr_storage *peer, bool proxied, json_t *body, const int *fds, int nfds);
 /* An ingest's handshake is over (it claimed) or it is gone: counters by address. */
 void accept_done_handshake(struct child *c);
 void accept_gone(struct child *c);
 unsigned accept_connections(void);	/* now */
 void accept_flush(int64_t now);		/* refusals that are only counted so far are logged */
+
+/* --- handoff.c --- */
+void handoff_take(struct child *http, struct msg *m);
 
 /* --- spare.c --- */
 void spare_start(void);
@@ -162,6 +173,15 @@ struct child *child_start(enum child_kind kind, const char *name);	/* one of our
  */
 struct child *child_start_foreign(enum child_kind kind, char *const argv[], const int fds[4],
     const char *profile, const char *writable);
+/* The same in a box of its own measure: what is 0 or NULL is not given, not limited. */
+struct child_box {
+	const char *profile, *writable, *second;	/* second: another folder to write in */
+	const char *readable;				/* one file or folder to read */
+	int64_t memory, fsize;				/* bytes: address space, a file that it writes */
+	bool dies_with_us;				/* however we end */
+};
+struct child *child_start_boxed(enum child_kind kind, char *const argv[], const int fds[4],
+    const struct child_box *box);
 void child_stop(struct child *c, const char *reason);			/* starts the ladder */
 void child_kill(struct child *c, const char *reason);			/* SIGKILL now */
 void child_reaped(pid_t pid, int status);				/* from reap.c */
@@ -247,6 +267,7 @@ void output_spawn(struct child *owner, struct msg *m);
 void output_down(struct child *owner, struct msg *m);
 void output_child_gone(struct child *ffmpeg, int status);
 void output_owner_gone(struct child *owner);	/* EOF reached them; the ladder begins */
+const char *output_name(const struct output *o);	/* "hls", "push:youtube" */
 void output_report(struct child *owner, struct board_output *out, uint32_t *n, uint32_t max);
 
 /* --- events.c --- */

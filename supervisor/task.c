@@ -3,8 +3,10 @@
  * over the ends of its stderr and progress, EXITED says how it ended. Nothing is started
  * again: when a job is tried again is the queue's business. Nothing of an unfinished one is wanted: it is killed.
  *
- * The file to read is opened here and is its stdin, so it needs no path of it; it may write
- * in the one folder of its output only. A worker has one at a time.
+ * A file of ours is opened here and is its stdin, and it may write in the one folder of its output;
+ * of a stranger's file it sees nothing else, and it writes nowhere but to its stdout. A push may
+ * connect; to where is the config's to say. A worker has one at a time, and so has an ingest, for
+ * playback (route.c lets it ask for nothing else).
  * Called by route.c (SPAWN, OUTPUT_DOWN), child.c (deaths).
  */
 #include <errno.h>
@@ -20,6 +22,7 @@
 #include "log.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/task_argv.h"
+#include "target.h"
 #include "util.h"
 
 enum { OURS_STDERR, OURS_PROGRESS, OURS_FDS };
@@ -44,28 +47,94 @@ close_all(int *fds, int n)
 			close(fds[i]);
 }
 
+/* What of it is made where; of the config, and absolute. */
+struct place {
+	struct task_place at;
+	char input[600], output[1100], dir[600];
+};
+
+static void
+place(const struct task_params *p, struct place *w)
+{
+	const char *data_dir = conf_str(sv.conf, "data_dir");
+
+	w->at = (struct task_place){ .ffmpeg = conf_str(sv.conf, "ffmpeg.path"), .input = w->input, .output = w->output,
+		.max_kbps = conf_int(sv.conf, "upload.max_kbps") };
+	if (p->kind == TASK_PLAYBACK && p->input[0] == '\0')
+		str_copy(w->input, conf_str(sv.conf, "frames.playback_file"), sizeof(w->input));
+	else
+		snprintf(w->input, sizeof(w->input), "%s/%s", data_dir, p->input);
+	if (p->kind == TASK_PUSH)
+		target_expand(sv.conf, p->name, w->output, sizeof(w->output));
+	else
+		snprintf(w->output, sizeof(w->output), "%s/%s", data_dir, p->output != NULL ? p->output : "-");
+	str_copy(w->dir, w->output, sizeof(w->dir));
+	*strrchr(w->dir, '/') = '\0';
+}
+
+/* A stranger's file: it may read that and write its stdout. */
+static struct child *
+start_boxed(const struct task_params *p, struct place *w, char *const argv[], int fds[4])
+{
+	struct child_box box = { .profile = p->kind == TASK_PUSH ? "push" : "convert", .readable = w->input,
+		.memory = conf_int(sv.conf, p->kind == TASK_PUSH ? "limits.ffmpeg_memory" : "upload.memory"),
+		.fsize = p->kind == TASK_CONVERT ? conf_int(sv.conf, "upload.max_size") : 0, .dies_with_us = true };
+
+	if (p->kind == TASK_CONVERT) {
+		fds[1] = open(w->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+		if (fds[1] == -1) {
+			close_all(fds, 4);
+			return NULL;
+		}
+	}
+	return child_start_boxed(KIND_FFMPEG, argv, fds, &box);
+}
+
+/* Its stdout is the ingest's. */
+static struct child *
+start_playback(struct place *w, char *const argv[], int fds[4])
+{
+	struct child_box box = { .profile = "ffmpeg", .readable = w->input, .memory =
+		conf_int(sv.conf, "limits.ffmpeg_memory"), .dies_with_us = true };
+
+	fds[1] = fds[3];
+	fds[3] = -1;
+	return child_start_boxed(KIND_FFMPEG, argv, fds, &box);
+}
+
+/* One of our own files is its stdin; it writes in one folder. What encodes stands behind everything live. */
+static struct child *
+start_own(const struct task_params *p, struct place *w, char *const argv[], int fds[4])
+{
+	struct child_box encoder = { .profile = "convert", .writable = w->dir, .memory =
+		conf_int(sv.conf, "frames.ffmpeg_memory"), .dies_with_us = true };
+
+	fds[0] = open(w->input, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fds[0] == -1) {
+		close_all(fds, 4);
+		return NULL;
+	}
+	return p->kind == TASK_FRAMES ? child_start_boxed(KIND_FFMPEG, argv, fds, &encoder) :
+	    child_start_foreign(KIND_FFMPEG, argv, fds, "ffmpeg", w->dir);
+}
+
 static struct child *
 start(const struct task_params *p, int ours[OURS_FDS])
 {
-	char input[600], output[600], dir[600];
-	int fds[4] = { -1, -1, -1, -1 };
+	int fds[4] = { -1, -1, -1, -1 }, saved;
 	struct child *c = NULL;
+	struct place w;
 	char **argv;
-	int saved;
 
 	ours[OURS_STDERR] = ours[OURS_PROGRESS] = -1;
-	snprintf(input, sizeof(input), "%s/%s", conf_str(sv.conf, "data_dir"), p->input);
-	snprintf(output, sizeof(output), "%s/%s", conf_str(sv.conf, "data_dir"), p->output);
-	str_copy(dir, output, sizeof(dir));
-	*strrchr(dir, '/') = '\0';
-	fds[0] = open(input, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fds[0] == -1 || make_pair(&ours[OURS_STDERR], &fds[2]) == -1 ||
-	    make_pair(&ours[OURS_PROGRESS], &fds[3]) == -1) {
+	place(p, &w);
+	if (make_pair(&ours[OURS_STDERR], &fds[2]) == -1 || make_pair(&ours[OURS_PROGRESS], &fds[3]) == -1) {
 		saved = errno;
 		close_all(fds, 4);
 	} else {
-		argv = task_argv(p, conf_str(sv.conf, "ffmpeg.path"), output);
-		c = child_start_foreign(KIND_FFMPEG, argv, fds, "ffmpeg", dir);
+		argv = task_argv(p, &w.at);
+		c = p->kind == TASK_PLAYBACK ? start_playback(&w, argv, fds) : p->kind >= TASK_PROBE ?
+		    start_boxed(p, &w, argv, fds) : start_own(p, &w, argv, fds);
 		saved = errno;
 		task_argv_free(&argv);
 	}

@@ -4,7 +4,7 @@ import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 
-CONF = {"streams.record.path": "recordings/{stream}/{start}.mp4", "jobs.workers": 2, "jobs.attempts": 2,
+CONF = {"streams.record.path": "recordings/{stream}/{start}.mp4", "jobs.workers": 2, "jobs.pushes": 1, "jobs.attempts": 2,
     "jobs.retry_min": "100ms", "jobs.scan": "1s", "jobs.lease": "3s", "redis.retry_max": "1s"}
 BROKEN = "rec/bob/20261121T135800.123Z.flv"
 
@@ -23,7 +23,7 @@ with Test(__doc__) as t:
     port = free_port()
     redis = t.spawn(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.dir])
     one, two = (t.server(**CONF, **{"redis.url": f"redis://127.0.0.1:{port}", "host.name": n}) for n in ("one", "two"))
-    wait_for("two jobs workers", lambda: len(one.pids("jobs")) == 2)
+    wait_for("two jobs workers, and one for pushes", lambda: len(one.pids("jobs")) == 3)
     wait_for("jobs answers", lambda: one.cli("jobs").returncode == 0, 10, 0.2)
     t.like(one.cli("jobs").stdout, r"no job waits or runs", "nothing to do: it says so")
     t.like(one.cli("jobs", "--failed").stdout, r"no job has failed", "nothing failed: it says so")
@@ -55,7 +55,7 @@ with Test(__doc__) as t:
 
     # The first worker killed: another one serves, nothing is forgotten.
     os.kill(two.pids("jobs")[0], signal.SIGKILL)
-    wait_for("it is back", lambda: len(two.pids("jobs")) == 2 and two.cli("jobs").returncode == 0, 15, 0.2)
+    wait_for("it is back", lambda: len(two.pids("jobs")) == 3 and two.cli("jobs").returncode == 0, 15, 0.2)
     t.is_(jobs(two), [], "after a kill of the worker: the scan adds no cancelled job again")
 
     # What is bound to a host that is gone waits for it.
@@ -72,4 +72,4 @@ with Test(__doc__) as t:
     r = wait_for("Redis away is said", lambda: (lambda r: r if r.returncode == 1 else None)(one.cli("jobs")), 15, 0.2)
     t.like(r.stderr, r"Redis is away", "Redis away: a clear word")
     t.like(one.cli("files").stderr, r"Redis is away", "files says it, too")
-    t.ok(len(one.pids("jobs")) == 2, "and the workers wait")
+    t.ok(len(one.pids("jobs")) == 3, "and the workers wait")

@@ -3,7 +3,7 @@ import base64, json, os, select, shutil, subprocess, time
 
 
 class Browser:
-    def __init__(self, directory):
+    def __init__(self, directory, *more):
         to_child, self.w = os.pipe()
         self.r, from_child = os.pipe()
         self.profile = os.path.join(directory, "chromium")
@@ -11,7 +11,7 @@ class Browser:
         argv = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
             "--no-first-run", "--disable-component-update", "--disable-background-networking",
             "--autoplay-policy=no-user-gesture-required", "--window-size=1280,800",
-            f"--user-data-dir={self.profile}", "--remote-debugging-pipe", "about:blank"]
+            f"--user-data-dir={self.profile}", *more, "--remote-debugging-pipe", "about:blank"]
         # The pipe's ends are 3 and 4 in Chromium.
         script = f'exec 3<&{to_child} 4>&{from_child}; exec "$@"'
         self.proc = subprocess.Popen(["bash", "-c", script, "chromium", *argv], stdin=subprocess.DEVNULL,

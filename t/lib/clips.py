@@ -101,3 +101,29 @@ def _made(path, args, form="flv"):
                 "-f", form, path + ".part"], check=True)
             os.rename(path + ".part", path)
     return path
+
+
+# What browsers and apps send as chunks: (format, suffix, ffmpeg's arguments).
+CONTAINERS = {
+    "vp8": ("webm", "webm", ["-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "400k", "-g", "50",
+        "-c:a", "libopus", "-b:a", "64k", "-live", "1", "-cluster_time_limit", "500"]),
+    "vp9": ("webm", "webm", ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k", "-g", "50",
+        "-c:a", "libopus", "-b:a", "64k", "-live", "1", "-cluster_time_limit", "500"]),
+    "h264": ("matroska", "mkv", ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-b:v", "300k", "-g", "50",
+        "-c:a", "libopus", "-b:a", "64k", "-live", "1", "-cluster_time_limit", "500"]),
+    "fmp4": ("mp4", "mp4", ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-b:v", "300k", "-g", "50",
+        "-c:a", "aac", "-b:a", "64k", "-movflags", "+frag_keyframe+empty_moov+default_base_moof", "-frag_duration", "500000"]),
+    "ts": ("mpegts", "ts", ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-b:v", "300k", "-g", "50",
+        "-c:a", "aac", "-b:a", "64k"]),
+    "ogg": ("ogg", "ogg", ["-vn", "-c:a", "libopus", "-b:a", "64k"]),
+    "plain": ("mp4", "mp4", ["-c:v", "libx264", "-preset", "ultrafast", "-b:v", "3000k", "-minrate", "3000k", "-maxrate", "3000k",
+        "-bufsize", "3000k", "-c:a", "aac"]),
+}
+
+
+def container(name, seconds=30, size="320x240"):
+    """A file as MediaRecorder (or an app) would send it in chunks."""
+    form, suffix, args = CONTAINERS[name]
+    path = os.path.join(MEDIA, f"container_{name}_{seconds}s_{size}.{suffix}")
+    return _made(path, ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25", "-f", "lavfi", "-i",
+        "anoisesrc=amplitude=0.1:seed=1:sample_rate=48000", "-t", str(seconds), "-pix_fmt", "yuv420p", *args], form)

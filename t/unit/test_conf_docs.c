@@ -207,6 +207,8 @@ main(void)
 
 	unsetenv("MILLRACE_RTMP");	/* etc/millrace.yaml takes them */
 	unsetenv("MILLRACE_HTTP");
+	unsetenv("RTMP_URL");
+	unsetenv("RTMP_BASE_URL");
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

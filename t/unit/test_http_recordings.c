@@ -128,22 +128,24 @@ the_list(void **state)
 {
 	struct record_scan scan = { .pattern = PATTERN, .max = 3 };
 	struct record_list *first;
-	char path[600], alice[600], text[400] = "";
+	char path[600], top[600], alice[600], text[400] = "";
 	struct dirent *e;
 	DIR *d;
 	struct stat a, b;
 
-	snprintf(scan.top, sizeof(scan.top), "/tmp/millrace-unit-XXXXXX");
-	assert_non_null(mkdtemp(scan.top));
-	snprintf(alice, sizeof(alice), "%.500s/alice", scan.top);
+	snprintf(scan.data_dir, sizeof(scan.data_dir), "/tmp/millrace-unit-XXXXXX");
+	assert_non_null(mkdtemp(scan.data_dir));
+	snprintf(top, sizeof(top), "%.500s/recordings", scan.data_dir);
+	assert_int_equal(mkdir(top, 0700), 0);
+	snprintf(alice, sizeof(alice), "%.500s/alice", top);
 	assert_int_equal(mkdir(alice, 0700), 0);
 	for (int i = 0; i < 20; i++) {
 		snprintf(path, sizeof(path), "alice/202611%02dT135800.123Z.mp4", i + 1);
-		make(scan.top, path);
+		make(top, path);
 	}
-	make(scan.top, "alice/.20261122T135800.123Z.mp4");
-	make(scan.top, "alice/20261122T135800.123Z.mp4.tmp");
-	snprintf(path, sizeof(path), "%.500s/alice/20261123T135800.123Z.mp4", scan.top);
+	make(top, "alice/.20261122T135800.123Z.mp4");
+	make(top, "alice/20261122T135800.123Z.mp4.tmp");
+	snprintf(path, sizeof(path), "%.500s/alice/20261123T135800.123Z.mp4", top);
 	assert_int_equal(symlink("/etc/passwd", path), 0);
 
 	assert_int_equal(record_scan(&scan), 0);
@@ -161,7 +163,7 @@ the_list(void **state)
 	assert_int_equal(fstat(first->text_fd, &a) | fstat(scan.list->text_fd, &b), 0);
 	assert_int_equal(a.st_ino, b.st_ino);
 	record_list_free(&scan.list);
-	make(scan.top, "alice/20261124T135800.123Z.wav");
+	make(top, "alice/20261124T135800.123Z.wav");
 	assert_int_equal(record_scan(&scan), 0);
 	assert_int_equal(fstat(scan.list->text_fd, &b), 0);
 	assert_int_not_equal(a.st_ino, b.st_ino);
@@ -174,14 +176,73 @@ the_list(void **state)
 	closedir(d);
 	assert_int_equal(rmdir(alice), 0);
 	scan.old = NULL;
-	assert_int_equal(rmdir(scan.top), 0);
+	assert_int_equal(rmdir(top) | rmdir(scan.data_dir), 0);
 	assert_int_equal(record_scan(&scan), 0);	/* no folder: nothing was recorded */
 	assert_int_equal(scan.list->n, 0);
 	record_list_free(&scan.list);
-	make("/tmp", strrchr(scan.top, '/') + 1);	/* something else */
+	make("/tmp", strrchr(scan.data_dir, '/') + 1);	/* something else */
 	assert_int_equal(record_scan(&scan), -1);
 	assert_null(scan.list);
-	unlink(scan.top);
+	unlink(scan.data_dir);
+}
+
+/* What frames sessions made stands beside it, under its bare name. */
+static void
+the_list_has_frames_sessions(void **state)
+{
+	static const char *const dirs[] = { "recordings", "media", "media/video", "media/audio" };
+	static const char *const files[] = { "recordings/20261121T135800.123Z.mp4", "media/video/cam_1_1795269480124.mp4",
+		"media/video/.cam_1_1795269480125.mp4.tmp", "media/audio/cam_1_1795269480124.wav" };
+	struct record_scan scan = { .pattern = PATTERN, .max = 10 };
+	char path[600], text[400] = "";
+
+	snprintf(scan.data_dir, sizeof(scan.data_dir), "/tmp/millrace-unit-XXXXXX");
+	assert_non_null(mkdtemp(scan.data_dir));
+	for (int i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "%.500s/%s", scan.data_dir, dirs[i]);
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		make(scan.data_dir, files[i]);
+	assert_int_equal(record_scan(&scan), 0);
+	assert_int_equal(scan.list->n, 3);
+	assert_true(pread(scan.list->text_fd, text, sizeof(text) - 1, 0) > 0);
+	assert_string_equal(text, "{\"video\":[\"cam_1_1795269480124.mp4\",\"20261121T135800.123Z.mp4\"],\"audio\":["
+	    "\"cam_1_1795269480124.wav\"]}");
+	assert_string_equal(scan.list->r[0].stream, "cam_1");
+	record_list_free(&scan.list);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%.500s/%s", scan.data_dir, files[i]);
+		unlink(path);
+	}
+	for (int i = 3; i >= 0; i--) {
+		snprintf(path, sizeof(path), "%.500s/%s", scan.data_dir, dirs[i]);
+		assert_int_equal(rmdir(path), 0);
+	}
+	rmdir(scan.data_dir);
+}
+
+static void
+frames_sessions_names_and_sound(void **state)
+{
+	uint8_t wav[44] = "RIFF....WAVEfmt ";
+	char stream[STREAM_NAME_MAX + 1];
+
+	assert_int_equal(record_describe_media("cam_1_1795269480124.mp4", stream), 1795269480124);
+	assert_string_equal(stream, "cam_1");
+	assert_int_equal(record_describe_media("film_17.mp4", stream), -1);
+	assert_int_equal(record_describe_media("film.mp4", stream), -1);
+	assert_string_equal(record_media_folder("a_1.mp4"), "media/video");
+	assert_string_equal(record_media_folder("a_1.wav"), "media/audio");
+	assert_null(record_media_folder("x/a_1.wav"));
+	assert_null(record_media_folder("a_1.mkv"));
+	memcpy(wav + 36, "data", 4);
+	wav[29] = 1;			/* 256 bytes a second */
+	wav[41] = 2;			/* 512 bytes */
+	assert_int_equal(record_wav_ms(wav, sizeof(wav)), 2000);
+	assert_int_equal(record_wav_ms(wav, sizeof(wav) - 1), -1);
+	wav[29] = 0;
+	assert_int_equal(record_wav_ms(wav, sizeof(wav)), -1);
 }
 
 int
@@ -190,6 +251,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_wants_html), cmocka_unit_test(names), cmocka_unit_test(what_names_say),
 		cmocka_unit_test(what_heads_say), cmocka_unit_test(the_list),
+		cmocka_unit_test(the_list_has_frames_sessions), cmocka_unit_test(frames_sessions_names_and_sound),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

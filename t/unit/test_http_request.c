@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "workers/http/request.h"
+#include "request.h"
 
 #define MAX_HEADER 1024
 #define MAX_BODY 64

@@ -41,8 +41,8 @@ static void
 a_head_names_its_tracks(void **state)
 {
 	static const uint8_t hvcc[] = "hvcC";
-	const struct matroska_track video = { FLV_FOURCC('h', 'v', 'c', '1'), hvcc, 4, 40, 320, 180, 0, 0 };
-	const struct matroska_track audio = { FLV_FOURCC('.', 'm', 'p', '3'), NULL, 0, 0, 0, 0, 48000, 2 };
+	const struct matroska_track video = { FLV_FOURCC('h', 'v', 'c', '1'), hvcc, 4, 40, 320, 180, 0, 0, 0 };
+	const struct matroska_track audio = { FLV_FOURCC('.', 'm', 'p', '3'), NULL, 0, 0, 0, 0, 48000, 2, 0 };
 
 	write_header(&video, &audio);
 	assert_memory_equal(bytes, "\x1a\x45\xdf\xa3", 4);

@@ -1148,6 +1148,96 @@ many_parked_ones_go_on(void **state)
 	assert_int_equal(unpark(a, 60000, false), 0);
 }
 
+/* --- lanes --- */
+
+static void
+add_lane(const char *key, const char *lane)
+{
+	json_t *args = json_pack("{s:s, s:s}", "file", key, "lane", lane);
+
+	queue_add(a, "test", key, NULL, 1, args, added_cb, NULL);
+	json_decref(args);
+	expect(1);
+	assert_int_equal(got.rc, 0);
+}
+
+static const char *
+state_of(const char *key)
+{
+	static char state[40];
+
+	queue_find(a, key, body_cb, NULL);
+	expect(1);
+	if (got.rc != 0)
+		return "";
+	str_copy(state, json_string_value(json_object_get(got.body, "state")), sizeof state);
+	return state;
+}
+
+static void
+one_of_a_lane_at_a_time(void **state)
+{
+	struct queue_job *one, *other;
+
+	add_lane("x1", "x");
+	add_lane("x2", "x");
+	add_lane("x3", "x");
+	add_lane("y1", "y");
+	one = must_take(a, "x1");
+	other = must_take(a2, "y1");
+	assert_null(take(b));
+	assert_string_equal(state_of("x2"), "queued");
+	assert_int_equal(done(a2, other), 0);
+	assert_null(take(b));
+	assert_int_equal(done(a, one), 0);
+	one = must_take(b, "x2");
+	assert_null(take(a));
+	queue_back(b, one, plain_cb, NULL);	/* it keeps its place */
+	expect(1);
+	queue_job_free(&one);
+	one = must_take(a, "x2");
+	queue_failed(a, one, "no", false, plain_cb, NULL);
+	expect(1);
+	queue_job_free(&one);
+	assert_string_equal(state_of("x2"), "dead");
+	one = must_take(a, "x3");
+	assert_int_equal(done(a, one), 0);
+	assert_null(take(a));
+}
+
+static void
+a_lane_goes_on_whatever_becomes_of_its_job(void **state)
+{
+	struct queue_job *job;
+
+	limits(a, 30000, 100000, 10, 1000);
+	add_lane("1", "z");
+	add_lane("2", "z");
+	add_lane("3", "z");
+	job = must_take(a, "1");
+	queue_later(a, job, "away", plain_cb, NULL);
+	expect(1);
+	queue_job_free(&job);
+	assert_string_equal(state_of("1"), "delayed");
+	job = must_take(a, "2");
+	queue_cancel(a, job->id, plain_cb, NULL);
+	expect(1);
+	assert_int_equal(got.rc, 0);
+	queue_job_free(&job);
+	job = must_take(a, "3");
+	queue_find(a, "1", body_cb, NULL);
+	expect(1);
+	queue_retry(a, json_string_value(json_object_get(got.body, "id")), plain_cb, NULL);
+	expect(1);
+	assert_string_equal(state_of("1"), "queued");
+	assert_null(take(a2));
+	assert_int_equal(done(a, job), 0);
+	job = must_take(a2, "1");
+	assert_int_equal(done(a2, job), 0);
+	assert_string_equal(state_of("1"), "");
+	assert_int_equal(got.rc, ENOENT);
+}
+
 int
 main(void)
 {
@@ -1178,6 +1268,8 @@ main(void)
 		cmocka_unit_test_setup(many_are_taken_in_a_turn, setup),
 		cmocka_unit_test_setup(each_ends_in_its_own_way, setup),
 		cmocka_unit_test_setup(verbs_keep_their_order, setup),
+		cmocka_unit_test_setup(one_of_a_lane_at_a_time, setup),
+		cmocka_unit_test_setup(a_lane_goes_on_whatever_becomes_of_its_job, setup),
 		cmocka_unit_test_setup(away_is_said, setup),
 		cmocka_unit_test_setup(nothing_lost_by_kills, setup),
 	};

@@ -235,10 +235,10 @@ setup(void **state)
 	sv.base = event_base_new();
 	sv.board = board_create(path);
 	assert_non_null(sv.board);
-	sv.conf = json_pack("{s:s, s:{s:s, s:s, s:i}, s:{s:{}, s:s}, s:{s:i, s:i, s:s, s:i}}",
+	sv.conf = json_pack("{s:s, s:{s:s, s:s, s:i}, s:{s:{}, s:s}, s:{s:i, s:i, s:s, s:i}, s:{s:i}}",
 	    "data_dir", dir, "redis", "url", "embedded", "when_down", "allow", "claim_wait", 50,
 	    "authorize", "keys", "secret", "", "streams", "reconnect_delay", 60, "silence", 100,
-	    "duplicate", "reject", "max", 4);
+	    "duplicate", "reject", "max", 4, "limits", "pushes", 8);
 	assert_non_null(sv.conf);
 	sv.stopping = false;
 	events[0] = '\0';

@@ -49,3 +49,18 @@ fs_sync_dir_of(const char *path)
 	close(fd);
 	return rc;
 }
+
+int
+fs_sync_rename(int fd, const char *from, const char *to)
+{
+	int rc = fd < 0 ? -1 : fsync(fd);
+
+	if (rc == 0)
+		rc = rename(from, to);
+	if (rc == 0)
+		rc = fs_sync_dir_of(to);
+	rc = rc == 0 ? 0 : errno;
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}

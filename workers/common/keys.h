@@ -23,7 +23,7 @@
  *                         running | delayed | parked | done | dead | cancelled, attempts, waits,
  *                         crashes, error, progress (0..1000), worker HOST_ID:PID:START, epoch (rises
  *                         with each take: the fencing token), entry (in its stream), result (JSON),
- *                         added, queued, taken, due, ended (ms, Redis' clock)
+ *                         added, queued, taken, due, ended (ms, Redis' clock), lane ("" = none)
  *   jobs:live     zset    JOBIDs queued, running or delayed, in the order they were added
  *   jobs:running  zset    JOBID by the end of its lease (ms)
  *   jobs:delayed  zset    JOBID by due time (ms)
@@ -31,6 +31,9 @@
  *   jobs:cancelled zset   JOBIDs that the user does not want; they keep their key
  *   jobs:done     zset    JOBIDs done, in this order; trimmed to jobs.keep
  *   jobs:keys     hash    job key -> JOBID, until that is done: a second add finds the first
+ *   jobs:lanes    hash    lane -> JOBID of the one of it that may run now
+ *   jobs:lane:X   zset    JOBIDs of lane X that wait for it, in the order they were added; queued,
+ *                         but in no stream
  *   jobs:seq      string  counter behind ids and orders
  *   jobs:hosts    hash    host_id -> name, of every host that ever tended the queue
  *   jobs:probes   hash    host_id -> JOBID of the parked job that is tried for all of them, or "*MS": those

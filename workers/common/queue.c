@@ -116,10 +116,10 @@ queue_add(struct queue *q, const char *kind, const char *key, const char *host, 
 	char *text = json_dumps(args, JSON_COMPACT);
 	const char *argv[] = {
 		kind, key, host ? host : "", prio_text, text ? text : "{}",
-		arg_str(args, "file", "path"), arg_str(args, "stream", "name"),
+		arg_str(args, "file", "path"), arg_str(args, "stream", "name"), arg_str(args, "lane", "lane"),
 	};
 
-	queue_batch(q, QUEUE_ADD, 7, argv, &(struct queue_ask){ .added_cb = cb, .ctx = ctx });
+	queue_batch(q, QUEUE_ADD, 8, argv, &(struct queue_ask){ .added_cb = cb, .ctx = ctx });
 	free(text);
 }
 
@@ -239,9 +239,10 @@ queue_renew(struct queue *q, const struct queue_job *job, int progress, queue_cb
 		queue_number(progress < 0 ? 0 : progress > 1000 ? 1000 : progress, permille),
 		job->kind, job->key, job->host, queue_number(job->prio, prio), args ? args : "{}",
 		arg_str(job->args, "file", "path"), arg_str(job->args, "stream", "name"),
+		arg_str(job->args, "lane", "lane"),
 	};
 
-	queue_batch(q, QUEUE_RENEW, 10, argv, &(struct queue_ask){ .cb = cb, .ctx = ctx });
+	queue_batch(q, QUEUE_RENEW, 11, argv, &(struct queue_ask){ .cb = cb, .ctx = ctx });
 	free(args);
 }
 

@@ -47,7 +47,10 @@ typedef void (*queue_cb)(int rc, const char *error, void *ctx);
 /* existed: a job of this key is not over yet (or was given up: dead, parked, cancelled); its id. */
 typedef void (*queue_added_cb)(int rc, const char *id, bool existed, void *ctx);
 
-/* key: idempotence. host NULL: the shared queue. prio 0 (first) .. 2. args borrowed. cb may be NULL. */
+/*
+ * key: idempotence. host NULL: the shared queue. prio 0 (first) .. 2. args borrowed; of those with
+ * the same "lane" in it one at a time is given to a worker, the oldest first. cb may be NULL.
+ */
 void queue_add(struct queue *q, const char *kind, const char *key, const char *host, int prio, const json_t *args,
     queue_added_cb cb, void *ctx);
 
@@ -111,6 +114,8 @@ typedef void (*queue_list_cb)(int rc, json_t *body, void *ctx);
  * "running" ...: those. cursor "" at first and at the end. A page is at most about 40 KiB.
  */
 void queue_list(struct queue *q, const char *state, const char *cursor, queue_list_cb cb, void *ctx);
+/* One job as queue_list() has it, by its id, or the key of one that is not done; ENOENT: none. */
+void queue_find(struct queue *q, const char *id_or_key, queue_list_cb cb, void *ctx);
 /* kinds as queue_take(); {hosts: [{id, name, running, waiting}]}, those with any; waiting: only that host can. */
 void queue_hosts(struct queue *q, const char *kinds, queue_list_cb cb, void *ctx);
 /* ENOENT: no such job. EALREADY: not possible in its state, which error names. */

@@ -82,6 +82,30 @@ queue_list(struct queue *q, const char *state, const char *cursor, queue_list_cb
 }
 
 static void
+find_cb(int rc, json_t *reply, const char *error, void *ctx)
+{
+	struct list *l = ctx;
+	json_t *job = rc == 0 && json_array_size(reply) > 0 ? job_json(reply) : NULL;
+
+	l->cb(rc == 0 && job == NULL ? ENOENT : rc, job, l->ctx);
+	json_decref(job);
+	free(l);
+}
+
+void
+queue_find(struct queue *q, const char *id_or_key, queue_list_cb cb, void *ctx)
+{
+	const char *argv[3 + NFIELDS] = { q->keys, q->prefix, id_or_key };
+	struct list *l = xcalloc(1, sizeof *l);
+
+	*l = (struct list){ cb, ctx };
+	for (size_t f = 0; f < NFIELDS; f++)
+		argv[3 + f] = fields[f].name;
+	queue_batch_send(q);
+	redis_run(q->r, &queue_script_find, 1, 3 + NFIELDS, argv, find_cb, l);
+}
+
+static void
 hosts_cb(int rc, json_t *reply, const char *error, void *ctx)
 {
 	struct list *l = ctx;

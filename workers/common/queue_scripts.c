@@ -8,8 +8,11 @@
  */
 #include "workers/common/queue_scripts.h"
 
-/* push: into its stream, whatever it was in is left already. pull: nobody has it any more, or is
- * to get it. rest: it is over, or put aside. */
+/*
+ * push: into its stream, whatever it was in is left already; of a lane only one at a time, the
+ * oldest first (advance). pull: nobody has it any more, or is to get it. rest: it is over, or put
+ * aside, and the next of its lane may go (leave).
+ */
 #define HEAD \
 	"local P, T = ARGV[1], redis.call('TIME')\n" \
 	"T = T[1] * 1000 + math.floor(T[2] / 1000)\n" \
@@ -19,10 +22,33 @@
 	"end\n" \
 	"local function seq() return redis.call('INCR', P .. 'jobs:seq') end\n" \
 	"local function num(v) return tonumber(v) or 0 end\n" \
-	"local function push(id)\n" \
+	"local function enter(id)\n" \
 	"  local j = redis.call('HMGET', J(id), 'host', 'kind', 'prio')\n" \
 	"  local entry = redis.call('XADD', Q(j[1], j[2], j[3]), '*', 'job', id)\n" \
 	"  redis.call('HSET', J(id), 'state', 'queued', 'queued', T, 'entry', entry)\n" \
+	"end\n" \
+	"local function lane_of(id)\n" \
+	"  local lane = redis.call('HGET', J(id), 'lane')\n" \
+	"  return lane and lane ~= '' and lane or nil\n" \
+	"end\n" \
+	"local function advance(lane)\n" \
+	"  local has = redis.call('HGET', P .. 'jobs:lanes', lane)\n" \
+	"  local state = has and redis.call('HGET', J(has), 'state')\n" \
+	"  if state == 'queued' or state == 'running' then return end\n" \
+	"  local id = redis.call('ZPOPMIN', P .. 'jobs:lane:' .. lane)[1]\n" \
+	"  if id then\n" \
+	"    redis.call('HSET', P .. 'jobs:lanes', lane, id)\n" \
+	"    enter(id)\n" \
+	"  else\n" \
+	"    redis.call('HDEL', P .. 'jobs:lanes', lane)\n" \
+	"  end\n" \
+	"end\n" \
+	"local function push(id)\n" \
+	"  local lane = lane_of(id)\n" \
+	"  if not lane then return enter(id) end\n" \
+	"  redis.call('HSET', J(id), 'state', 'queued', 'queued', T, 'entry', '')\n" \
+	"  redis.call('ZADD', P .. 'jobs:lane:' .. lane, redis.call('ZSCORE', P .. 'jobs:live', id), id)\n" \
+	"  advance(lane)\n" \
 	"end\n" \
 	"local function pull(id, j)\n" \
 	"  j = j or redis.call('HMGET', J(id), 'host', 'kind', 'prio', 'entry')\n" \
@@ -34,6 +60,16 @@
 	"  if redis.call('ZREM', P .. 'jobs:running', id) == 0 then\n" \
 	"    redis.call('ZREM', P .. 'jobs:delayed', id)\n" \
 	"  end\n" \
+	"  local lane = lane_of(id)\n" \
+	"  if not lane then return end\n" \
+	"  redis.call('ZREM', P .. 'jobs:lane:' .. lane, id)\n" \
+	"  if redis.call('HGET', P .. 'jobs:lanes', lane) == id then\n" \
+	"    redis.call('HDEL', P .. 'jobs:lanes', lane)\n" \
+	"  end\n" \
+	"end\n" \
+	"local function leave(id)\n" \
+	"  local lane = lane_of(id)\n" \
+	"  if lane then advance(lane) end\n" \
 	"end\n" \
 	"local function rest(id, state, set, ...)\n" \
 	"  if redis.call('ZREM', P .. 'jobs:live', id) == 0 then\n" \
@@ -41,6 +77,7 @@
 	"  end\n" \
 	"  redis.call('ZADD', P .. set, seq(), id)\n" \
 	"  redis.call('HSET', J(id), 'state', state, 'ended', T, ...)\n" \
+	"  leave(id)\n" \
 	"end\n"
 
 /* Whose a job is: 1 the asker's, 0 another's, -1 cancelled, nil: Redis does not know it. */
@@ -61,11 +98,12 @@
 	"  d = T + math.floor(d * (0.8 + 0.4 * random / 1000))\n" \
 	"  redis.call('HSET', J(id), 'state', 'delayed', 'due', d, 'error', err)\n" \
 	"  redis.call('ZADD', P .. 'jobs:delayed', d, id)\n" \
+	"  leave(id)\n" \
 	"end\n"
 
 struct redis_script queue_script_add = { .text = HEAD
 	"local out, new, keys, made = {}, {}, {}, {}\n"
-	"for a = 2, #ARGV, 7 do keys[#keys + 1] = ARGV[a + 1] end\n"
+	"for a = 2, #ARGV, 8 do keys[#keys + 1] = ARGV[a + 1] end\n"
 	"local have = redis.call('HMGET', KEYS[1], unpack(keys))\n"
 	"for i, key in ipairs(keys) do\n"
 	"  if have[i] and redis.call('EXISTS', J(have[i])) == 1 then\n"
@@ -76,11 +114,16 @@ struct redis_script queue_script_add = { .text = HEAD
 	"  end\n"
 	"end\n"
 	"if #new == 0 then return out end\n"
-	"local n, live, map = redis.call('INCRBY', P .. 'jobs:seq', #new) - #new, {}, {}\n"
+	"local n, live, map, laned = redis.call('INCRBY', P .. 'jobs:seq', #new) - #new, {}, {}, {}\n"
 	"for k, i in ipairs(new) do\n"
-	"  local a, id = 7 * i - 5, string.format('%x-%x', T, n + k)\n"
-	"  local entry = redis.call('XADD', Q(ARGV[a + 2], ARGV[a], ARGV[a + 3]), '*', 'job', id)\n"
-	"  redis.call('HSET', J(id), 'state', 'queued', 'queued', T, 'entry', entry,\n"
+	"  local a, id = 8 * i - 6, string.format('%x-%x', T, n + k)\n"
+	"  local lane, entry = ARGV[a + 7], ''\n"
+	"  if lane == '' then\n"
+	"    entry = redis.call('XADD', Q(ARGV[a + 2], ARGV[a], ARGV[a + 3]), '*', 'job', id)\n"
+	"  else\n"
+	"    laned[#laned + 1] = id\n"
+	"  end\n"
+	"  redis.call('HSET', J(id), 'state', 'queued', 'queued', T, 'entry', entry, 'lane', lane,\n"
 	"    'kind', ARGV[a], 'key', ARGV[a + 1], 'host', ARGV[a + 2], 'prio', ARGV[a + 3],\n"
 	"    'args', ARGV[a + 4], 'file', ARGV[a + 5], 'stream', ARGV[a + 6], 'added', T, 'attempts', 0,\n"
 	"    'waits', 0, 'crashes', 0, 'epoch', 0, 'progress', 0, 'best', 0, 'error', '')\n"
@@ -90,6 +133,7 @@ struct redis_script queue_script_add = { .text = HEAD
 	"for i, key in ipairs(keys) do out[i] = out[i] or {made[key], 1} end\n"
 	"redis.call('HSET', KEYS[1], unpack(map))\n"
 	"redis.call('ZADD', P .. 'jobs:live', unpack(live))\n"
+	"for _, id in ipairs(laned) do push(id) end\n"
 	"return out\n" };
 
 /* An entry whose job is elsewhere by now (cancelled, retried) is thrown away. */
@@ -142,7 +186,7 @@ struct redis_script queue_script_take = { .text = HEAD
 
 /* More progress than ever: its worker's deaths before that are forgotten. */
 struct redis_script queue_script_renew = { .text = HEAD MINE
-	"local function renew(id, epoch, progress, kind, key, host, prio, args, file, stream)\n"
+	"local function renew(id, epoch, progress, kind, key, host, prio, args, file, stream, lane)\n"
 	"  local j = redis.call('HMGET', J(id), 'state', 'epoch', 'best')\n"
 	"  local whose = mine(j[1], j[2], epoch, key)\n"
 	"  if whose and whose < 1 then return whose end\n"
@@ -150,7 +194,8 @@ struct redis_script queue_script_renew = { .text = HEAD MINE
 	"    redis.call('HSET', J(id), 'kind', kind, 'key', key, 'host', host, 'prio', prio,\n"
 	"      'args', args, 'file', file, 'stream', stream, 'added', T, 'queued', T, 'attempts', 0,\n"
 	"      'waits', 0, 'crashes', 0, 'epoch', epoch, 'best', 0, 'error', '', 'entry', '', 'state',\n"
-	"      'running', 'worker', ARGV[3], 'taken', T)\n"
+	"      'running', 'worker', ARGV[3], 'taken', T, 'lane', lane)\n"
+	"    if lane ~= '' then redis.call('HSETNX', P .. 'jobs:lanes', lane, id) end\n"
 	"    redis.call('HSET', KEYS[1], key, id)\n"
 	"    redis.call('ZADD', P .. 'jobs:live', seq(), id)\n"
 	"  end\n"
@@ -162,7 +207,7 @@ struct redis_script queue_script_renew = { .text = HEAD MINE
 	"  return 1\n"
 	"end\n"
 	"local out = {}\n"
-	"for a = 4, #ARGV, 10 do out[#out + 1] = renew(unpack(ARGV, a, a + 9)) end\n"
+	"for a = 4, #ARGV, 11 do out[#out + 1] = renew(unpack(ARGV, a, a + 10)) end\n"
 	"return out\n" };
 
 /*
@@ -173,7 +218,7 @@ struct redis_script queue_script_renew = { .text = HEAD MINE
 struct redis_script queue_script_end = { .text = HEAD MINE DELAY
 	"local tries, keep = tonumber(ARGV[2]), tonumber(ARGV[5])\n"
 	"local least, most = tonumber(ARGV[3]), tonumber(ARGV[4])\n"
-	"local ids, keys, gone, qs = {}, {}, {}, {}\n"
+	"local ids, keys, gone, qs, lanes = {}, {}, {}, {}, {}\n"
 	"local function done(id, key, text, j)\n"
 	"  redis.call('HSET', J(id), 'state', 'done', 'ended', T, 'result', text, 'progress', 1000, 'error', '')\n"
 	"  if j[5] ~= 'running' then\n"
@@ -186,11 +231,12 @@ struct redis_script queue_script_end = { .text = HEAD MINE DELAY
 	"    end\n"
 	"    table.insert(gone[q], j[4])\n"
 	"  end\n"
+	"  if j[7] and j[7] ~= '' then lanes[#lanes + 1] = j[7] end\n"
 	"  ids[#ids + 1] = id\n"
 	"  keys[#keys + 1] = key\n"
 	"end\n"
 	"local function over(id, epoch, key, verb, text, random)\n"
-	"  local j = redis.call('HMGET', J(id), 'host', 'kind', 'prio', 'entry', 'state', 'epoch')\n"
+	"  local j = redis.call('HMGET', J(id), 'host', 'kind', 'prio', 'entry', 'state', 'epoch', 'lane')\n"
 	"  if j[6] == epoch and j[5] ~= 'running' and j[5] ~= 'cancelled' then\n"
 	"    if verb ~= 'done' or (j[5] ~= 'queued' and j[5] ~= 'delayed') then return 1 end\n"
 	"  else\n"
@@ -228,6 +274,7 @@ struct redis_script queue_script_end = { .text = HEAD MINE DELAY
 	"redis.call('ZREM', P .. 'jobs:running', unpack(ids))\n"
 	"redis.call('ZREM', P .. 'jobs:live', unpack(ids))\n"
 	"redis.call('HDEL', KEYS[1], unpack(keys))\n"
+	"for _, lane in ipairs(lanes) do advance(lane) end\n"
 	"local n, rank = redis.call('INCRBY', P .. 'jobs:seq', #ids) - #ids, {}\n"
 	"for i, id in ipairs(ids) do rank[2 * i - 1], rank[2 * i] = n + i, id end\n"
 	"redis.call('ZADD', P .. 'jobs:done', unpack(rank))\n"
@@ -284,8 +331,8 @@ struct redis_script queue_script_tend = { .text = HEAD DELAY
 	"end\n"
 	"out[6] = 0\n"
 	"for _, id in ipairs(redis.call('ZRANGE', P .. 'jobs:live', 0, 31)) do\n"
-	"  local j = redis.call('HMGET', J(id), 'state', 'queued')\n"
-	"  if j[1] == 'queued' then\n"
+	"  local j = redis.call('HMGET', J(id), 'state', 'queued', 'entry')\n"
+	"  if j[1] == 'queued' and j[3] ~= '' then\n"
 	"    out[6] = math.max(out[6], t - j[2])\n"
 	"  end\n"
 	"end\n"
@@ -337,6 +384,18 @@ struct redis_script queue_script_list = { .text = HEAD
 	"  if #ids == 0 then at, from = at + 1, '0' end\n"
 	"end\n"
 	"return out\n" };
+
+struct redis_script queue_script_find = { .text = HEAD
+	"local id = ARGV[2]\n"
+	"if redis.call('EXISTS', J(id)) == 0 then id = redis.call('HGET', KEYS[1], id) end\n"
+	"if not id then return {} end\n"
+	"local v = redis.call('HMGET', J(id), unpack(ARGV, 3))\n"
+	"if not v[2] then return {} end\n"
+	"for k = 1, #v do v[k] = v[k] or '' end\n"
+	"table.insert(v, 1, '')\n"
+	"v[#v + 1] = id\n"
+	"v[#v + 1] = redis.call('HGET', P .. 'jobs:hosts', v[2]) or ''\n"
+	"return v\n" };
 
 struct redis_script queue_script_retry = { .text = HEAD
 	"local id = ARGV[2]\n"

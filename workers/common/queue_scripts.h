@@ -8,11 +8,11 @@
 #include "workers/common/redis.h"
 
 /* Of these four each does what is asked of many jobs, and answers {of the first, of the second, ...}. */
-/* [kind key host prio args file stream]... -> {id, 1 if it existed} each */
+/* [kind key host prio args file stream lane]... -> {id, 1 if it existed} each */
 extern struct redis_script queue_script_add;
 /* host_id worker lease_ms count kind... -> {id kind host epoch attempts crashes prio key args} of count at most */
 extern struct redis_script queue_script_take;
-/* lease_ms worker [id epoch progress kind key host prio args file stream]...
+/* lease_ms worker [id epoch progress kind key host prio args file stream lane]...
  * -> 1 renewed, 0 somebody else's now, -1 cancelled */
 extern struct redis_script queue_script_renew;
 /* attempts retry_min retry_max keep [id epoch key verb text random]... -> as renew.
@@ -24,6 +24,8 @@ extern struct redis_script queue_script_tend;
 /* state cursor count fields... (the first must be host)
  * -> {cursor, {cursor behind it, value..., id, name of the host}, ...}; cursor "" at the end */
 extern struct redis_script queue_script_list;
+/* id or key, fields... as list -> one entry as list has it, {} = none */
+extern struct redis_script queue_script_find;
 /* kind... -> {id name running waiting ...} of hosts that have any; waiting: only they can take it */
 extern struct redis_script queue_script_hosts;
 /* id -> 1, 0 no such job, or its state, in which that is not possible */

@@ -34,12 +34,12 @@ static json_t *
 warning(const struct view_stream *v)
 {
 	const struct board_output *o = v->s.outputs;
+	char *s, name[BOARD_OUTPUT_NAME];
 	json_t *out = NULL;
-	char *s;
 
 	for (; v->m.warning[0] == '\0' && o < v->s.outputs + v->s.noutputs && out == NULL; o++)
 		if (o->failures > 1 || strcmp(o->state, "failed") == 0) {
-			s = xasprintf("output %s does not work: %s", o->kind, o->reason);
+			s = xasprintf("output %s does not work: %s", board_output_name(o, name), o->reason);
 			out = text(s);
 			free(s);
 		}
@@ -109,12 +109,29 @@ api_stream(struct conn *c, const struct route_match *m)
 		answer_json(c, 200, stream_json(v));
 }
 
+static bool
+is_hung(const struct view *v)
+{
+	return v == NULL || now_ms() - v->h.beat_ms > 15000;
+}
+
+/* "ok" as long as this host can serve, without a word about the rest. */
+void
+api_alive(struct conn *c, const struct route_match *m)
+{
+	if (is_hung(view_get()))
+		answer_text(c, 503, "the supervisor gives no sign of life\n");
+	else
+		answer_bytes(c, 200, "text/plain; charset=utf-8", "Cache-Control: no-cache\r\n", xstrdup("ok"), 2,
+		    true);
+}
+
 /* 200 as long as this host can serve; what is wrong with the rest is told, not hidden. */
 void
 api_health(struct conn *c, const struct route_match *m)
 {
 	const struct view *v = view_get();
-	bool hung = v == NULL || now_ms() - v->h.beat_ms > 15000;
+	bool hung = is_hung(v);
 	const char *health = v == NULL ? "no board" : hung ? "the supervisor gives no sign of life" : v->h.health;
 
 	answer_json(c, hung ? 503 : 200, json_pack("{s:s, s:o}",
@@ -138,8 +155,8 @@ same_secret(const char *a, const char *b)
 	return memeql_sec(x, y, sizeof(x));
 }
 
-static bool
-allowed(struct conn *c)
+bool
+api_allowed(struct conn *c)
 {
 	const char *given = request_field(&c->req, FIELD_AUTHORIZATION);
 
@@ -180,7 +197,7 @@ api_kick(struct conn *c, const struct route_match *m)
 {
 	uint64_t *id;
 
-	if (!allowed(c))
+	if (!api_allowed(c))
 		return;
 	if (!stream_name_ok(m->arg[0], strlen(m->arg[0]))) {
 		answer_json(c, 404, json_pack("{s:s}", "error", "not a stream's name"));

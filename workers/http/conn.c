@@ -18,6 +18,7 @@
 #include "util.h"
 
 #define LINGER_MS 1000
+#define HANDOFF_MS 15000	/* only a supervisor that hangs needs so long: closed without a word */
 #define QUIET_MS 500		/* younger ones are not given up for others */
 #define REFUSED_MAX 64		/* connections over the limit that are told so at once */
 
@@ -48,6 +49,7 @@ conn_make(int fd, const struct net_addr *peer)
 	c->peer = *peer;
 	c->since_ms = now_ms();
 	request_init(&c->req, (size_t)http.limits.max_header, (size_t)http.limits.max_body);
+	c->req.at_head = handoff_wanted;
 	c->ev = event_new(http.svc->base, fd, EV_READ | EV_PERSIST, conn_event_cb, c);
 	TAILQ_INSERT_TAIL(&http.conns, c, entry);
 	http.nconns++;
@@ -155,6 +157,8 @@ overdue(struct conn *c, int64_t now)
 {
 	if (c->linger)
 		return now - c->since_ms > LINGER_MS;
+	if (c->handoff != 0)
+		return now - c->since_ms > HANDOFF_MS;
 	if (c->waiting)
 		return false;		/* its own deadline answers it */
 	if (c->writing) {
@@ -175,7 +179,7 @@ conn_sweep(int64_t now)
 		if (!overdue(c, now))
 			continue;
 		http.count.timeouts += !c->linger && !c->idle;
-		if (!c->writing && !c->idle && !c->linger && c->req.head_bytes > 0)
+		if (c->handoff == 0 && !c->writing && !c->idle && !c->linger && c->req.head_bytes > 0)
 			conn_refuse(c, 408, "The request took too long.\n");
 		else
 			conn_end(c);

@@ -59,6 +59,7 @@ conn_io_drop(struct conn *c)
 	if (c->in_turns)
 		TAILQ_REMOVE(&turns, c, turn_entry);
 	free(c->in);
+	free(c->raw);
 }
 
 void
@@ -248,6 +249,12 @@ take(struct conn *c, const uint8_t *p, size_t n)
 			break;
 		}
 		used = request_feed(&c->req, p, n);
+		if (c->req.state == REQUEST_HEAD) {
+			handoff_start(c, p, n);
+			n = 0;
+			break;
+		}
+		handoff_keep(c, p, used);
 		p += used;
 		n -= used;
 		if (c->req.state == REQUEST_MORE) {

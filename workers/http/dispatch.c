@@ -13,8 +13,8 @@
  * Who asks. A proxy on this host that was not named in http.trusted_proxies makes everybody look
  * local; most say at least that they are one.
  */
-static void
-find_client(struct conn *c)
+void
+dispatch_client(struct conn *c)
 {
 	const char *xff = request_field(&c->req, FIELD_X_FORWARDED_FOR);
 	const char *forwarded = request_field(&c->req, FIELD_FORWARDED);
@@ -37,6 +37,41 @@ cors_preflight(struct conn *c)
 	answer_bytes(c, 204, NULL, lines, NULL, 0, false);
 }
 
+static unsigned
+method_bit(unsigned method)
+{
+	switch (method) {
+	case HTTP_GET:
+	case HTTP_HEAD:
+		return ROUTE_GET;
+	case HTTP_POST:
+		return ROUTE_POST;
+	case HTTP_DELETE:
+		return ROUTE_DELETE;
+	default:
+		return 0;
+	}
+}
+
+static void
+method_not_allowed(struct conn *c, unsigned methods)
+{
+	static const struct { unsigned bit; const char *names; } all[] = {
+		{ ROUTE_GET, "GET, HEAD, OPTIONS" }, { ROUTE_POST, "POST" }, { ROUTE_DELETE, "DELETE" },
+	};
+	char allow[80] = "Allow: ";
+	size_t n;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (methods & all[i].bit) {
+			n = strlen(allow);
+			snprintf(allow + n, sizeof(allow) - n, "%s%s", n > 7 ? ", " : "", all[i].names);
+		}
+	n = strlen(allow);
+	snprintf(allow + n, sizeof(allow) - n, "\r\n");
+	answer_bytes(c, 405, "text/plain; charset=utf-8", allow, xstrdup("Method not allowed.\n"), 20, true);
+}
+
 void
 dispatch_request(struct conn *c)
 {
@@ -48,7 +83,7 @@ dispatch_request(struct conn *c)
 	conn_set_quiet(c, false);
 	c->flags = 0;
 	c->closing = !c->req.keep_alive;
-	find_client(c);
+	dispatch_client(c);
 	if (route_find(http_routes, request_path(&c->req), &m) < 0) {
 		page_missing(c);
 		return;
@@ -56,9 +91,8 @@ dispatch_request(struct conn *c)
 	c->flags = m.route->flags;
 	if (method == HTTP_OPTIONS && (m.route->methods & ROUTE_GET))
 		cors_preflight(c);
-	else if ((m.route->methods & ROUTE_GET) ? method == HTTP_GET || method == HTTP_HEAD : method == HTTP_POST)
+	else if (m.route->methods & method_bit(method))
 		m.route->handle(c, &m);
 	else
-		answer_bytes(c, 405, "text/plain; charset=utf-8", (m.route->methods & ROUTE_GET) ?
-		    "Allow: GET, HEAD, OPTIONS\r\n" : "Allow: POST\r\n", xstrdup("Method not allowed.\n"), 20, true);
+		method_not_allowed(c, m.route->methods);
 }

@@ -5,11 +5,13 @@
  *   conn.c     the table of connections: limits, time-outs;  address.c  how many an address has
  *   conn_io.c  one connection: reads, parses (request.h), answers in order
  *   dispatch.c a request to its handler, by the table of routes
+ *   handoff.c  requests that get a process of their own: publishing, uploads
  *   answer.c   the ways to answer: text, bytes, a file, "later"
  *   below.c    opens files in data_dir and nowhere else
  *   hls.c      playlists and segments from data_dir/hls; who asks the wrong host goes to the right one
  *   recordings.c  data_dir/recordings: lists and files, with record_scan.h (a thread), record.h, accept.h
- *   api.c      /api/v1, /healthz;  metrics.c  /metrics;  page.c  web/
+ *   api.c      /api/v1, /healthz;  api_push.c  .../push;  metrics.c  /metrics;  page.c  web/
+ *   rooms.c    live rooms: /ws for viewers, /streams
  *   view.c     run/board, read at most twice a second
  *   viewers.c  distinct players per stream
  */
@@ -57,6 +59,10 @@ struct conn {
 	unsigned flags;			/* of the route: ROUTE_CORS */
 	uint8_t *in;			/* bytes behind the current request */
 	size_t in_len;
+	uint8_t *raw;			/* of an unfinished head, as it came */
+	size_t raw_len;
+	const char *route;		/* where handoff.c wants it to go */
+	uint32_t handoff;		/* HANDOFF's id, 0: it is not under way to anybody */
 	/* the answer under way */
 	char head[HEAD_BYTES];
 	size_t head_len, head_off;
@@ -104,6 +110,17 @@ void address_give(const struct sockaddr *sa);
 
 /* --- dispatch.c --- */
 void dispatch_request(struct conn *c);
+
+void dispatch_client(struct conn *c);	/* finds c->client */
+
+/* --- handoff.c --- */
+bool handoff_wanted(struct request *r);	/* at the end of a head: is it one of these? r is a conn's */
+/* n bytes at p were just taken of a head that may become one. */
+void handoff_keep(struct conn *c, const uint8_t *p, size_t n);
+/* Its head has ended within the n bytes at p, all that was read since the last handoff_keep(). */
+void handoff_start(struct conn *c, const uint8_t *p, size_t n);
+void handoff_taken(struct svc *s, struct msg *m);
+void handoff_refused(struct svc *s, struct msg *m);
 
 /* --- answer.c: each ends the request --- */
 void answer_text(struct conn *c, int status, const char *text);
@@ -153,10 +170,18 @@ void recordings_api(struct conn *c, const struct route_match *m);
 void recordings_free(void);
 void api_streams(struct conn *c, const struct route_match *m);
 void api_stream(struct conn *c, const struct route_match *m);
+bool api_allowed(struct conn *c);	/* may it change something? If not, it was answered */
+void api_push(struct conn *c, const struct route_match *m);
+void api_push_remove(struct conn *c, const struct route_match *m);
 void api_kick(struct conn *c, const struct route_match *m);
 void api_health(struct conn *c, const struct route_match *m);
+void api_alive(struct conn *c, const struct route_match *m);
+void rooms_ws(struct conn *c, const struct route_match *m);
+void rooms_list(struct conn *c, const struct route_match *m);
+void api_job(struct conn *c, const struct route_match *m);	/* api_jobs.c */
 void metrics_get(struct conn *c, const struct route_match *m);
 void page_home(struct conn *c, const struct route_match *m);
+void page_publish(struct conn *c, const struct route_match *m);
 void page_watch(struct conn *c, const struct route_match *m);
 void page_asset(struct conn *c, const struct route_match *m);
 void page_recordings(struct conn *c);

@@ -33,9 +33,16 @@ const struct route http_routes[] = {
 	{ "/api/v1/streams", ROUTE_GET, ROUTE_CORS, api_streams },
 	{ "/api/v1/streams/@", ROUTE_GET, ROUTE_CORS, api_stream },
 	{ "/api/v1/streams/@/kick", ROUTE_POST, 0, api_kick },
+	{ "/api/v1/streams/@/push", ROUTE_GET | ROUTE_POST, 0, api_push },
+	{ "/api/v1/streams/@/push/@", ROUTE_DELETE, 0, api_push_remove },
+	{ "/api/v1/jobs/@", ROUTE_GET, ROUTE_CORS, api_job },
 	{ "/api/v1/recordings", ROUTE_GET, ROUTE_CORS, recordings_api },
+	{ "/ws", ROUTE_GET, ROUTE_CORS, rooms_ws },
+	{ "/ws/@", ROUTE_GET, ROUTE_CORS, rooms_ws },
+	{ "/streams", ROUTE_GET, ROUTE_CORS, rooms_list },
+	{ "/publish", ROUTE_GET, 0, page_publish },
 	{ "/healthz", ROUTE_GET, 0, api_health },
-	{ "/health", ROUTE_GET, 0, api_health },
+	{ "/health", ROUTE_GET, 0, api_alive },
 	{ "/metrics", ROUTE_GET, 0, metrics_get },
 	{ NULL, 0, 0, NULL },
 };
@@ -204,7 +211,9 @@ cleanup(struct svc *s)
 int
 main(int argc, char **argv)
 {
-	static const struct svc_handler handlers[] = { { 0, NULL } };
+	static const struct svc_handler handlers[] = {
+		{ MSG_TAKEN, handoff_taken }, { MSG_REFUSED, handoff_refused }, { 0, NULL },
+	};
 	static const struct svc_ops ops = {
 		.kind = "http", .start = start, .handlers = handlers, .config = config, .stop = stop,
 		.cleanup = cleanup,

@@ -103,7 +103,8 @@ streams(struct evbuffer *b, const struct view *v, int64_t now)
 
 /* --- per output of a stream --- */
 
-enum output_figure { OUTPUT_UP, OUTPUT_RESTARTS, OUTPUT_CPU, OUTPUT_MEMORY };
+enum output_figure { OUTPUT_UP, OUTPUT_RESTARTS, OUTPUT_CPU, OUTPUT_MEMORY, OUTPUT_FRAMES, OUTPUT_BYTES, OUTPUT_DROPPED,
+	OUTPUT_BEHIND };
 
 static double
 output_value(const struct view_stream *s, unsigned k, enum output_figure f)
@@ -115,6 +116,9 @@ output_value(const struct view_stream *s, unsigned k, enum output_figure f)
 		return strcmp(o->state, "up") == 0;
 	if (f == OUTPUT_RESTARTS)
 		return o->restarts;
+	if (f >= OUTPUT_FRAMES)
+		return f == OUTPUT_FRAMES ? (double)o->frames : f == OUTPUT_BYTES ? (double)o->bytes :
+		    f == OUTPUT_DROPPED ? (double)o->dropped : o->behind_ms / 1e3;
 	if (board_proc_usage(o->pid, s->start_ticks[k], &rss, &cpu) < 0)
 		return 0;
 	return f == OUTPUT_CPU ? (double)cpu / 1e3 : (double)rss;
@@ -124,19 +128,26 @@ static void
 outputs(struct evbuffer *b, const struct view *v)
 {
 	static const struct { const char *name, *type, *help; } figures[] = {
-		[OUTPUT_UP] = { "output_up", "gauge", "1 while the output's ffmpeg runs." },
+		[OUTPUT_UP] = { "output_up", "gauge", "1 while its ffmpeg runs, and a push's target takes it." },
 		[OUTPUT_RESTARTS] = { "output_restarts_total", "counter", "Times it was started again." },
 		[OUTPUT_CPU] = { "output_cpu_seconds_total", "counter", "CPU time of the running ffmpeg." },
 		[OUTPUT_MEMORY] = { "output_resident_memory_bytes", "gauge", "Memory of the running ffmpeg." },
+		[OUTPUT_FRAMES] = { "push_frames_total", "counter", "Frames handed to a push." },
+		[OUTPUT_BYTES] = { "push_bytes_total", "counter", "Bytes handed to a push." },
+		[OUTPUT_DROPPED] = { "push_dropped_frames_total", "counter", "Frames that a push skipped." },
+		[OUTPUT_BEHIND] = { "push_behind_seconds", "gauge", "Media that a push's ffmpeg has not taken yet." },
 	};
+	char name[BOARD_OUTPUT_NAME];
 
-	for (unsigned f = OUTPUT_UP; f <= OUTPUT_MEMORY; f++) {
+	for (unsigned f = OUTPUT_UP; f <= OUTPUT_BEHIND; f++) {
 		metrics_family(b, figures[f].name, figures[f].type, figures[f].help);
 		for (unsigned i = 0; i < v->n; i++)
 			for (unsigned k = 0; k < v->streams[i].s.noutputs && k < BOARD_OUTPUTS; k++)
-				evbuffer_add_printf(b, "millrace_%s{stream=\"%s\",output=\"%s\"} %.15g\n",
-				    figures[f].name, v->streams[i].s.name, v->streams[i].s.outputs[k].kind,
-				    output_value(&v->streams[i], k, (enum output_figure)f));
+				if (f < OUTPUT_FRAMES || v->streams[i].s.outputs[k].id[0] != '\0')
+					evbuffer_add_printf(b, "millrace_%s{stream=\"%s\",output=\"%s\"} %.15g\n",
+					    figures[f].name, v->streams[i].s.name,
+					    board_output_name(&v->streams[i].s.outputs[k], name),
+					    output_value(&v->streams[i], k, (enum output_figure)f));
 	}
 }
 
@@ -146,7 +157,7 @@ static void
 processes(struct evbuffer *b, const struct view *v)
 {
 	static const char *const kinds[] = { "http", "registry", "ingest", "finish", "redis", "ffmpeg",
-		"jobs", "watch" };
+		"jobs", "watch", "push" };
 	enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 	unsigned n[KINDS] = { 0 }, restarts[KINDS] = { 0 };
 

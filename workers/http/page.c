@@ -171,6 +171,12 @@ page_home(struct conn *c, const struct route_match *m)
 }
 
 void
+page_publish(struct conn *c, const struct route_match *m)
+{
+	serve(c, "publish.html", "");
+}
+
+void
 page_watch(struct conn *c, const struct route_match *m)
 {
 	if (stream_name_ok(m->arg[0], strlen(m->arg[0])))

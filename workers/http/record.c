@@ -4,6 +4,7 @@
  * Called by record_scan.c and recordings.c.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -16,6 +17,7 @@
 #define COMPONENT_MAX 255
 #define START_BYTES 20			/* 20261121T135800.123Z */
 #define DATE_BYTES 10			/* 2026-11-21 */
+#define MS_DIGITS 13			/* of our time since the epoch */
 
 static const struct record_type types[] = {
 	{ ".mp4", "video/mp4", false }, { ".webm", "video/webm", false }, { ".mkv", "video/x-matroska", false },
@@ -157,6 +159,54 @@ record_describe(const char *pattern, const char *file, char stream[STREAM_NAME_M
 	if (slash != NULL && stream_name_ok(file, (size_t)(slash - file)))
 		str_copy(stream, file, (size_t)(slash - file) + 1);
 	return start_ms(last != NULL ? last + 1 : file);
+}
+
+int64_t
+record_describe_media(const char *file, char stream[STREAM_NAME_MAX + 1])
+{
+	const char *under = strrchr(file, '_');
+	size_t n = under != NULL ? strspn(under + 1, "0123456789") : 0;
+
+	stream[0] = '\0';
+	if (n < MS_DIGITS || n > MS_DIGITS + 1 || under[n + 1] != '.')
+		return -1;
+	if (stream_name_ok(file, (size_t)(under - file)))
+		str_copy(stream, file, (size_t)(under - file) + 1);
+	return strtoll(under + 1, NULL, 10);
+}
+
+const char *
+record_media_folder(const char *file)
+{
+	const char *dot = strrchr(file, '.');
+
+	if (dot == NULL || strchr(file, '/') != NULL)
+		return NULL;
+	return strcmp(dot, ".mp4") == 0 ? "media/video" : strcmp(dot, ".wav") == 0 ? "media/audio" : NULL;
+}
+
+/* --- what a WAV says: RIFF { WAVE, "fmt " (16 bytes), data }, as we write it --- */
+
+static uint32_t
+le(const uint8_t *p, int bytes)
+{
+	uint32_t v = 0;
+
+	while (bytes-- > 0)
+		v = v << 8 | p[bytes];
+	return v;
+}
+
+int64_t
+record_wav_ms(const uint8_t *p, size_t len)
+{
+	uint32_t rate;
+
+	if (len < 44 || memcmp(p, "RIFF", 4) != 0 || memcmp(p + 8, "WAVEfmt ", 8) != 0 ||
+	    memcmp(p + 36, "data", 4) != 0)
+		return -1;
+	rate = le(p + 28, 4);	/* bytes a second */
+	return rate == 0 ? -1 : (int64_t)le(p + 40, 4) * 1000 / rate;
 }
 
 /* --- what an MP4 says: ftyp, moov { mvhd } (ISO/IEC 14496-12 section 8.2.2) --- */

@@ -46,7 +46,7 @@ sort_and_cut(struct record_list *l, size_t max)
 }
 
 static void
-add(struct record_scan *s, const char *file, const struct stat *st)
+add(struct record_scan *s, enum record_place place, const char *file, const struct stat *st)
 {
 	struct record_list *l = s->list;
 	struct record *r;
@@ -59,10 +59,12 @@ add(struct record_scan *s, const char *file, const struct stat *st)
 	}
 	r = &l->r[l->n++];
 	r->file = xstrdup(file);
+	r->place = place;
 	r->size = st->st_size;
 	r->mtime_ms = (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
 	r->duration_ms = -1;
-	r->started_ms = record_describe(s->pattern, file, r->stream);
+	r->started_ms = place == RECORD_RECORDINGS ? record_describe(s->pattern, file, r->stream) :
+	    record_describe_media(file, r->stream);
 	if (r->started_ms < 0)
 		r->started_ms = r->mtime_ms;
 	l->total++;
@@ -70,7 +72,7 @@ add(struct record_scan *s, const char *file, const struct stat *st)
 
 /* fd is taken. */
 static int
-walk(struct record_scan *s, int fd, const char *folder, int depth)
+walk(struct record_scan *s, enum record_place place, int fd, const char *folder, int depth)
 {
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	char file[RECORD_FILE_MAX];
@@ -84,10 +86,10 @@ walk(struct record_scan *s, int fd, const char *folder, int depth)
 		    sizeof(file) || !record_file_ok(file) || fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == -1)
 			continue;
 		if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX)
-			walk(s, openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), file,
+			walk(s, place, openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), file,
 			    depth + 1);
 		else if (S_ISREG(st.st_mode) && record_type_of(file) != NULL)
-			add(s, file, &st);
+			add(s, place, file, &st);
 	}
 	closedir(d);
 	return 0;
@@ -102,11 +104,12 @@ duration(int top, const char *file)
 
 	if (fd >= 0)
 		close(fd);
-	return n > 0 ? record_mp4_ms(head, (size_t)n) : -1;
+	return n < 4 ? -1 : memcmp(head, "RIFF", 4) == 0 ? record_wav_ms(head, (size_t)n) :
+	    record_mp4_ms(head, (size_t)n);
 }
 
 static void
-durations(struct record_scan *s, int top)
+durations(struct record_scan *s, const int tops[RECORD_PLACES])
 {
 	const struct record_list *old = s->old;
 	struct record *r, *was;
@@ -114,7 +117,7 @@ durations(struct record_scan *s, int top)
 	for (r = s->list->r; r < s->list->r + s->list->n; r++) {
 		was = old != NULL && old->n > 0 ? bsearch(r, old->r, old->n, sizeof(*r), compare) : NULL;
 		r->duration_ms = was != NULL && was->size == r->size && was->mtime_ms == r->mtime_ms ?
-		    was->duration_ms : duration(top, r->file);
+		    was->duration_ms : duration(tops[r->place], r->file);
 	}
 }
 
@@ -146,25 +149,53 @@ write_text(struct record_list *l, const struct record_list *old)
 	free(text);
 }
 
+/* -1 in place of a folder that is not there. 0, or -1 + errno. */
+static int
+open_tops(const char *data_dir, int tops[RECORD_PLACES])
+{
+	static const char *const names[] = { "recordings", "media/video", "media/audio" };
+	char path[PATH_MAX + 16];
+	int rc = 0;
+
+	for (int i = 0; i < RECORD_PLACES; i++) {
+		snprintf(path, sizeof(path), "%s/%s", data_dir, names[i]);
+		tops[i] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (tops[i] < 0 && errno != ENOENT)
+			rc = errno;
+	}
+	errno = rc;
+	return rc == 0 ? 0 : -1;
+}
+
+static void
+close_tops(int tops[RECORD_PLACES])
+{
+	for (int i = 0; i < RECORD_PLACES; i++)
+		if (tops[i] >= 0)
+			close(tops[i]);
+}
+
 int
 record_scan(void *ctx)
 {
 	struct record_scan *s = ctx;
-	int top = open(s->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = errno;
+	int tops[RECORD_PLACES], rc = open_tops(s->data_dir, tops), error = errno;
 
 	s->list = xcalloc(1, sizeof(*s->list));
 	s->list->text_fd = -1;
-	if (top < 0 && error != ENOENT) {
+	if (rc < 0) {
 		record_list_free(&s->list);
+		close_tops(tops);
 		errno = error;
 		return -1;
 	}
-	if (top >= 0) {
-		walk(s, fcntl(top, F_DUPFD_CLOEXEC, 3), "", 1);
-		sort_and_cut(s->list, s->max);
-		durations(s, top);
-		close(top);
-	}
+	for (int i = 0; i < RECORD_PLACES; i++)
+		if (tops[i] >= 0)
+			walk(s, (enum record_place)i, fcntl(tops[i], F_DUPFD_CLOEXEC, 3), "",
+			    i == RECORD_RECORDINGS ? 1 : DEPTH_MAX);
+	sort_and_cut(s->list, s->max);
+	durations(s, tops);
+	close_tops(tops);
 	write_text(s->list, s->old);
 	return 0;
 }

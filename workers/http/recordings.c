@@ -1,8 +1,9 @@
 /*
  * recordings.c - /recordings, /recordings/FILE and /api/v1/recordings (contract in http.h), from
- * this host's data_dir/recordings. The folder is read on a thread, at most every FRESH_MS; who
- * asks meanwhile waits for it. A file is served as segments are: a name that is no recording's
- * (hidden, of an unknown suffix) is not even looked for.
+ * this host's data_dir/recordings, and from data_dir/media what frames sessions have made. The
+ * folders are read on a thread, at most every FRESH_MS; who asks meanwhile waits for it. A file is
+ * served as segments are: a name that is no recording's (hidden, of an unknown suffix) is not even
+ * looked for.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,7 @@
 #include "log.h"
 #include "record_scan.h"
 #include "util.h"
-#include "workers/common/slow.h"
+#include "slow.h"
 
 #define FRESH_MS 1000
 #define WAITERS_MAX 1024
@@ -50,7 +51,7 @@ scanned_cb(int rc, void *ctx)
 
 	slow = NULL;
 	if (rc != 0)
-		log_warnx("cannot read %s; asked again with the next request", scan->top);
+		log_warnx("cannot read %s/recordings or media; asked again with the next request", scan->data_dir);
 	record_list_free(&list);
 	list = scan->list;
 	list_ms = now_ms();
@@ -70,7 +71,7 @@ static void
 start_scan(void)
 {
 	scan = xcalloc(1, sizeof(*scan));
-	snprintf(scan->top, sizeof(scan->top), "%.*s/recordings", (int)sizeof(scan->top) - 16, http.limits.data_dir);
+	str_copy(scan->data_dir, http.limits.data_dir, sizeof(scan->data_dir));
 	str_copy(scan->pattern, conf_str(http.svc->conf, "streams.record.path"), sizeof(scan->pattern));
 	scan->max = (size_t)http.limits.max_recordings;
 	scan->old = list;
@@ -122,6 +123,7 @@ recordings_file(struct conn *c, const struct route_match *m)
 	const char *path = request_path(&c->req) + strlen(PREFIX);
 	char file[RECORD_FILE_MAX], below[RECORD_FILE_MAX + sizeof(PREFIX)];
 	const struct record_type *type;
+	const char *folder;
 	int fd = -1;
 
 	/* an escape adds no component; what is decoded is checked, not what came */
@@ -129,6 +131,10 @@ recordings_file(struct conn *c, const struct route_match *m)
 	    record_file_ok(file) && (type = record_type_of(file)) != NULL) {
 		snprintf(below, sizeof(below), "%s%s", PREFIX + 1, file);
 		fd = below_open(below);
+		if (fd < 0 && (folder = record_media_folder(file)) != NULL) {
+			snprintf(below, sizeof(below), "%s/%s", folder, file);
+			fd = below_open(below);
+		}
 	}
 	if (fd < 0)
 		answer_text(c, 404, "No such recording.\n");

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "workers/http/request.h"
+#include "request.h"
 #include "workers/http/route.h"
 
 static int

@@ -13,7 +13,7 @@
 struct conn;
 struct route_match;
 
-enum { ROUTE_GET = 1, ROUTE_POST = 2 };		/* methods; GET includes HEAD and OPTIONS */
+enum { ROUTE_GET = 1, ROUTE_POST = 2, ROUTE_DELETE = 4 };	/* methods; GET includes HEAD and OPTIONS */
 enum { ROUTE_CORS = 1 };			/* flags: other origins may read it */
 
 struct route {

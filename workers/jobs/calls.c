@@ -10,6 +10,7 @@
 
 #include "log.h"
 #include "util.h"
+#include "workers/jobs/intake_scan.h"
 #include "workers/jobs/job.h"
 #include "workers/jobs/jobs.h"
 
@@ -51,6 +52,15 @@ call_list(const json_t *args, void *ctx)
 }
 
 static void
+call_job(const json_t *args, void *ctx)
+{
+	if (arg(args, "id"))
+		intake_job(jw.svc, jw.queue, arg(args, "id"), page_cb, ctx);
+	else
+		answer(ctx, EINVAL, NULL);
+}
+
+static void
 call_retry(const json_t *args, void *ctx)
 {
 	if (arg(args, "id"))
@@ -73,7 +83,7 @@ call_hosts(const json_t *args, void *ctx)
 {
 	char kinds[KINDS_BYTES];
 
-	job_kinds_list(true, kinds, sizeof kinds);
+	job_kinds_list(jw.svc->conf, -1, kinds, sizeof kinds);
 	queue_hosts(jw.queue, kinds, page_cb, ctx);
 }
 
@@ -120,6 +130,7 @@ static const struct verb {
 	void (*call)(const json_t *args, void *ctx);
 } verbs[] = {
 	{ "list", call_list },
+	{ "job", call_job },
 	{ "retry", call_retry },
 	{ "cancel", call_cancel },
 	{ "files", call_files },

@@ -27,7 +27,7 @@
 #include "workers/jobs/raw.h"
 #include "workers/jobs/replace.h"
 #include "workers/jobs/upload_kind.h"
-#include "workers/common/slow.h"
+#include "slow.h"
 
 #define PATH_BYTES 1024
 #define FILE_BYTES 320		/* relative to data_dir */

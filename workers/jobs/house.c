@@ -12,9 +12,11 @@
 
 #include "conf.h"
 #include "log.h"
+#include "slow.h"
 #include "util.h"
-#include "workers/common/slow.h"
 #include "workers/jobs/found.h"
+#include "workers/jobs/frames.h"
+#include "workers/jobs/intake_scan.h"
 #include "workers/jobs/jobs.h"
 #include "workers/jobs/keep.h"
 #include "workers/jobs/keep_tell.h"
@@ -116,6 +118,8 @@ look(void)
 	k->keep = keep_begin(jw.svc);
 	k->again = redis_is_new;
 	redis_is_new = false;
+	frames_scan(jw.svc, jw.queue);
+	intake_scan(jw.svc, jw.queue);
 	k->tree = tree_new(jw.svc);
 	k->tree->recordings = k->keep != NULL || k->again || upload_wanted(jw.svc);
 	k->tree->texts = k->again;

@@ -36,9 +36,17 @@ enum job_stop {
 	JOB_STOP_CANCELLED,	/* the user does not want it: undo what is half done where that is cheap */
 };
 
+/* Which workers take a kind, so that no kind keeps all of them busy. */
+enum job_pool {
+	JOB_ANY,		/* all but those for pushes */
+	JOB_UPLOAD,		/* the first jobs.uploads of these */
+	JOB_CONVERT,		/* the last jobs.converts of these */
+	JOB_PUSH,		/* jobs.pushes workers besides, which take nothing else */
+};
+
 struct job_kind {
 	const char *name;	/* "finalise": as in queue_add() */
-	bool upload;		/* only the first jobs.uploads workers take it */
+	enum job_pool pool;
 	/*
 	 * Begins; job->q->args is not to be trusted to hold what it should. The job ends by exactly
 	 * one of job_done, job_failed, job_later, job_park (perhaps before start returns), before
@@ -56,8 +64,8 @@ struct job_kind {
 
 /* The table of kinds.c; NULL if there is none of that name. */
 const struct job_kind *job_kind_find(const char *name);
-/* Names of those that this worker may take, with spaces between. */
-void job_kinds_list(bool uploads, char *out, size_t size);
+/* Names of those that this worker may take (-1: of all), with spaces between. */
+void job_kinds_list(const json_t *conf, int worker, char *out, size_t size);
 
 /* The lease was renewed in time; if not, another worker may have the job and its own word of it. */
 bool job_is_leased(void);

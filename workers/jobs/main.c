@@ -13,6 +13,8 @@
 #include "util.h"
 #include "workers/jobs/bucket.h"
 #include "workers/jobs/finalise.h"
+#include "workers/jobs/frames.h"
+#include "workers/jobs/intake_scan.h"
 #include "workers/jobs/jobs.h"
 #include "workers/jobs/keep_tell.h"
 #include "workers/jobs/upload_kind.h"
@@ -47,14 +49,18 @@ config(struct svc *s)
 	run_wake();
 }
 
-/* A raw recording is complete, says its ingest. */
+/* A raw recording, an upload, or what a frames session sent is complete, says its ingest. */
 static void
 on_event(struct svc *s, struct msg *m)
 {
-	if (strcmp(msg_str_or(m, "event", ""), "recorded") != 0)
-		return;
-	finalise_recorded(s, jw.queue, msg_str_or(m, "file", ""));
-	bucket_recorded(msg_str_or(m, "file", ""));
+	const char *event = msg_str_or(m, "event", "");
+
+	if (strcmp(event, "recorded") == 0) {
+		finalise_recorded(s, jw.queue, msg_str_or(m, "file", ""));
+		bucket_recorded(msg_str_or(m, "file", ""));
+		frames_recorded(s, jw.queue, msg_str_or(m, "file", ""));
+	} else if (strcmp(event, "uploaded") == 0)
+		intake_uploaded(s, jw.queue, msg_str_or(m, "id", ""));
 	run_wake();
 }
 

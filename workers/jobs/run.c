@@ -179,7 +179,7 @@ take(void)
 
 	if (jw.stopping)
 		return;
-	job_kinds_list(jw.worker < conf_int(jw.svc->conf, "jobs.uploads"), kinds, sizeof kinds);
+	job_kinds_list(jw.svc->conf, jw.worker, kinds, sizeof kinds);
 	if (!kinds[0])
 		return;
 	run.asking = true;

@@ -21,7 +21,7 @@
 #include "log.h"
 #include "util.h"
 #include "workers/common/keys.h"
-#include "workers/common/slow.h"
+#include "slow.h"
 #include "workers/jobs/bucket.h"
 #include "workers/jobs/follow.h"
 #include "workers/jobs/sweep_int.h"

@@ -371,5 +371,5 @@ upload_kind_free(void)
 }
 
 const struct job_kind upload_kind = {
-	.name = "upload", .upload = true, .start = upload_job_start, .stop = upload_job_stop,
+	.name = "upload", .pool = JOB_UPLOAD, .start = upload_job_start, .stop = upload_job_stop,
 };

@@ -16,7 +16,7 @@
 
 #include "log.h"
 #include "util.h"
-#include "workers/common/slow.h"
+#include "slow.h"
 #include "workers/watch/watch.h"
 
 #define SLICE (1 << 20)

@@ -13,7 +13,7 @@
 
 #include "log.h"
 #include "util.h"
-#include "workers/common/slow.h"
+#include "slow.h"
 #include "workers/watch/name.h"
 #include "workers/watch/scan_read.h"
 #include "workers/watch/watch.h"

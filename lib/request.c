@@ -9,15 +9,23 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/util.h"
-#include "workers/http/request.h"
+#include "request.h"
+#include "util.h"
 
 static const char *const field_names[FIELD_COUNT] = {
-	[FIELD_ACCEPT] = "accept", [FIELD_AUTHORIZATION] = "authorization", [FIELD_COOKIE] = "cookie",
-	[FIELD_EXPECT] = "expect", [FIELD_FORWARDED] = "forwarded", [FIELD_HOST] = "host",
+	[FIELD_ACCEPT] = "accept", [FIELD_AUTHORIZATION] = "authorization", [FIELD_CONNECTION] = "connection",
+	[FIELD_CONTENT_TYPE] = "content-type", [FIELD_COOKIE] = "cookie", [FIELD_EXPECT] = "expect",
+	[FIELD_FORWARDED] = "forwarded", [FIELD_HOST] = "host",
 	[FIELD_IF_MODIFIED_SINCE] = "if-modified-since", [FIELD_IF_NONE_MATCH] = "if-none-match",
 	[FIELD_IF_RANGE] = "if-range", [FIELD_ORIGIN] = "origin", [FIELD_RANGE] = "range",
-	[FIELD_USER_AGENT] = "user-agent", [FIELD_VIA] = "via", [FIELD_X_FORWARDED_FOR] = "x-forwarded-for",
+	[FIELD_SEC_WEBSOCKET_KEY] = "sec-websocket-key", [FIELD_SEC_WEBSOCKET_VERSION] = "sec-websocket-version",
+	[FIELD_TUS_RESUMABLE] = "tus-resumable", [FIELD_UPLOAD_CHECKSUM] = "upload-checksum",
+	[FIELD_UPLOAD_DEFER_LENGTH] = "upload-defer-length", [FIELD_UPLOAD_LENGTH] = "upload-length",
+	[FIELD_UPLOAD_METADATA] = "upload-metadata", [FIELD_UPLOAD_OFFSET] = "upload-offset",
+	[FIELD_X_HTTP_METHOD_OVERRIDE] = "x-http-method-override", [FIELD_CONTENT_LENGTH] = "content-length",
+	[FIELD_TRANSFER_ENCODING] = "transfer-encoding",
+	[FIELD_UPGRADE] = "upgrade", [FIELD_USER_AGENT] = "user-agent", [FIELD_VIA] = "via",
+	[FIELD_X_FORWARDED_FOR] = "x-forwarded-for",
 	[FIELD_X_REAL_IP] = "x-real-ip",
 };
 
@@ -203,12 +211,17 @@ on_headers_complete(struct http_parser *p)
 		return -1;
 	if (p->http_minor >= 1 && !r->field[FIELD_HOST])
 		return refuse(r, 400, "Host is missing");
-	if (p->content_length != UINT64_MAX && p->content_length > r->max_body)
-		return refuse(r, 413, "request body too large");
 	expect = request_field(r, FIELD_EXPECT);
 	r->want_continue = body && expect && strcasecmp(expect, "100-continue") == 0;
 	r->keep_alive = http_should_keep_alive(p);
 	p->upgrade = 0;		/* an offer to switch protocols may be ignored (RFC 9110 7.8) */
+	if (r->at_head != NULL && r->at_head(r)) {
+		r->state = REQUEST_HEAD;
+		http_parser_pause(p, 1);
+		return 0;
+	}
+	if (p->content_length != UINT64_MAX && p->content_length > r->max_body)
+		return refuse(r, 413, "request body too large");
 	return 0;
 }
 
@@ -218,7 +231,17 @@ on_body(struct http_parser *p, const char *at, size_t len)
 	struct request *r = p->data;
 
 	r->body_bytes += len;
-	return r->body_bytes > r->max_body ? refuse(r, 413, "request body too large") : 0;
+	if (r->body != NULL) {
+		r->body(r->body_ctx, (const uint8_t *)at, len);
+		return 0;
+	}
+	if (r->body_bytes > r->max_body)
+		return refuse(r, 413, "request body too large");
+	if (p->method == HTTP_POST) {
+		r->kept = xrealloc(r->kept, r->body_bytes);
+		memcpy(r->kept + r->body_bytes - len, at, len);
+	}
+	return 0;
 }
 
 static int
@@ -258,7 +281,10 @@ request_reset(struct request *r)
 	r->state = REQUEST_MORE;
 	r->keep_alive = r->want_continue = r->head_done = r->in_url = false;
 	r->head_bytes = r->body_bytes = 0;
+	r->body = NULL;
 	r->used = r->url = r->query = r->value = 0;
+	free(r->kept);
+	r->kept = NULL;
 	memset(r->field, 0, sizeof(r->field));
 	r->name_len = 0;
 	r->current = FIELD_NONE;
@@ -270,7 +296,8 @@ void
 request_free(struct request *r)
 {
 	free(r->text);
-	r->text = NULL;
+	free(r->kept);
+	r->text = r->kept = NULL;
 	r->cap = r->used = 0;
 }
 
@@ -310,6 +337,8 @@ request_feed(struct request *r, const void *in, size_t len)
 			break;
 		}
 		used = http_parser_execute(&r->parser, &settings, (const char *)in + done, n);
+		if (r->state == REQUEST_HEAD)
+			used++;		/* paused there, http-parser leaves the head's last byte for later */
 		done += used;
 		if (!r->head_done)
 			r->head_bytes += used;
@@ -319,82 +348,12 @@ request_feed(struct request *r, const void *in, size_t len)
 	return done;
 }
 
-unsigned
-request_method(const struct request *r)
+void
+request_take_body(struct request *r, void (*body)(void *ctx, const uint8_t *p, size_t n), void *ctx)
 {
-	return r->parser.method;
-}
-
-bool
-request_http10(const struct request *r)
-{
-	return r->parser.http_major == 1 && r->parser.http_minor == 0;
-}
-
-const char *
-request_path(const struct request *r)
-{
-	if (!r->url || r->text[r->url] == '\0')
-		return "/";
-	return r->text + r->url;
-}
-
-const char *
-request_query(const struct request *r)
-{
-	return r->query ? r->text + r->query : "";
-}
-
-const char *
-request_field(const struct request *r, enum request_field f)
-{
-	return r->field[f] ? r->text + r->field[f] : NULL;
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = tolower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-int
-request_decode(const char *in, size_t len, char *out, size_t size)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		int c = (unsigned char)in[i];
-
-		if (c == '%') {
-			bool whole = len - i > 2;
-			int hi = whole ? hex_value(in[i + 1]) : -1;
-			int lo = whole ? hex_value(in[i + 2]) : -1;
-
-			if (hi < 0 || lo < 0)
-				return -1;
-			c = hi << 4 | lo;
-			i += 2;
-		}
-		if (c == 0 || n + 1 >= size)
-			return -1;
-		out[n++] = c;
-	}
-	out[n] = '\0';
-	return 0;
-}
-
-int
-request_param(const struct request *r, const char *key, char *out, size_t size)
-{
-	size_t klen = strlen(key);
-
-	for (const char *p = request_query(r), *end; *p; p = *end ? end + 1 : end) {
-		end = p + strcspn(p, "&");
-		if ((size_t)(end - p) > klen && p[klen] == '=' && memcmp(p, key, klen) == 0)
-			return request_decode(p + klen + 1, end - p - klen - 1, out, size);
-	}
-	return -1;
+	r->body = body;
+	r->body_ctx = ctx;
+	r->state = REQUEST_MORE;
+	http_parser_pause(&r->parser, 0);
+	http_parser_execute(&r->parser, &settings, "\n", 1);	/* the byte that it left */
 }

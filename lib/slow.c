@@ -1,8 +1,8 @@
 /*
  * slow.c - a thread for one slow thing (contract in slow.h). The end comes back through a
- * pipe, so that everything else stays on the loop. Used by jobs and watch.
+ * pipe, so that everything else stays on the loop. Used by jobs, watch and ingest.
  */
-#include "workers/common/slow.h"
+#include "slow.h"
 
 #include <errno.h>
 #include <event2/event.h>

@@ -1,0 +1,91 @@
+/*
+ * push_argv.c - the one place that knows how an ffmpeg is told to send a stream to another
+ * server. Integers and words in, argv out; the URL is the supervisor's own.
+ * Pure. Called by output.c (parse) and output_push.c (argv).
+ *
+ * -loglevel info: "Output #0" is how it says that the target has accepted the stream.
+ * -rw_timeout: a target that is mute, also at connect; -send_buffer_size: so that one that
+ *   takes nothing is noticed after 256 KiB and not after the kernel's 2 MB.
+ * -max_interleave_delta: else the output stands still for 10 s when audio or video pauses.
+ * -tls_verify: ffmpeg believes every certificate unless it is told not to.
+ */
+#include "supervisor/push_argv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+#define ARGS_MAX 72
+#define CA_FILE "/etc/ssl/certs/ca-certificates.crt"
+
+static int
+get_bool(const json_t *params, const char *key, bool *out)
+{
+	const json_t *v = json_object_get(params, key);
+
+	*out = json_is_true(v);
+	return json_is_boolean(v) ? 0 : -1;
+}
+
+int
+push_params_parse(const json_t *params, struct push_params *out, const char **why)
+{
+	static const char *const keys[] = { "matroska", "video", "audio", "transcode_video", "transcode_audio" };
+	bool *values[] = { &out->matroska, &out->video, &out->audio, &out->transcode_video, &out->transcode_audio };
+
+	*why = NULL;
+	for (int i = 0; i < 5 && *why == NULL; i++)
+		if (get_bool(params, keys[i], values[i]) == -1)
+			*why = keys[i];
+	if (*why == NULL && !out->video && !out->audio)
+		*why = "video and audio: neither";
+	return *why == NULL ? 0 : -1;
+}
+
+struct args { char **v; int n; };
+
+static void
+add(struct args *a, const char *const *list)
+{
+	for (; *list != NULL && a->n < ARGS_MAX - 1; list++)
+		a->v[a->n++] = xstrdup(*list);
+}
+#define ADD(a, ...) add(a, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void
+add_codecs(struct args *a, const struct push_params *p)
+{
+	if (p->video && p->transcode_video)
+		ADD(a, "-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-pix_fmt", "yuv420p",
+		    "-crf", "23", "-maxrate", "6M", "-bufsize", "6M", "-g", "250", "-force_key_frames", "source",
+		    "-threads:v", "2");
+	else if (p->video)
+		ADD(a, "-c:v", "copy");
+	if (p->audio && p->transcode_audio)
+		ADD(a, "-c:a", "aac", "-b:a", "128k", "-ar", "48000", "-ac", "2");
+	else if (p->audio)
+		ADD(a, "-c:a", "copy");
+}
+
+char **
+push_argv(const struct push_params *p, const char *ffmpeg, const char *url, bool verify, int64_t answer_ms)
+{
+	struct args a = { xcalloc(ARGS_MAX, sizeof(char *)), 0 };
+	char *timeout = xasprintf("%lld", (long long)answer_ms * 1000);
+
+	ADD(&a, ffmpeg, "-hide_banner", "-nostdin", "-loglevel", "level+info", "-nostats", "-y", "-fpsprobesize", "0",
+	    "-analyzeduration", "500000", "-protocol_whitelist", "pipe", "-f", p->matroska ? "matroska" : "flv",
+	    "-i", "pipe:0");
+	if (p->video)
+		ADD(&a, "-map", "0:v:0?");
+	if (p->audio)
+		ADD(&a, "-map", "0:a:0?");
+	add_codecs(&a, p);
+	ADD(&a, "-max_interleave_delta", "500000", "-rw_timeout", timeout, "-send_buffer_size", "262144");
+	if (strncmp(url, "rtmps:", 6) == 0 && verify)
+		ADD(&a, "-tls_verify", "1", "-ca_file", CA_FILE);
+	ADD(&a, "-f", "flv", "-flvflags", "no_duration_filesize", url);
+	free(timeout);
+	return a.v;
+}

@@ -1,0 +1,77 @@
+#!/usr/bin/python3
+"""320-upload-jobs: what was received is converted and pushed in real time to another Millrace, one after the other; mp4, turned mov, webm."""
+import os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from millrace import *
+from upload import *
+
+FAST = {"jobs.scan": "1s", "jobs.retry_min": "200ms", "jobs.retry_max": "1s"}
+
+with Test(__doc__) as t:
+    there = t.server(**{"streams.record.path": "recordings/{stream}/{start}.mp4", "streams.reconnect_delay": "1s",
+        "streams.cleanup_delay": "200ms", "jobs.scan": "1s"})
+    here = t.server(**FAST, **{"upload.target": there.url("one"), "jobs.workers": 2})
+    t0 = time.monotonic()
+    first = place(here, mp4(8), file="first.mp4")
+    wait_state(here, first, "pushing")
+    second = place(here, mov(), file="second.mov")
+    third = place(here, webm(), file="third.webm")
+    both = wait_for("both are converted", lambda: all(entry(here, i)["state"] == "converted" for i in (second, third)), 30, 0.1)
+    pushes = lambda: sorted(j["state"] for j in json.loads(here.cli("jobs", "--json").stdout)["jobs"] if j["kind"] == "push")
+    wait_for("three pushes", lambda: len(pushes()) == 3, 5, 0.1)
+    t.is_(pushes(), ["queued", "queued", "running"], "pushes to one target wait for each other")
+    for id, what in (first, "mp4"), (second, "mov"), (third, "webm"):
+        j = wait_state(here, id, "done")
+        wait_for("its files are gone", lambda: files(here, id) == ["json"], 5)
+        t.is_(j["percent"], 100, f"{what}: done, its files are gone")
+    took = time.monotonic() - t0
+    t.ok(took > 15, f"8 and twice 4 s were pushed in real time: {took:.1f} s")
+    got = wait_recordings(there, "one", 3)
+    seen = [probe(p) for p in got]
+    t.is_([sorted(s) for s in seen], [["aac", "h264"]] * 3, "each arrived as H.264 and AAC")
+    t.none([s for s, want in zip(seen, (8, 4, 4)) if any(abs(d - want) > 0.4 for d, _, _ in s.values())], "each as long as it was")
+    t.is_(sorted(s["h264"][1:] for s in seen), [(180, 320), (320, 180), (320, 180)], "turned and odd pictures are as they should be")
+    t.like(here.cli("jobs", "--done").stdout, r"convert +done.*push +done", "millrace jobs --done lists both steps")
+    t.none([line for line in here.log().splitlines() if "level=warn" in line or "level=error" in line], "no warning in the log")
+
+    # {name}: each its own target, at once.
+    here.configure({"upload.target": f"rtmp://127.0.0.1:{there.rtmp}/live/{{name}}?key=verysecret"})
+    t.is_(here.cli("reload").returncode, 0, "another target by reload")
+    ids = [place(here, mp4(), name=n) for n in ("alice", "bob")]
+    wait_for("both at once", lambda: there.stream("alice") and there.stream("bob"), 20, 0.1)
+    for id in ids:
+        wait_state(here, id, "done")
+    t.ok(True, "two names are pushed at once")
+    t.is_("verysecret" in here.log(), False, "the target's key is in no log")
+
+    # A target that is away.
+    here.configure({"upload.target": f"rtmp://127.0.0.1:{free_port()}/live/x?key=verysecret"})
+    here.cli("reload")
+    id = place(here, mp4())
+    j = wait_for("it fails", lambda: (lambda j: j if j.get("error") else None)(job(here, id)), 20, 0.1)
+    t.like(j["error"], r"the push fails .*(refused|error)", f"a target that is away: {j['error']}")
+    t.is_("verysecret" in json.dumps(j) + here.cli("jobs").stdout + here.log(), False, "without its key")
+    t.is_(files(here, id), ["flv", "json", "part"], "nothing is deleted")
+    here.configure({"upload.target": there.url("late")})
+    here.cli("reload")
+    wait_state(here, id, "done")
+    t.ok(wait_recordings(there, "late"), "when it is there it is pushed")
+
+    # Cancelled amid its push, and wanted after all.
+    id = place(here, mp4(8))
+    j = wait_state(here, id, "pushing")
+    t.is_(here.cli("jobs", "cancel", j["job"]).returncode, 0, "a push is cancelled")
+    wait_for("it ends", lambda: not here.pids("ffmpeg"), 10)
+    t.is_((job(here, id)["state"], files(here, id)[:2]), ("cancelled", ["flv", "json"]), "it ends at once, its files are kept")
+    t.is_(here.cli("jobs", "retry", j["job"]).returncode, 0, "and wanted again")
+    wait_state(here, id, "done")
+
+    # Given up, kept, deleted.
+    here.configure({"upload.target": f"rtmp://127.0.0.1:{free_port()}/live/x", "upload.retry": "1s", "upload.keep": "3s"})
+    here.cli("reload")
+    id = place(here, mp4())
+    wait_state(here, id, "failed", limit=30)
+    t.is_(files(here, id), ["flv", "json", "part"], "after upload.retry it is dead, its files are kept")
+    wait_for("upload.keep is over", lambda: files(here, id) == [], 20, 0.2)
+    t.ok(True, "and deleted after upload.keep")
+    t.is_(job(here, first)["state"], "HTTP 404", "so is the word of what was done")

@@ -1,0 +1,83 @@
+/*
+ * rooms.c - live rooms as their viewers ask for them: GET /ws?role=viewer, /streams, /health. A
+ * publisher's /ws is a WebSocket and goes elsewhere (handoff.c). Shapes: man page millraced(8).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "conf.h"
+#include "http.h"
+#include "util.h"
+
+/* "http://HOST" as this viewer sees us, no slash behind. */
+static void
+own_url(const struct conn *c, char *out, size_t size)
+{
+	const char *host = request_field(&c->req, FIELD_HOST), *own = conf_str(http.svc->conf, "http.public_url");
+	size_t n = strlen(own);
+
+	while (n > 0 && own[n - 1] == '/')
+		n--;
+	if (n > 0)
+		snprintf(out, size, "%.*s", (int)n, own);
+	else
+		snprintf(out, size, "http://%s", host != NULL ? host : "localhost");
+}
+
+/* ws.hls_url is one stream's playlist: its last part is replaced. ws.hls_base_url is what stands before. */
+static json_t *
+hls_url(const struct conn *c, const char *name)
+{
+	const char *one = conf_str(http.svc->conf, "ws.hls_url"), *base = conf_str(http.svc->conf, "ws.hls_base_url");
+	const char *slash = strrchr(one, '/');
+	char url[700], own[300];
+	size_t n = strlen(base);
+
+	while (n > 0 && base[n - 1] == '/')
+		n--;
+	own_url(c, own, sizeof(own));
+	if (n > 0)
+		snprintf(url, sizeof(url), "%.*s/%s.m3u8", (int)n, base, name);
+	else if (slash != NULL)
+		snprintf(url, sizeof(url), "%.*s/%s.m3u8", (int)(slash - one), one, name);
+	else
+		snprintf(url, sizeof(url), "%s/stream/%s/live.m3u8", own, name);
+	return msg_text(url, strlen(url));
+}
+
+void
+rooms_ws(struct conn *c, const struct route_match *m)
+{
+	char role[16] = "", name[ROUTE_ARG_MAX] = "";
+	const struct view_stream *v;
+
+	request_param(&c->req, "role", role, sizeof(role));
+	if (strcmp(role, "viewer") != 0) {
+		answer_bytes(c, 426, "text/plain; charset=utf-8", "Upgrade: websocket\r\nConnection: Upgrade\r\n",
+		    xstrdup("Publishing here is a WebSocket: ws://HOST/ws?role=publisher&streamKey=NAME\n"), 75, true);
+		return;
+	}
+	if (strncmp(request_path(&c->req), "/ws/", 4) == 0)
+		str_copy(name, m->arg[0], sizeof(name));
+	else if (request_param(&c->req, "streamKey", name, sizeof(name)) < 0)
+		request_param(&c->req, "streamId", name, sizeof(name));
+	v = stream_name_ok(name, strlen(name)) ? view_find(name) : NULL;
+	if (v == NULL)
+		answer_text(c, 404, "room not found\n");
+	else
+		answer_json(c, 200, json_pack("{s:o, s:s}", "hlsUrl", hls_url(c, name), "message", "Room found"));
+}
+
+void
+rooms_list(struct conn *c, const struct route_match *m)
+{
+	const struct view *v = view_get();
+	json_t *list = json_array();
+	char since[32];
+
+	for (unsigned i = 0; v != NULL && i < v->n; i++)
+		json_array_append_new(list, json_pack("{s:o, s:s}", "streamKey",
+		    msg_text(v->streams[i].s.name, strlen(v->streams[i].s.name)), "createdAt",
+		    wall_format(v->streams[i].s.since_wall_ms, since)));
+	answer_json(c, 200, json_pack("{s:i, s:o}", "count", (int)json_array_size(list), "streams", list));
+}

@@ -1,0 +1,393 @@
+/*
+ * frames.c - what a frames session sent becomes an MP4 and a WAV (job kind "frames" {file}).
+ *
+ *   lock its file -> a thread reads it and writes the WAV -> ffmpeg encodes the frames to
+ *   .NAME.mp4.tmp -> ffmpeg decodes its first and last seconds -> fsync, rename -> only now the file goes
+ *
+ * The lock is the ingest's own: while it is held by another nothing is touched. Done twice it does
+ * no harm. Whatever fails, the file stays. Frames that ffmpeg cannot decode are counted and said;
+ * the MP4 has the others. The ffmpeg is the supervisor's (MSG_SPAWN kind "frames").
+ */
+#include "workers/jobs/frames.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "lines.h"
+#include "log.h"
+#include "util.h"
+#include "workers/common/fs.h"
+#include "slow.h"
+#include "workers/jobs/frames_raw.h"
+
+#define PATH_BYTES 1024
+#define FILE_BYTES (FRAMES_NAME_BYTES + 32)	/* relative to data_dir */
+#define SLACK_MS 1000
+#define CHECKED_MS 2500		/* what one check decodes, and less */
+
+enum step { READ, ENCODE, CHECK_HEAD, CHECK_TAIL, SYNC };
+
+struct frames {
+	struct job *job;		/* not once it is forgotten, and a thread still has us */
+	enum step step;
+	struct frames_raw raw;
+	int lock;			/* its file, locked */
+	char file[FILE_BYTES], mp4[FILE_BYTES], tmp[FILE_BYTES];
+	char file_path[PATH_BYTES], mp4_path[PATH_BYTES], tmp_path[PATH_BYTES];	/* the same, absolute */
+	char wav_path[PATH_BYTES], wav_tmp_path[PATH_BYTES];
+	struct lines err, progress;
+	bool timed;			/* frames get the times of the file, not so many a second */
+	int64_t encoded, mp4_ms;	/* frames in the MP4, and how long it says it is */
+	bool no_space;
+	char last[200];			/* ffmpeg's last words */
+	struct slow *slow;
+	int64_t task;			/* the ffmpeg that works for us; another's messages are of a job before */
+};
+
+static int64_t last_task;
+
+static void
+frames_free(struct frames *f)
+{
+	lines_close(&f->err);
+	lines_close(&f->progress);
+	if (f->lock >= 0) {		/* else they are of one who has it */
+		unlink(f->tmp_path);
+		unlink(f->wav_tmp_path);
+		close(f->lock);
+	}
+	if (f->job->state == f)		/* else the next job of this worker has begun */
+		f->job->state = NULL;
+	free(f);
+}
+
+enum verdict { AGAIN, LATER, DEAD };
+
+static void
+fail(struct frames *f, enum verdict v, const char *why)
+{
+	struct job *job = f->job;
+	char text[FILE_BYTES + 300];
+
+	snprintf(text, sizeof(text), "%s: %.250s", f->file, why);
+	frames_free(f);
+	if (v == LATER)
+		job_later(job, text);
+	else
+		job_failed(job, text, v == AGAIN);
+}
+
+static enum verdict
+verdict_of(int error)
+{
+	return error == ENOSPC || error == EDQUOT ? LATER : error == EBADMSG || error == ENODATA ? DEAD : AGAIN;
+}
+
+/* --- ffmpeg --- */
+
+static void
+spawn(struct frames *f, const char *kind, json_t *params)
+{
+	json_object_set_new(params, "input", json_string(f->step == ENCODE ? f->file : f->tmp));
+	json_object_set_new(params, "output", json_string(f->tmp));
+	f->last[0] = '\0';
+	svc_send(f->job->svc, MSG_SPAWN, 0, json_pack("{s:s, s:s, s:I, s:o}", "output", "job", "kind", kind,
+	    "task", (json_int_t)++last_task, "params", params));
+	f->task = last_task;
+}
+
+static void
+encode(struct frames *f)
+{
+	const struct frames_raw *r = &f->raw;
+	bool sound = r->mux && r->samples > 0;
+	int64_t first = sound && r->audio_ms < r->video_ms ? r->audio_ms : r->video_ms;
+
+	f->timed = frames_raw_timed(r);
+	log_info("making %s of %lld frames", f->mp4, (long long)r->frames);
+	spawn(f, "frames", json_pack("{s:i, s:i, s:i, s:b, s:b, s:I, s:I}", "width", r->width, "height", r->height,
+	    "fps", r->fps, "timed", f->timed, "sound", sound, "video_ms", (json_int_t)(r->video_ms - first),
+	    "audio_ms", sound ? (json_int_t)(r->audio_ms - first) : (json_int_t)0));
+}
+
+static void
+err_line(void *ctx, const char *line)
+{
+	struct frames *f = ctx;
+	const char *p = strstr(line, "Duration: ");
+	int h, m;
+	double s;
+
+	if (f->step != ENCODE && p != NULL && sscanf(p, "Duration: %d:%d:%lf", &h, &m, &s) == 3)
+		f->mp4_ms = (int64_t)(((h * 60 + m) * 60 + s) * 1000);
+	if (strstr(line, "No space left") != NULL)
+		f->no_space = true;
+	if ((strstr(line, "[error]") != NULL || strstr(line, "[fatal]") != NULL) &&
+	    strstr(line, "File ended prematurely") == NULL) {
+		str_copy(f->last, line, sizeof(f->last));
+		log_foreign(LOG_LEVEL_WARN, "ffmpeg frames", line, (int)strlen(line));
+	}
+}
+
+static void
+progress_line(void *ctx, const char *line)
+{
+	struct frames *f = ctx;
+	long long n;
+
+	if (f->step != ENCODE || sscanf(line, "frame=%lld", &n) != 1)
+		return;
+	f->encoded = n;
+	job_progress(f->job, n >= f->raw.frames ? 900 : (int)(n * 900 / f->raw.frames));
+}
+
+/* --- the end --- */
+
+static void
+over(struct frames *f)
+{
+	const struct frames_raw *r = &f->raw;
+	struct job *job = f->job;
+	json_t *result = json_object();
+
+	if (unlink(f->file_path) == -1 && errno != ENOENT)
+		log_warn("cannot remove %s", f->file_path);
+	if (r->frames > 0) {
+		json_object_set_new(result, "video", json_sprintf("%s.mp4", r->name));
+		json_object_set_new(result, "frames", json_integer((json_int_t)r->frames));
+	}
+	if (r->samples > 0) {
+		json_object_set_new(result, "audio", json_sprintf("%s.wav", r->name));
+		json_object_set_new(result, "samples", json_integer((json_int_t)r->samples));
+	}
+	log_info("frames session %s is complete: %lld frames, %.1f s of sound%s", r->name, (long long)r->frames,
+	    (double)r->samples / 44100, r->torn_bytes > 0 ? "; its last chunk was torn by a crash" : "");
+	frames_free(f);
+	job_done(job, result);
+}
+
+/* On a thread: nothing but f is touched. 0 or an errno. */
+static int
+sync_mp4(void *ctx)
+{
+	struct frames *f = ctx;
+
+	return fs_sync_rename(open(f->tmp_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW), f->tmp_path, f->mp4_path);
+}
+
+static void
+synced_cb(int rc, void *ctx)
+{
+	struct frames *f = ctx;
+
+	f->slow = NULL;
+	if (rc == 0)
+		over(f);
+	else
+		fail(f, verdict_of(rc), strerror(rc));
+}
+
+/* --- the steps --- */
+
+/* What it should be long, by what is in it; -1: not to be told. */
+static int64_t
+expected_ms(const struct frames *f)
+{
+	const struct frames_raw *r = &f->raw;
+
+	if (!f->timed)
+		return f->encoded * 1000 / r->fps;
+	return f->encoded == r->frames ? r->video_end_ms - r->video_ms : -1;
+}
+
+static void
+next_step(struct frames *f)
+{
+	switch (++f->step) {
+	case CHECK_HEAD:
+		if (f->encoded == 0) {
+			fail(f, DEAD, "not one of its frames can be decoded; it is kept");
+			break;
+		}
+		if (f->encoded < f->raw.frames)
+			log_warnx("%s: %lld of %lld frames could not be decoded", f->file,
+			    (long long)(f->raw.frames - f->encoded), (long long)f->raw.frames);
+		spawn(f, "check", json_object());
+		break;
+	case CHECK_TAIL:
+		if (f->mp4_ms + SLACK_MS < expected_ms(f)) {
+			fail(f, AGAIN, "its MP4 is too short");
+			break;
+		}
+		if (f->mp4_ms > CHECKED_MS) {
+			spawn(f, "check", json_pack("{s:b}", "tail", true));
+			break;
+		}
+		f->step = SYNC;
+		/* fall through */
+	default:
+		f->slow = slow_run(f->job->svc->base, sync_mp4, synced_cb, f);
+		if (f->slow == NULL)
+			fail(f, AGAIN, "no thread to bring it to the disk");
+	}
+}
+
+static void
+on_exited(struct frames *f, struct msg *m)
+{
+	lines_drain(&f->err);
+	lines_drain(&f->progress);
+	lines_close(&f->err);
+	lines_close(&f->progress);
+	if (f->no_space)
+		fail(f, LATER, "no space left on the disk");
+	else if (msg_int_or(m, "code", -1) == 0 && (f->step == ENCODE || f->last[0] == '\0'))
+		next_step(f);
+	else
+		fail(f, AGAIN, f->last[0] != '\0' ? f->last : msg_str_or(m, "reason", "ffmpeg failed"));
+}
+
+static void
+frames_message(struct job *job, struct msg *m)
+{
+	struct frames *f = job->state;
+
+	if (msg_int_or(m, "task", 0) != f->task)
+		return;
+	if (m->type == MSG_SPAWNED) {
+		lines_open(&f->err, job->svc->base, msg_take_fd(m, 0));
+		lines_open(&f->progress, job->svc->base, msg_take_fd(m, 1));
+	} else if (m->type == MSG_EXITED)
+		on_exited(f, m);
+}
+
+/* --- the file --- */
+
+/* On a thread. The WAV stands under its name when this is through, if there is any sound. */
+static int
+read_file(void *ctx)
+{
+	struct frames *f = ctx;
+	int wav = open(f->wav_tmp_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+	int rc = wav < 0 ? errno : frames_raw_read(f->lock, wav, &f->raw) == -1 ? errno : 0;
+
+	if (rc == 0 && f->raw.samples > 0)
+		return fs_sync_rename(wav, f->wav_tmp_path, f->wav_path);
+	if (wav >= 0)
+		close(wav);
+	return rc;
+}
+
+/* A run of before died after the rename. */
+static bool
+mp4_stands(const struct frames *f)
+{
+	struct stat mp4, raw;
+
+	return stat(f->mp4_path, &mp4) == 0 && fstat(f->lock, &raw) == 0 && mp4.st_mtime >= raw.st_mtime;
+}
+
+static void
+read_cb(int rc, void *ctx)
+{
+	struct frames *f = ctx;
+
+	f->slow = NULL;
+	if (rc != 0)
+		fail(f, verdict_of(rc), rc == EBADMSG || rc == ENODATA ? "it is no frames session's file; it is kept" :
+		    strerror(rc));
+	else if (f->raw.frames == 0 || mp4_stands(f))
+		over(f);
+	else {
+		f->step = ENCODE;
+		encode(f);
+	}
+}
+
+static void
+make_paths(struct frames *f)
+{
+	const char *data_dir = conf_str(f->job->svc->conf, "data_dir"), *name = f->raw.name;
+
+	snprintf(f->mp4, sizeof(f->mp4), FRAMES_VIDEO_DIR "/%s.mp4", name);
+	snprintf(f->tmp, sizeof(f->tmp), FRAMES_VIDEO_DIR "/.%s.mp4.tmp", name);
+	snprintf(f->file_path, PATH_BYTES, "%s/%s", data_dir, f->file);
+	snprintf(f->mp4_path, PATH_BYTES, "%s/%s", data_dir, f->mp4);
+	snprintf(f->tmp_path, PATH_BYTES, "%s/%s", data_dir, f->tmp);
+	snprintf(f->wav_path, PATH_BYTES, "%s/" FRAMES_AUDIO_DIR "/%s.wav", data_dir, name);
+	snprintf(f->wav_tmp_path, PATH_BYTES, "%s/" FRAMES_AUDIO_DIR "/.%s.wav.tmp", data_dir, name);
+}
+
+static struct frames *
+frames_new(struct job *job, const char *file)
+{
+	struct frames *f = xcalloc(1, sizeof(*f));
+
+	f->job = job;
+	f->lock = -1;
+	f->err = (struct lines){ .fd = -1, .line = err_line, .ctx = f };
+	f->progress = (struct lines){ .fd = -1, .line = progress_line, .ctx = f };
+	str_copy(f->file, file, sizeof(f->file));
+	return f;
+}
+
+static void
+frames_start(struct job *job)
+{
+	const char *file = json_string_value(json_object_get(job->q->args, "file"));
+	struct frames *f;
+
+	if (file == NULL || strlen(file) >= FILE_BYTES) {
+		job_failed(job, "the job names no file", false);
+		return;
+	}
+	f = job->state = frames_new(job, file);
+	if (frames_raw_parse_path(file, &f->raw) == -1) {
+		fail(f, DEAD, "it is no frames session's name");
+		return;
+	}
+	make_paths(f);
+	f->lock = open(f->file_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (f->lock < 0 && errno == ENOENT) {		/* it was done before */
+		frames_free(f);
+		job_done(job, NULL);
+	} else if (f->lock < 0)
+		fail(f, AGAIN, strerror(errno));
+	else if (flock(f->lock, LOCK_EX | LOCK_NB) == -1) {
+		close(f->lock);
+		f->lock = -1;
+		fail(f, LATER, "somebody still writes or finishes it");
+	} else if ((f->slow = slow_run(job->svc->base, read_file, read_cb, f)) == NULL)
+		fail(f, AGAIN, "no thread to read it");
+}
+
+static void
+free_cb(void *ctx)
+{
+	frames_free(ctx);
+}
+
+static void
+frames_stop(struct job *job, enum job_stop why)
+{
+	struct frames *f = job->state;
+
+	if (f->slow != NULL) {		/* a thread has it */
+		slow_forget(&f->slow, free_cb);
+		return;
+	}
+	svc_send(job->svc, MSG_OUTPUT_DOWN, 0, json_pack("{s:s, s:s, s:s}", "output", "job", "reason",
+	    why == JOB_STOP_TAKEN ? "the job is another worker's now" : "the job stops", "action", "stop"));
+	frames_free(f);
+}
+
+const struct job_kind frames_kind = {
+	.name = "frames", .start = frames_start, .stop = frames_stop, .message = frames_message,
+};

@@ -1,0 +1,75 @@
+/*
+ * frames_scan.c - finds files of frames sessions that nobody writes any more and queues their jobs,
+ * as finalise_scan.c does for recordings; files of an ingest that died before they had a name
+ * hold nothing and are removed. Called by house.c in the host's first worker.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "workers/jobs/frames.h"
+#include "workers/jobs/frames_raw.h"
+
+#define PATH_BYTES 900
+#define ENTRY_BYTES 256
+
+static bool
+is_free(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	bool is = fd != -1 && flock(fd, LOCK_SH | LOCK_NB) == 0;
+
+	if (fd != -1)
+		close(fd);
+	return is;
+}
+
+void
+frames_recorded(struct svc *svc, struct queue *q, const char *file)
+{
+	const char *host = conf_str(svc->conf, "host_id");
+	struct frames_raw raw;
+	char key[400];
+	json_t *args;
+
+	if (frames_raw_parse_path(file, &raw) == -1)
+		return;
+	snprintf(key, sizeof(key), "frames:%s:%s", host, file);
+	args = json_pack("{s:s, s:s}", "file", file, "stream", raw.client);
+	queue_add(q, "frames", key, host, 0, args, NULL, NULL);
+	json_decref(args);
+}
+
+static bool
+is_unnamed(const char *entry)
+{
+	const char *dot = strrchr(entry, '.');
+
+	return entry[0] == '.' && dot != entry && strcmp(dot, ".new") == 0;
+}
+
+void
+frames_scan(struct svc *svc, struct queue *q)
+{
+	char dir[PATH_BYTES - ENTRY_BYTES], path[PATH_BYTES + 4], file[ENTRY_BYTES + 16];
+	struct frames_raw raw;
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(dir, sizeof(dir), "%s/" FRAMES_RAW_DIR, conf_str(svc->conf, "data_dir"));
+	d = opendir(dir);
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		snprintf(path, sizeof(path), "%s/%.255s", dir, e->d_name);
+		snprintf(file, sizeof(file), FRAMES_RAW_DIR "/%.255s", e->d_name);
+		if (is_unnamed(e->d_name) && is_free(path))
+			unlink(path);
+		else if (frames_raw_parse_path(file, &raw) == 0 && is_free(path))
+			frames_recorded(svc, q, file);
+	}
+	if (d != NULL)
+		closedir(d);
+}
