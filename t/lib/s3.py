@@ -120,7 +120,7 @@ class Swift:
 
     def configure(self):
         for path in (self.etc, f"{self.dir}/node/disk"):
-            os.makedirs(path)
+            os.makedirs(path, exist_ok=True)
         with open(f"{self.etc}/swift.conf", "w") as f:
             f.write("[swift-hash]\nswift_hash_path_suffix = t\nswift_hash_path_prefix = t\n"
                     "[storage-policy:0]\nname = p0\ndefault = yes\n")
