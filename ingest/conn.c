@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/buffer.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -98,7 +99,8 @@ conn_read(struct conn *c)
 		rc = c->want_proxy ? proxy_head(c, c->buf, (size_t)n) : c->ops->input(c->ctx, c->buf, (size_t)n);
 		conn_write(c);
 		if (c->fd >= 0 && rc == 0 && evbuffer_get_length(c->out) > c->max_unread) {
-			c->ops->over(c->ctx, "it does not read what it is told, more than max_unread");
+			snprintf(c->why, sizeof(c->why), "it does not read what it is told, for more than %s", c->unread_key);
+			c->ops->over(c->ctx, c->why);
 			break;
 		}
 		if (n < READ_BYTES / 2)
@@ -173,7 +175,8 @@ conn_take(struct conn *c, struct event_base *base, struct msg *m, const json_t *
 	c->fd = fd;
 	str_copy(c->peer, msg_str_or(m, "peer", "?"), sizeof(c->peer));
 	str_copy(c->local, msg_str_or(m, "local", ""), sizeof(c->local));
-	c->max_unread = (size_t)conf_int(conf, early >= 0 ? "ws.max_unread" : "rtmp.max_unread");
+	c->unread_key = early >= 0 ? "ws.max_unread" : "rtmp.max_unread";
+	c->max_unread = (size_t)conf_int(conf, c->unread_key);
 	c->want_proxy = json_is_true(json_object_get(m->body, "proxy_protocol"));
 	log_set_peer(c->peer);
 	fd_cloexec_nonblock(fd);

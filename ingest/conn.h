@@ -33,6 +33,8 @@ struct conn {
 	struct evbuffer *proxy;		/* of an unfinished PROXY head */
 	uint8_t *buf;
 	size_t max_unread;		/* of replies that wait for the peer */
+	const char *unread_key;		/* which is in the config */
+	char why[96];
 	uint8_t *early;			/* what was read of it before it came here; NULL: nothing */
 	size_t early_len;
 	bool paused;

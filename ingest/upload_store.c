@@ -51,7 +51,8 @@ explain(const struct upload_store *s, enum upload_fault fault, int error, char *
 		[UPLOAD_OVER] = "the upload is complete: nothing can be added",
 		[UPLOAD_BUSY] = "another connection is sending this upload and does not let go; try again in a moment",
 		[UPLOAD_TOO_MANY] = "upload.max_uploads uploads are here already; try again when some are done",
-		[UPLOAD_NO_SPACE] = "the server has no space left (disk.reserve); what was received is kept, try again later",
+		[UPLOAD_NO_SPACE] = "the server has no space left (disk.reserve); what was received is kept, "
+		    "try again later",
 	};
 
 	if (words[fault] != NULL)

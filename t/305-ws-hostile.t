@@ -75,7 +75,7 @@ with Test("hostile WebSockets") as t:
             ws.raw(flood)
     except OSError:
         pass
-    t.ok(m.wait_log(r"stream=pings .*does not read what it is told, more than max_unread"), "who sends pings and reads nothing is closed")
+    t.ok(m.wait_log(r"stream=pings .*does not read what it is told, for more than ws\.max_unread"), "who sends pings and reads nothing is closed")
     ws.sock.close()
 
     # heads that come slowly, or never end, or hold a body

@@ -42,6 +42,8 @@ other_codecs_and_pixels_are_encoded(void **state)
 	assert_int_equal(p.duration_ms, -1);
 	assert_int_equal(p.video, CONVERT_ENCODE);
 	assert_int_equal(p.audio, CONVERT_ENCODE);
+	p = READ("[info]   Duration: 00:01:inf", "[info]   Duration: -1:01:01.5", "[info]   Duration: 00:01:nan");
+	assert_int_equal(p.duration_ms, -1);
 	p = READ("[info]   Stream #0:0: Video: h264 (High 10), yuv420p10le(progressive), 320x180",
 	    "[info]   Stream #0:1: Audio: aac (LC), 48000 Hz, 5.1, fltp");
 	assert_int_equal(p.video, CONVERT_ENCODE);

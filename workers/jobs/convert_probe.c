@@ -61,7 +61,7 @@ void
 convert_probe_line(struct convert_probe *p, const char *line)
 {
 	int h, m;
-	double s;
+	double s;	/* its words may be anything: "inf", too */
 
 	if (strncmp(line, "[info] ", 7) == 0)
 		line += 7;
@@ -69,7 +69,8 @@ convert_probe_line(struct convert_probe *p, const char *line)
 		p->past = true;
 	if (p->past)
 		return;
-	if (sscanf(line, "  Duration: %d:%d:%lf", &h, &m, &s) == 3 && strncmp(line, "  Duration: ", 12) == 0)
+	if (sscanf(line, "  Duration: %5d:%2d:%lf", &h, &m, &s) == 3 && strncmp(line, "  Duration: ", 12) == 0 &&
+	    h >= 0 && m >= 0 && s >= 0 && s < 60)
 		p->duration_ms = (int64_t)(((h * 60 + m) * 60 + s) * 1000 + 0.5);
 	else if (strncmp(line, "  Stream #0:", 12) == 0)
 		stream_line(p, line);
