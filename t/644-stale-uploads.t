@@ -6,7 +6,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 from millrace import *
 from s3 import *
 
-BUCKET, STALE = "media", 5
+BUCKET, OTHER, STALE = "media", "second", 5
 
 
 def create(s3, key):
@@ -30,10 +30,12 @@ def redis(m, *argv):
 
 with Test(__doc__, limit=200) as t:
     s3 = Swift(t)
-    s3.client.create_bucket(Bucket=BUCKET)
+    for bucket in (BUCKET, OTHER):
+        s3.client.create_bucket(Bucket=bucket)
     proxy = Proxy(t, s3.port)
-    incoming = f"{t.dir}/incoming"
+    incoming, second = f"{t.dir}/incoming", f"{t.dir}/second"
     os.mkdir(incoming)
+    os.mkdir(second)
     create(s3, "live/recordings/alice/left.mp4")
     create(s3, "incoming/left.mp4")
     create(s3, "live/other")
@@ -41,7 +43,8 @@ with Test(__doc__, limit=200) as t:
     theirs = create(s3, "live/recordings/bob/theirs.mp4")
     busy = create(s3, "live/recordings/dora/busy.mp4")
     m = t.server(**{"streams.record.path": "recordings/{stream}/{start}.mp4", "jobs.scan": "1s", "jobs.retry_min": "300ms",
-        "jobs.retry_max": "1s", "watch": [{"dir": incoming, "to": f"s3://{BUCKET}/incoming/"}], "watch_quiet": "300ms",
+        "jobs.retry_max": "1s", "watch": [{"dir": incoming, "to": f"s3://{BUCKET}/incoming/"}, {"dir": second, "to": f"s3://{OTHER}/incoming/"}],
+        "watch_quiet": "300ms",
         "storage.s3": {"endpoint": proxy.endpoint, "region": REGION, "bucket": BUCKET, "prefix": "live/", "access_key": KEY,
         "secret_key": SECRET, "part_size": "5MiB", "stale_after": f"{STALE}s", "bandwidth": "3MiB", "attempts": 2}})
     # Another host says each jobs.scan that this one is its own.
@@ -76,10 +79,14 @@ with Test(__doc__, limit=200) as t:
 
     # Given up: what is in the bucket goes at once, also if no worker is at it.
     proxy.faults = [Fault("status", "PUT", r"partNumber=2", times=10 ** 6)]
-    for name in ("cancelled.mp4", "deleted.mp4"):
-        drop(f"{incoming}/{name}", 12 * MIB)
-    for name in ("cancelled.mp4", "deleted.mp4"):
-        wait_for(f"{name} waits", lambda: [j for j in jobs_of(m, name) if j["state"] == "delayed" and f"incoming/{name}" in s3.open_uploads(BUCKET)], 40, 0.1)
+    given_up = (("cancelled.mp4", incoming, BUCKET), ("deleted.mp4", incoming, BUCKET), ("away.mp4", second, OTHER))
+    for name, folder, _ in given_up:
+        drop(f"{folder}/{name}", 12 * MIB)
+    for name, _, bucket in given_up:
+        wait_for(f"{name} waits", lambda: [j for j in jobs_of(m, name) if j["state"] == "delayed" and f"incoming/{name}" in s3.open_uploads(bucket)], 40, 0.1)
+    m.cli("jobs", "cancel", jobs_of(m, "away.mp4")[0]["id"])
+    m.wait_log(r"of the upload of incoming/away.mp4 is removed", 20)
+    t.is_(s3.open_uploads(OTHER), [], "what is given up goes from the bucket it went to, not from the first one")
     m.cli("jobs", "cancel", jobs_of(m, "cancelled.mp4")[0]["id"])
     os.unlink(f"{incoming}/deleted.mp4")
     wait_for("they are gone", lambda: not {"incoming/cancelled.mp4", "incoming/deleted.mp4"} & set(s3.open_uploads(BUCKET)), 20, 0.3)

@@ -235,3 +235,9 @@ s3_bucket(const struct s3 *s)
 {
 	return s->bucket;
 }
+
+const char *
+s3_endpoint(const struct s3 *s)
+{
+	return s->endpoint;
+}

@@ -37,6 +37,7 @@ void s3_free(struct s3 **s);
 void s3_bandwidth(struct s3 *s, int64_t bytes_per_sec);
 int64_t s3_sent_bytes(const struct s3 *s);	/* of bodies, since s3_new; what was sent twice counts twice */
 const char *s3_bucket(const struct s3 *s);
+const char *s3_endpoint(const struct s3 *s);
 
 enum s3_verdict {
 	S3_OK,

@@ -30,10 +30,11 @@
 #include "workers/jobs/upload_copy.h"
 
 #define OWN_MAX 10000		/* of one pass; the others' turn comes when these are done */
+#define GAP_MS 600000		/* at least: nobody spoke for so long, Redis was away */
 
 struct own {
 	char id[LEDGER_ID];
-	char *upload_id, *owner, *object;
+	char *upload_id, *owner, *object, *bucket;
 	bool gone;			/* the file */
 	bool linked;			/* replace.c sees to it */
 };
@@ -50,21 +51,22 @@ static struct owns *owns;		/* of the pass under way */
 static size_t asked, at;		/* told to Redis; looked at */
 static json_t *states;			/* of their jobs */
 static struct upload *discard;
+static struct s3 *other;		/* a bucket of a watched folder: one each pass */
 static int lock = -1;
 static unsigned pass, stops;		/* an answer to what was stopped is nobody's */
 
 /*
- * KEYS uploads uploads:since; ARGV prefix, then upload id and job id of each -> the jobs' states. When nobody
- * spoke for a while Redis was away for all: what was said before that has no weight.
+ * KEYS uploads uploads:since; ARGV prefix gap_ms, then upload id and job id of each -> the jobs' states. When
+ * nobody spoke for a while Redis was away for all: what was said before that has no weight.
  */
 static struct redis_script script_own = { .text =
 	"local t = redis.call('TIME')\n"
 	"local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
 	"local out = {}\n"
 	"local last = redis.call('HGET', KEYS[2], 'last')\n"
-	"if not last or now - last > 600000 then redis.call('HSET', KEYS[2], 'since', now) end\n"
+	"if not last or now - last > tonumber(ARGV[2]) then redis.call('HSET', KEYS[2], 'since', now) end\n"
 	"redis.call('HSET', KEYS[2], 'last', now)\n"
-	"for i = 2, #ARGV, 2 do\n"
+	"for i = 3, #ARGV, 2 do\n"
 	"  if ARGV[i] ~= '' then redis.call('ZADD', KEYS[1], now, ARGV[i]) end\n"
 	"  out[#out + 1] = ARGV[i + 1] ~= '' and redis.call('HGET', ARGV[1] .. 'job:' .. ARGV[i + 1], 'state') or ''\n"
 	"end\n"
@@ -154,6 +156,7 @@ owns_free(void *ctx)
 		free(o->list[i].upload_id);
 		free(o->list[i].owner);
 		free(o->list[i].object);
+		free(o->list[i].bucket);
 	}
 	if (o != NULL) {
 		free(o->list);
@@ -181,6 +184,7 @@ read_one(struct owns *o, const char *name)
 	own->upload_id = xstrdup(upload_check_str(check, "upload_id"));
 	own->owner = xstrdup(upload_check_str(check, "owner"));
 	own->object = xstrdup(upload_check_str(check, "object"));
+	own->bucket = xstrdup(upload_check_str(check, "bucket"));
 	own->gone = file[0] == '/' && access(file, F_OK) == -1 && errno == ENOENT;
 	link = xasprintf("%s/%s.link", o->dir, own->id);
 	own->linked = access(link, F_OK) == 0;
@@ -245,10 +249,28 @@ discarded_cb(const struct upload_result *r, void *ctx)
 		    o->object);
 	} else
 		log_debug("the upload of %s is still open: %s", o->object, r->error);
+	if (r->end == UPLOAD_LATER) {		/* S3 is away: others are waiting for our word meanwhile */
+		end();
+		return;
+	}
 	close(lock);
 	lock = -1;
 	at++;
 	look();
+}
+
+/* To its own bucket; NULL: another pass may. Not freed here: a callback of it may be above us. */
+static struct s3 *
+connection(const struct own *o)
+{
+	const char *why;
+	struct s3 *s3 = bucket_s3(&why);
+
+	if (s3 == NULL || o->bucket[0] == '\0' || strcmp(o->bucket, s3_bucket(s3)) == 0)
+		return s3;
+	if (other == NULL)
+		other = upload_connect(bk.svc, o->bucket, &why);
+	return other != NULL && strcmp(o->bucket, s3_bucket(other)) == 0 ? other : NULL;
 }
 
 /* Takes the file's lock: a job that is retried just now has it, and goes on with it. */
@@ -256,8 +278,7 @@ static bool
 give_up(const struct own *o)
 {
 	struct upload_params p = upload_conn_params(bk.svc);
-	const char *why;
-	struct s3 *s3 = bucket_s3(&why);
+	struct s3 *s3 = connection(o);
 
 	if (s3 == NULL || (lock = bucket_lock(o->id)) == -1)
 		return false;
@@ -311,14 +332,18 @@ static void
 say(void)
 {
 	char uploads[KEY_BYTES], since[KEY_BYTES];
-	const char *argv[3 + 2 * SWEEP_ASK];
-	int argc = 3;
+	int64_t scan = conf_int(bk.svc->conf, "jobs.scan");
+	const char *argv[4 + 2 * SWEEP_ASK];
+	char gap[24];
+	int argc = 4;
 
 	keys(uploads, since);
+	snprintf(gap, sizeof(gap), "%lld", (long long)(3 * scan > GAP_MS ? 3 * scan : GAP_MS));
 	argv[0] = uploads;
 	argv[1] = since;
 	argv[2] = conf_str(bk.svc->conf, "redis.prefix");
-	for (; asked < owns->n && argc < 3 + 2 * SWEEP_ASK; asked++) {
+	argv[3] = gap;
+	for (; asked < owns->n && argc < 4 + 2 * SWEEP_ASK; asked++) {
 		const struct own *o = &owns->list[asked];
 
 		argv[argc++] = is_upload(o->upload_id) ? o->upload_id : "";
@@ -344,6 +369,7 @@ sweep_run(void)
 
 	if (reading != NULL || owns != NULL)
 		return;
+	s3_free(&other);
 	o = xcalloc(1, sizeof(*o));
 	o->dir = xasprintf("%s/uploads", conf_str(bk.svc->conf, "data_dir"));
 	reading = slow_run(bk.svc->base, read_all, read_cb, o);
@@ -360,5 +386,6 @@ sweep_stop(void)
 	upload_stop(&discard);
 	if (owns != NULL)
 		end();
+	s3_free(&other);
 	sweep_stale_stop();
 }

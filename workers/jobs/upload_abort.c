@@ -2,7 +2,8 @@
  * upload_abort.c - takes off the server what an upload left there, by its checkpoint, then goes
  * on with `after`: a multipart upload is aborted, chunks are deleted. A checkpoint without an
  * upload id means that a create may have worked: then whatever is open for this key is ours. Of a
- * file that grows the object goes, too: it may have been completed, and nobody lived to note it.
+ * file that grows the object goes, too, and last: it may have been completed, and nobody lived to
+ * note it. What is in another bucket than this one is not touched: the same names may be there.
  * The checkpoint goes last, so that a kill in between leaves the next run the same work.
  */
 #include <stdlib.h>
@@ -102,14 +103,21 @@ upload_abort(struct upload *u, void (*after)(struct upload *))
 	u->after = after;
 	if (u->check == NULL)
 		return after(u);
+	if (upload_is_elsewhere(u)) {
+		UPLOAD_LOG(u, log_warnx, "upload: what went up of %s to bucket %s at %s stays there: another is "
+		    "configured", upload_check_str(u->check, "object"), upload_check_str(u->check, "bucket"),
+		    upload_check_str(u->check, "endpoint"));
+		return over(u);
+	}
 	if (id[0] == '\0')
 		return upload_step(u, find_go);
+	/* the last of the list goes first */
+	if (upload_check_int(u->check, "grows") > 0)
+		add_stale(u, xstrdup(upload_check_str(u->check, "object")), NULL);
 	if (strcmp(id, UPLOAD_IS_CHUNKS) == 0)
 		add_chunks(u);
 	else if (strcmp(id, UPLOAD_IS_WHOLE) != 0)
 		add_stale(u, xstrdup(upload_check_str(u->check, "object")), xstrdup(id));
-	if (upload_check_int(u->check, "grows") > 0)
-		add_stale(u, xstrdup(upload_check_str(u->check, "object")), NULL);
 	next_stale(u);
 }
 

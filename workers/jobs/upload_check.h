@@ -1,6 +1,7 @@
 /*
  * upload_check.h - the checkpoint of an upload: {object, upload_id, size, mtime_ns, inode, part_size,
- * parts: {"N": {etag, size, sha256}}}, and path and owner (the job's id) for whoever tidies up.
+ * parts: {"N": {etag, size, sha256}}}, endpoint and bucket (none: wherever we look), and path and
+ * owner (the job's id) for whoever tidies up.
  * upload_id "" = about to be created: perhaps it was. grows: its parts are cut in steps
  * (upload_plan.h) of so many at most, its size is not known yet: size and mtime_ns are 0. Nobody
  * but us writes that object, and who finds the checkpoint may find the object complete, too.

@@ -13,9 +13,18 @@
 #include "util.h"
 
 bool
+upload_is_elsewhere(const struct upload *u)
+{
+	const char *endpoint = upload_check_str(u->check, "endpoint"), *bucket = upload_check_str(u->check, "bucket");
+
+	return (endpoint[0] != '\0' && strcmp(endpoint, s3_endpoint(u->s3)) != 0) ||
+	    (bucket[0] != '\0' && strcmp(bucket, s3_bucket(u->s3)) != 0);
+}
+
+bool
 upload_fits(const struct upload *u)
 {
-	return u->check != NULL && upload_check_fits(u->check, u->object, &u->file) &&
+	return u->check != NULL && !upload_is_elsewhere(u) && upload_check_fits(u->check, u->object, &u->file) &&
 	    (upload_check_int(u->check, "grows") > 0) == u->p.grows;
 }
 

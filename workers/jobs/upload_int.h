@@ -86,7 +86,8 @@ void upload_forget(struct upload *u);		/* the checkpoint */
 
 /* upload_cut.c */
 void upload_begin(struct upload *u);
-bool upload_fits(const struct upload *u);	/* the checkpoint is of this file */
+bool upload_fits(const struct upload *u);	/* the checkpoint is of this file, in this bucket */
+bool upload_is_elsewhere(const struct upload *u);	/* it is of another bucket, or server */
 
 /* upload_step.c */
 void upload_look(struct upload *u);

@@ -197,6 +197,16 @@ create_go(struct upload_try *t)
 	t->call = s3_create(u->s3, u->object, &a, create_cb, t);
 }
 
+/* Whose it is, and where; one that is gone on with may be from before, or from Redis. */
+static void
+sign(const struct upload *u, json_t *check)
+{
+	json_object_set_new(check, "path", json_string(u->path));
+	json_object_set_new(check, "owner", json_string(u->owner));
+	json_object_set_new(check, "endpoint", json_string(s3_endpoint(u->s3)));
+	json_object_set_new(check, "bucket", json_string(s3_bucket(u->s3)));
+}
+
 static json_t *
 new_check(const struct upload *u, const char *upload_id)
 {
@@ -205,8 +215,7 @@ new_check(const struct upload *u, const char *upload_id)
 
 	if (u->p.grows)
 		json_object_set_new(check, "grows", json_integer(u->p.max_parts));
-	json_object_set_new(check, "path", json_string(u->path));
-	json_object_set_new(check, "owner", json_string(u->owner));
+	sign(u, check);
 	return check;
 }
 
@@ -290,6 +299,7 @@ go_on(struct upload *u)
 	if (!upload_fits(u) || upload_check_str(u->check, "upload_id")[0] == '\0' ||
 	    u->plan.part_size != upload_check_int(u->check, "part_size"))
 		return upload_abort(u, fresh);
+	sign(u, u->check);
 	if (u->p.layout == UPLOAD_CHUNKS)
 		take_over_chunks(u);
 	else if (strcmp(upload_check_str(u->check, "upload_id"), UPLOAD_IS_WHOLE) == 0)
