@@ -99,7 +99,8 @@ conn_read(struct conn *c)
 		rc = c->want_proxy ? proxy_head(c, c->buf, (size_t)n) : c->ops->input(c->ctx, c->buf, (size_t)n);
 		conn_write(c);
 		if (c->fd >= 0 && rc == 0 && evbuffer_get_length(c->out) > c->max_unread) {
-			snprintf(c->why, sizeof(c->why), "it does not read what it is told, for more than %s", c->unread_key);
+			snprintf(c->why, sizeof(c->why), "it does not read what it is told, for more than %s",
+			    c->unread_key);
 			c->ops->over(c->ctx, c->why);
 			break;
 		}
