@@ -23,6 +23,7 @@
 #define BINARY_HEAD 9
 #define SAID_MAX 200
 #define VALUES_MAX 1000
+#define SMALL_MAX 1024		/* of a message without its base64 */
 
 void
 frames_proto_init(struct frames_proto *p, const struct frames_ops *ops, void *ctx, int64_t max_pixels)
@@ -178,8 +179,9 @@ on_stream(struct frames_proto *p, const json_t *o)
 	static const char field[] = "encodedMediaChunk";
 	const char *type = json_string_value(json_object_get(o, "mediaSourceType"));
 	const json_t *chunk = json_object_get(o, field);
-	const char *text = json_string_value(chunk);
-	size_t len = json_string_length(chunk);
+	bool taken_out = p->chunk != NULL && json_string_length(chunk) == 0;
+	const char *text = taken_out && json_is_string(chunk) ? p->chunk : json_string_value(chunk);
+	size_t len = taken_out ? p->chunk_len : json_string_length(chunk);
 	struct frames_media m = { .timed = false };
 	bool video = type != NULL && strcmp(type, "VIDEO") == 0;
 
@@ -302,11 +304,46 @@ has_many_values(const char *data, size_t len)
 	return n > VALUES_MAX;
 }
 
+/*
+ * Nearly all of a message is one long string of base64, which a JSON parser takes character by character: it
+ * is taken out, and an empty one is left in its place. A key and its quotes stand nowhere but before a value
+ * of it, since quotes in strings are escaped. Length of what is left in small, 0: nothing was taken out.
+ */
+static size_t
+take_chunk_out(struct frames_proto *p, const char *data, size_t len, char small[SMALL_MAX])
+{
+	static const char key[] = "\"encodedMediaChunk\"";
+	const char *at = memmem(data, len, key, sizeof(key) - 1), *stop = data + len, *end;
+
+	p->chunk = NULL;
+	at = at != NULL ? at + sizeof(key) - 1 : stop;
+	while (at < stop && *at != '\0' && strchr(" \t\r\n:", *at) != NULL)
+		at++;
+	if (at == stop || *at++ != '"' || (end = memchr(at, '"', (size_t)(stop - at))) == NULL ||
+	    (size_t)(at - data) + (size_t)(stop - end) > SMALL_MAX || memchr(at, '\\', (size_t)(end - at)) != NULL)
+		return 0;
+	p->chunk = at;
+	p->chunk_len = (size_t)(end - at);
+	memcpy(small, data, (size_t)(at - data));
+	memcpy(small + (at - data), end, (size_t)(stop - end));
+	return (size_t)(at - data) + (size_t)(stop - end);
+}
+
+static json_t *
+load(struct frames_proto *p, const char *data, size_t len, json_error_t *error)
+{
+	char small[SMALL_MAX];
+	size_t n = take_chunk_out(p, data, len, small);
+
+	return has_many_values(n > 0 ? small : data, n > 0 ? n : len) ? NULL :
+	    json_loadb(n > 0 ? small : data, n > 0 ? n : len, 0, error);
+}
+
 static void
 json_message(struct frames_proto *p, const char *data, size_t len)
 {
 	json_error_t error = { .text = "too many values" };
-	json_t *o = has_many_values(data, len) ? NULL : json_loadb(data, len, 0, &error);
+	json_t *o = load(p, data, len, &error);
 	const char *type = json_string_value(json_object_get(o, "eventType"));
 	size_t i = 0, n = sizeof(event_types) / sizeof(event_types[0]);
 

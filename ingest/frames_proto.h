@@ -52,6 +52,8 @@ struct frames_proto {
 	uint64_t messages;		/* until now */
 	uint64_t errors, unsaid;	/* unsaid: since the last that was said */
 	int64_t credit, credit_ms;	/* of errors that may be said */
+	const char *chunk;		/* encodedMediaChunk of the message being taken, NULL: it is in the JSON */
+	size_t chunk_len;
 	uint8_t *buf;			/* of decoded base64 */
 	size_t size;
 };

@@ -157,6 +157,27 @@ base64_as_others_write_it(void **state)
 	WRONG(AUDIO(""), "encodedMediaChunk", "empty");
 }
 
+/* It is found wherever it stands, and nothing else is taken for it. */
+static void
+base64_in_other_places(void **state)
+{
+	WANT("{ \"encodedMediaChunk\" :\n \"AAEC/w==\" , \"eventType\":\"STREAM\",\"mediaSourceType\":\"AUDIO\"}", "audio 4");
+	WANT("{\"x\":{\"encodedMediaChunk\":\"AAEC\"},\"encodedMediaChunk\":\"AAEC/w==\",\"eventType\":\"STREAM\","
+	    "\"mediaSourceType\":\"AUDIO\"}", "audio 4");
+	WANT("{\"mediaSourceType\":\"AUDIO\",\"x\":\"\\\"encodedMediaChunk\\\":\\\"AAEC\\\"\",\"encodedMediaChunk\":\"AAEC/w==\","
+	    "\"eventType\":\"STREAM\"}", "audio 4");
+	WANT(AUDIO("AAEC\\/w=="), "audio 4");
+	WRONG("{\"eventType\":\"STREAM\",\"mediaSourceType\":\"AUDIO\",\"x\":{\"encodedMediaChunk\":\"AAEC\"}}", "encodedMediaChunk",
+	    "missing");
+	WRONG("{\"eventType\":\"STREAM\",\"mediaSourceType\":\"AUDIO\",\"x\":\"encodedMediaChunk\"}", "encodedMediaChunk", "missing");
+	WRONG("{\"encodedMediaChunk\":\"AAEC", "message", "no JSON");
+	WRONG("{\"eventType\":\"STREAM\",\"encodedMediaChunk\":\"AAEC\"", "message", "no JSON");
+	WRONG("\"encodedMediaChunk\":\"AAEC\"", "message", "no JSON");
+	WRONG("\"encodedMediaChunk\"", "message", "no JSON");
+	WRONG("\"encodedMediaChunk\":", "message", "no JSON");
+	WANT("{\"encodedMediaChunk\":\"AAEC\",\"eventType\":\"CLOSE\"}", "close");
+}
+
 static void
 an_error_names_its_field(void **state)
 {
@@ -276,7 +297,8 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(old_messages_are_understood), T(newer_ones_too), T(base64_as_others_write_it), T(an_error_names_its_field),
+		T(old_messages_are_understood), T(newer_ones_too), T(base64_as_others_write_it), T(base64_in_other_places),
+		T(an_error_names_its_field),
 		T(values_are_counted), T(errors_are_not_without_end), T(binary_messages), T(clocks),
 	};
 
