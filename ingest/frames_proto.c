@@ -7,12 +7,12 @@
 #include "frames_proto.h"
 
 #include <math.h>
-#include <nettle/base64.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "frames_base64.h"
 #include "frames_jpeg.h"
 #include "msg.h"
 #include "util.h"
@@ -97,28 +97,18 @@ earn(struct frames_proto *p, int64_t now)
 
 /* --- base64 --- */
 
-/* As browsers and other languages write it: of either alphabet, with or without padding and line ends. */
+/* 0, or -1: it is no base64. */
 static int
 decode(struct frames_proto *p, const char *text, size_t len, size_t *out)
 {
-	struct base64_decode_ctx ctx;
-	size_t n = BASE64_DECODE_LENGTH(len) + 3, more;
+	size_t n = FRAMES_BASE64_BYTES(len);
 
 	if (p->size < n) {
 		free(p->buf);
 		p->buf = xmalloc(n);
 		p->size = n;
 	}
-	if (memchr(text, '-', len) != NULL || memchr(text, '_', len) != NULL)
-		base64url_decode_init(&ctx);
-	else
-		base64_decode_init(&ctx);
-	if (!base64_decode_update(&ctx, out, p->buf, len, text))
-		return -1;
-	for (int i = 0; i < 2 && ctx.bits > 0; i++)
-		if (!base64_decode_update(&ctx, &more, p->buf + *out, 1, "="))
-			return -1;
-	return base64_decode_final(&ctx) ? 0 : -1;
+	return frames_base64_decode(text, len, p->buf, out);
 }
 
 /* canvas.toDataURL() has "data:image/jpeg;base64," in front. */

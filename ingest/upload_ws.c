@@ -32,6 +32,19 @@ part(struct upload_session *s, unsigned code, const char *why)
 
 /* --- what it says --- */
 
+/* It says that this was all; what it announced is counted. */
+static void
+done(struct upload_session *s)
+{
+	const struct upload_store *st = &s->store;
+
+	if (s->phase == UP_RECEIVING && st->in.size >= 0 && st->written < st->in.size)
+		say(s, json_pack("{s:s, s:I}", "error", "it is not all that was announced; send the rest, or begin "
+		    "anew", "offset", (json_int_t)st->written));
+	else
+		upload_finish(s);
+}
+
 static void
 on_message(void *ctx, bool text, const uint8_t *p, size_t len)
 {
@@ -39,7 +52,7 @@ on_message(void *ctx, bool text, const uint8_t *p, size_t len)
 	json_t *o = json_loadb((const char *)p, len, 0, NULL);
 
 	if (json_is_true(json_object_get(o, "done"))) {
-		upload_finish(s);
+		done(s);
 		conn_pause(&s->conn, s->phase == UP_FINISHING);
 	} else
 		say(s, json_pack("{s:s}", "error", "a text message here is {\"done\": true}; the file comes in "
@@ -62,7 +75,7 @@ on_closed(void *ctx, unsigned code, const char *reason)
 	struct upload_session *s = ctx;
 
 	if (code == WS_NORMAL)
-		upload_finish(s);
+		done(s);
 }
 
 static const struct ws_ops ws_ops = { .message = on_message, .piece = on_piece, .closed = on_closed };

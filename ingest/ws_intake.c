@@ -50,17 +50,19 @@ on_media(void *ctx, enum flv_type type, uint32_t ts, const uint8_t *body, size_t
 {
 	struct ws_intake *i = ctx;
 	struct flv_info info;
-	bool video = type == FLV_VIDEO;
+	bool copied = type == FLV_VIDEO && i->copy_video && i->state != INTAKE_FLV;
 
-	if (video && i->want_key && i->copy_video && flv_parse_video(body, len, &info) == 0 && !info.sequence_header) {
-		if (!info.keyframe)
+	if (copied && flv_parse_video(body, len, &info) == 0 && !info.sequence_header) {
+		if (info.sequence_end || (i->want_key && !info.keyframe))
 			return;
 		i->want_key = false;
-	}
-	if (video && i->copy_video && i->container.kind == CONTAINER_MPEGTS && i->state != INTAKE_FLV)
-		hold(i, ts, body, len);
-	else
-		i->ops->flv.media(i->ctx, type, ts, body, len);
+		if (i->container.kind == CONTAINER_MPEGTS) {
+			hold(i, ts, body, len);
+			return;
+		}
+	} else if (copied)
+		ws_intake_give_held(i);
+	i->ops->flv.media(i->ctx, type, ts, body, len);
 }
 
 static void

@@ -31,4 +31,14 @@ with Test("faster than the encoder") as t:
         n, duration = frames(found[0])
         t.is_(n, SECONDS * FPS, f"{kind}: every frame is in the recording")
         t.ok(abs(duration - SECONDS) < 1, f"{kind}: which lasts {duration:.2f} s")
+    # an MPEG-TS that is cut off anywhere leaves a recording whose last picture is whole: a job decodes it
+    data = open(clips.container("ts", SECONDS), "rb").read()
+    for n in range(5):
+        cut = len(data) // 6 + n * 7919
+        p = WsPublisher(m.http, f"cut{n}", [data[:cut]], SECONDS * cut / len(data), speed=50)
+        t.publishers.append(p)
+        p.start()
+        p.join(60)
+    wait_for("their recordings", lambda: len(glob.glob(f"{m.data}/recordings/cut*/[0-9]*.mp4")) == 5, 60)
+    t.none([l for l in m.log().splitlines() if "proc=jobs" in l and "failed" in l], "an MPEG-TS that is cut off can be recorded")
     t.ok(steady.live.is_set() and steady.error is None and not steady.finished.is_set(), "a publisher beside them was not disturbed", str(steady.error))

@@ -88,6 +88,20 @@ with Test(__doc__) as t:
     w2.abort()
     t.is_(wait_state(here, id, "done", "failed")["state"], "done", "and completes it")
 
+    w = WebSocket(here.http, f"/ws?name=frank&size={len(movie)}")
+    id = w.json()["uploadId"]
+    w.send(movie[:50000])
+    w.text({"done": True})
+    m = w.wait_json(lambda m: "error" in m)
+    t.like(m["error"], "not all", f"less than was announced: {m['error']}")
+    send(w, movie[50000:])
+    w.text({"done": True})
+    w.wait_json(lambda m: m.get("state") == "queued")
+    t.is_(entry(here, id)["size"], len(movie), "then the rest")
+    w.abort()
+    wait_state(here, id, "done")
+    wait_for("its file is gone", lambda: files(here, id) == ["json"], 5)
+
     t.is_(refused(here.http, "/ws?name=..%2Fx"), 400, "a name that is none")
     t.is_(refused(here.http, f"/ws?id={'0' * 32}"), 404, "an id that is none")
     t.is_(refused(here.http, "/ws?size=99999999999999"), 413, "too big, as announced")

@@ -60,6 +60,8 @@ what_is_turned_is_encoded(void **state)
 
 	assert_int_equal(p.video, CONVERT_ENCODE);
 	assert_int_equal(p.audio, CONVERT_COPY);
+	p = READ(H264, "[info]         Display Matrix: rotation of 180.00 degrees");
+	assert_int_equal(p.video, CONVERT_ENCODE);
 	p = READ(H264, "[info]       displaymatrix: rotation of -0.00 degrees");
 	assert_int_equal(p.video, CONVERT_COPY);
 }

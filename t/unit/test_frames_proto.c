@@ -4,10 +4,12 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <math.h>
+#include <nettle/base64.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/frames_base64.h"
 #include "ingest/frames_clock.h"
 #include "ingest/frames_proto.h"
 
@@ -157,6 +159,37 @@ base64_as_others_write_it(void **state)
 	WRONG(AUDIO(""), "encodedMediaChunk", "empty");
 }
 
+/* Every length, cut by line ends anywhere; and every byte that is none. */
+static void
+base64_whole(void **state)
+{
+	uint8_t data[40], out[FRAMES_BASE64_BYTES(80)];
+	char text[80], broken[90];
+	size_t n;
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 37 + 200);
+	for (size_t len = 1; len <= sizeof(data); len++) {
+		size_t chars = BASE64_ENCODE_RAW_LENGTH(len);
+
+		base64_encode_raw(text, len, data);
+		for (size_t cut = 0; cut <= chars; cut++) {
+			memcpy(broken, text, cut);
+			memcpy(broken + cut, "\r\n", 2);
+			memcpy(broken + cut + 2, text + cut, chars - cut);
+			assert_int_equal(frames_base64_decode(broken, chars + 2, out, &n), 0);
+			assert_int_equal(n, len);
+			assert_memory_equal(out, data, len);
+		}
+	}
+	for (int c = 1; c < 256; c++)
+		if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_= \t\r\n\v\f", c) == NULL) {
+			memcpy(broken, "AAAABBBBCCCC", 12);
+			broken[6] = (char)c;
+			assert_int_equal(frames_base64_decode(broken, 12, out, &n), -1);
+		}
+}
+
 /* It is found wherever it stands, and nothing else is taken for it. */
 static void
 base64_in_other_places(void **state)
@@ -297,7 +330,7 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(old_messages_are_understood), T(newer_ones_too), T(base64_as_others_write_it), T(base64_in_other_places),
+		T(old_messages_are_understood), T(newer_ones_too), T(base64_as_others_write_it), T(base64_whole), T(base64_in_other_places),
 		T(an_error_names_its_field),
 		T(values_are_counted), T(errors_are_not_without_end), T(binary_messages), T(clocks),
 	};

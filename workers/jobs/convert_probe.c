@@ -57,6 +57,18 @@ stream_line(struct convert_probe *p, const char *line)
 		p->audio = audio_of(what + 9);
 }
 
+/* Its versions differ in the name, and in how far it stands to the right. */
+static bool
+is_turned(const char *line)
+{
+	size_t n = strspn(line, " ");
+
+	if (n < 4 || (strncmp(line + n, "displaymatrix: rotation of ", 27) != 0 &&
+	    strncmp(line + n, "Display Matrix: rotation of ", 28) != 0))
+		return false;
+	return strstr(line, " of 0.00") == NULL && strstr(line, " of -0.00") == NULL;
+}
+
 void
 convert_probe_line(struct convert_probe *p, const char *line)
 {
@@ -74,8 +86,7 @@ convert_probe_line(struct convert_probe *p, const char *line)
 		p->duration_ms = (int64_t)(((h * 60 + m) * 60 + s) * 1000 + 0.5);
 	else if (strncmp(line, "  Stream #0:", 12) == 0)
 		stream_line(p, line);
-	else if (strncmp(line, "      displaymatrix: rotation of ", 33) == 0 && strstr(line, " of 0.00") == NULL &&
-	    strstr(line, " of -0.00") == NULL) {
+	else if (is_turned(line)) {
 		p->rotated = true;
 		if (p->video == CONVERT_COPY)
 			p->video = CONVERT_ENCODE;
