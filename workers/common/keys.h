@@ -22,8 +22,9 @@
  *   job:JOBID     hash    kind, key, host ("" = any), stream, file, args (JSON), prio, state queued |
  *                         running | delayed | parked | done | dead | cancelled, attempts, waits,
  *                         crashes, error, progress (0..1000), worker HOST_ID:PID:START, epoch (rises
- *                         with each take: the fencing token), entry (in its stream), result (JSON),
- *                         added, queued, taken, due, ended (ms, Redis' clock), lane ("" = none)
+ *                         with each take, a time in ms: the fencing token), entry (in its stream),
+ *                         result (JSON), added, queued, taken, due, ended (ms, Redis' clock), lane
+ *                         ("" = none)
  *   jobs:live     zset    JOBIDs queued, running or delayed, in the order they were added
  *   jobs:running  zset    JOBID by the end of its lease (ms)
  *   jobs:delayed  zset    JOBID by due time (ms)

@@ -136,7 +136,10 @@ struct redis_script queue_script_add = { .text = HEAD
 	"for _, id in ipairs(laned) do push(id) end\n"
 	"return out\n" };
 
-/* An entry whose job is elsewhere by now (cancelled, retried) is thrown away. */
+/*
+ * An entry whose job is elsewhere by now (cancelled, retried) is thrown away. The epoch is a time: a
+ * master that never heard of the last take must not give the same one to somebody else.
+ */
 struct redis_script queue_script_take = { .text = HEAD
 	"local want, looked, out, running = tonumber(ARGV[5]), 0, {}, {}\n"
 	"local function read(q)\n"
@@ -158,7 +161,7 @@ struct redis_script queue_script_take = { .text = HEAD
 	"    redis.call('XDEL', q, e[1])\n"
 	"    return\n"
 	"  end\n"
-	"  local epoch = num(j[10]) + 1\n"
+	"  local epoch = math.max(num(j[10]) + 1, T)\n"
 	"  redis.call('HSET', J(id), 'state', 'running', 'epoch', epoch, 'worker', ARGV[3], 'taken', T,\n"
 	"    'progress', 0)\n"
 	"  running[#running + 1] = T + ARGV[4]\n"
