@@ -19,6 +19,7 @@
 #include "workers/jobs/upload_kind.h"
 
 #define HOUSE_MS 1000
+#define OTHERS_UP_MS 1000	/* behind their longest wait for Redis */
 #define OTHERS_MS 4000	/* less than what queue_tend.c takes for a Redis that was away */
 
 static struct event *tick;
@@ -85,9 +86,17 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 void
 house_up(void)
 {
+	static bool before;
+
 	redis_is_new = true;
-	if (tick && jw.worker == 0 && !jw.stopping)
+	if (!tick || jw.worker != 0 || jw.stopping)
+		return;
+	if (!before)
 		scan();
+	else	/* the other workers first say what they are at, or it would be found a second time */
+		scanned_ms = now_ms() - conf_int(jw.svc->conf, "jobs.scan") + conf_int(jw.svc->conf, "redis.retry_max") +
+		    OTHERS_UP_MS;
+	before = true;
 }
 
 void
