@@ -94,8 +94,8 @@ house_up(void)
 	if (!before)
 		scan();
 	else	/* the other workers first say what they are at, or it would be found a second time */
-		scanned_ms = now_ms() - conf_int(jw.svc->conf, "jobs.scan") + conf_int(jw.svc->conf, "redis.retry_max") +
-		    OTHERS_UP_MS;
+		scanned_ms = now_ms() - conf_int(jw.svc->conf, "jobs.scan") +
+		    conf_int(jw.svc->conf, "redis.retry_max") + OTHERS_UP_MS;
 	before = true;
 }
 
