@@ -23,11 +23,13 @@
 #include "workers/jobs/upload_kind.h"
 
 #define HOUSE_MS 1000
+#define OTHERS_UP_MS 1000	/* behind their longest wait for Redis */
 #define OTHERS_MS 4000	/* less than what queue_tend.c takes for a Redis that was away */
 
 static struct event *tick;
 static bool tending;
 static bool redis_is_new;		/* it may have forgotten everything */
+static int64_t wait_until_ms;		/* before that no look */
 
 /* A look on the disk; the thread's while slow is set. */
 struct look {
@@ -138,8 +140,9 @@ look(void)
 static bool
 look_is_due(void)
 {
-	return jw.worker == 0 && !looking && !found_is_busy() && ((redis_is_new && redis_is_up(jw.redis)) ||
-	    now_ms() - looked_ms >= conf_int(jw.svc->conf, "jobs.scan"));
+	if (jw.worker != 0 || looking || found_is_busy() || now_ms() < wait_until_ms)
+		return false;
+	return (redis_is_new && redis_is_up(jw.redis)) || now_ms() - looked_ms >= conf_int(jw.svc->conf, "jobs.scan");
 }
 
 static void
@@ -160,6 +163,11 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 void
 house_up(void)
 {
+	static bool before;
+
+	/* the other workers first say what they are at, or it would be found a second time */
+	wait_until_ms = before ? now_ms() + conf_int(jw.svc->conf, "redis.retry_max") + OTHERS_UP_MS : 0;
+	before = true;
 	redis_is_new = true;
 	if (tick && !jw.stopping && look_is_due())
 		look();
