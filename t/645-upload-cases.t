@@ -122,6 +122,19 @@ with Test(__doc__, limit=240) as t:
         t.ok(True, "killed before it could be noted: it goes for its MP4 all the same")
     wait_for("the ledger has MP4s alone", lambda: not [f for f in json.loads(m.cli("files", "--json").stdout)["files"] if f["kind"] == "raw"], 10)
 
+    # Another bucket by mistake, amid an upload.
+    pub = t.ffmpeg(m.url("erin"), clips.bulky(8))
+    wait_for("a part went up", lambda: part_puts(proxy, "erin/") >= 1, 15)
+    m.configure({"storage.s3": dict(storage, bucket="nosuchbucket")})
+    m.cli("reload")
+    m.wait_log(r"recordings are not uploaded[^\n]*nosuchbucket", 15)
+    m.configure({"storage.s3": storage})
+    m.cli("reload")
+    pub.wait()
+    wait_for("the MP4 alone is there", lambda: [k[-3:] for k in s3.keys(BUCKET) if "erin/" in k] == ["mp4"], 40, 0.3)
+    t.is_(len([r for r in proxy.seen if r[0] == "POST" and re.search(rf"/{BUCKET}/.*erin/.*\.flv\?uploads", r[1])]), 1,
+        "a bucket that is not there, by mistake: what had gone up to the right one counts")
+
     # Wrong credentials, then a bucket that is not there: said once, no storm.
     for what, wrong, words in (("credentials", {"secret_key": "wrong"}, r"SignatureDoesNotMatch.*check storage.s3.access_key"),
             ("bucket", {"bucket": "nosuchbucket"}, r"(NoSuchBucket|404).*")):
@@ -140,6 +153,6 @@ with Test(__doc__, limit=240) as t:
     m.cli("reload")
     for job in json.loads(m.cli("jobs", "--failed", "--json").stdout)["jobs"]:
         m.cli("jobs", "retry", job["id"])
-    wait_for("all is there", lambda: sum(k.endswith(".mp4") and "recordings" in k for k in s3.keys(BUCKET)) == 5 and not s3.open_uploads(BUCKET) and
+    wait_for("all is there", lambda: sum(k.endswith(".mp4") and "recordings" in k for k in s3.keys(BUCKET)) == 6 and not s3.open_uploads(BUCKET) and
         not [k for k in s3.keys(BUCKET) if k.endswith(".flv")], 30, 0.3)
     t.ok(True, "mended and retried: the MP4s arrive, and nothing is left open")

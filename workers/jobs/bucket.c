@@ -6,13 +6,9 @@
  */
 #include "workers/jobs/bucket.h"
 
-#include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "board.h"
 #include "conf.h"
@@ -21,6 +17,7 @@
 #include "workers/jobs/follow.h"
 #include "workers/jobs/replace.h"
 #include "workers/jobs/sweep.h"
+#include "workers/jobs/upload_check.h"
 #include "workers/jobs/upload_conn.h"
 #include "workers/jobs/upload_kind.h"
 
@@ -49,16 +46,10 @@ bucket_file(char out[BUCKET_PATH], const char *id, const char *suffix)
 int
 bucket_lock(const char *id)
 {
-	char path[BUCKET_PATH];
-	int fd;
+	char dir[BUCKET_PATH];
 
-	bucket_file(path, id, "lock");
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (fd != -1 && flock(fd, LOCK_EX | LOCK_NB) == -1) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
+	snprintf(dir, sizeof(dir), "%s/uploads", conf_str(bk.svc->conf, "data_dir"));
+	return upload_check_lock(dir, id);
 }
 
 void

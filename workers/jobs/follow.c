@@ -15,15 +15,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <search.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf.h"
+#include "log.h"
 #include "util.h"
 #include "workers/jobs/bucket.h"
 #include "workers/jobs/follow_int.h"
@@ -34,19 +37,26 @@
 
 #define LOOK_MS 1000		/* for new files */
 #define QUIET_MS 2000		/* then its lock is asked for */
+#define FDS_EACH 4		/* of ours: the file twice, its lock, a connection */
+#define FDS_SPARE 128		/* for all the rest of this worker */
 
 static LIST_HEAD(, follow) all = LIST_HEAD_INITIALIZER(all);
+static void *by_file;		/* the same ones: there may be thousands that wait for their MP4 */
 static int64_t looked_ms;
+static rlim_t following;	/* files that are open */
+
+static int
+compare(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
 
 static struct follow *
 find(const char *file)
 {
-	struct follow *f;
+	char *const *found = tfind(file, &by_file, compare);
 
-	LIST_FOREACH(f, &all, entry)
-		if (strcmp(f->file, file) == 0)
-			return f;
-	return NULL;
+	return found != NULL ? (struct follow *)(void *)(*found - offsetof(struct follow, file)) : NULL;
 }
 
 static struct follow *
@@ -63,8 +73,10 @@ find_id(const char *id)
 void
 follow_let_go(struct follow *f)
 {
-	if (f->fd != -1)
+	if (f->fd != -1) {
 		close(f->fd);
+		following--;
+	}
 	if (f->lock != -1)
 		close(f->lock);
 	f->fd = f->lock = -1;
@@ -83,20 +95,26 @@ follow_free(struct follow *f)
 	upload_stop(&f->upload);
 	follow_let_go(f);
 	LIST_REMOVE(f, entry);
+	tdelete(f->file, &by_file, compare);
 	free(f);
 }
 
 /* --- the file --- */
 
+/* Redis, ffmpeg and jobs need descriptors, too. */
 static bool
-is_free(const struct follow *f)
+has_room(void)
 {
-	int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	bool is = fd != -1 && flock(fd, LOCK_SH | LOCK_NB) == 0;
+	static bool said;
+	struct rlimit r;
+	bool has = getrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur == RLIM_INFINITY ||
+	    (following + 1) * FDS_EACH + FDS_SPARE <= r.rlim_cur;
 
-	if (fd != -1)
-		close(fd);
-	return is;
+	if (!has && !said)
+		log_warnx("more than %llu recordings at once are not uploaded while they are written, their MP4s will "
+		    "be: raise limits.files, %d for each", (unsigned long long)following, FDS_EACH);
+	said = !has;
+	return has;
 }
 
 /* recordings/alice/START.flv beside what will be its MP4. 0, or -1 */
@@ -133,26 +151,32 @@ has_checkpoint(const char *id)
 static void
 add(const char *file, bool told)
 {
-	struct follow *f = xcalloc(1, sizeof(*f));
 	const char *data_dir = conf_str(bk.svc->conf, "data_dir");
+	struct follow *f;
 	struct raw raw;
 	struct stat st;
 	json_t *mark;
 
+	if (!has_room())
+		return;
+	f = xcalloc(1, sizeof(*f));
 	f->fd = f->lock = -1;
 	str_copy(f->file, file, sizeof(f->file));
 	snprintf(f->path, sizeof(f->path), "%s/%s", data_dir, file);
 	ledger_id(bk.ledger, f->path, f->id);
 	f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	following += f->fd != -1;
 	if (f->fd == -1 || fstat(f->fd, &st) == -1 || raw_parse_path(file, &raw) == -1) {
 		follow_let_go(f);
 		free(f);
 		return;
 	}
 	LIST_INSERT_HEAD(&all, f, entry);
+	if (tsearch(f->file, &by_file, compare) == NULL)
+		fatalx("out of memory");
 	str_copy(f->stream, raw.stream, sizeof(f->stream));
 	f->grown_ms = now_ms();
-	f->ended = told || is_free(f);
+	f->ended = told || raw_is_free(f->path);
 	mark = upload_mark_read(data_dir, f->id, st.st_size, (int64_t)st.st_mtim.tv_sec * 1000000000 +
 	    st.st_mtim.tv_nsec);
 	if (mark != NULL || name_object(f, &raw) == -1 || (f->ended && !told && !has_checkpoint(f->id)))
@@ -215,7 +239,7 @@ look_at(struct follow *f)
 		f->ended = true;
 	else if (now_ms() - f->grown_ms >= QUIET_MS) {
 		f->grown_ms = now_ms();
-		f->ended = is_free(f);
+		f->ended = raw_is_free(f->path);
 	}
 }
 

@@ -8,9 +8,11 @@
 #include "workers/jobs/raw.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -220,6 +222,17 @@ fill(const char **p, const char *key, const char *value, char *out, size_t size,
 	*p += n;
 	*used += (size_t)snprintf(out + *used, size - *used, "%s", value);
 	return 0;
+}
+
+bool
+raw_is_free(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	bool is = fd != -1 && flock(fd, LOCK_SH | LOCK_NB) == 0;
+
+	if (fd != -1)
+		close(fd);
+	return is;
 }
 
 int

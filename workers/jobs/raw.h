@@ -19,6 +19,8 @@ struct raw {
 int raw_parse_path(const char *path, struct raw *out);
 /* What is in the file. 0, or -1 + errno: EBADMSG: it is neither FLV nor Matroska. */
 int raw_read(int fd, struct raw *out);
+/* Nobody has its lock: who wrote it has closed it, or died. path: absolute. */
+bool raw_is_free(const char *path);
 /* "recordings/{stream}/{start}.mp4" filled in, {date} being START's day "2026-11-21". 0, or -1: too long. */
 int raw_mp4_path(const struct raw *r, const char *pattern, char *out, size_t size);
 #endif

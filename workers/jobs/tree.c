@@ -10,12 +10,10 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "conf.h"
@@ -163,17 +161,6 @@ walk_recordings(struct tree *t)
 
 /* --- raw recordings --- */
 
-static bool
-is_free(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	bool is = fd != -1 && flock(fd, LOCK_SH | LOCK_NB) == 0;
-
-	if (fd != -1)
-		close(fd);
-	return is;
-}
-
 static void
 walk_raws(struct tree *t, const char *name)
 {
@@ -190,7 +177,7 @@ walk_raws(struct tree *t, const char *name)
 			continue;
 		snprintf(path, sizeof(path), "%s/%.255s", dir, e->d_name);
 		t->raws = add(t->raws, &t->nraws, &t->raws_room, sizeof(*t->raws));
-		t->raws[t->nraws - 1] = (struct tree_raw){ xstrdup(file), is_free(path) };
+		t->raws[t->nraws - 1] = (struct tree_raw){ xstrdup(file), raw_is_free(path) };
 	}
 	if (d != NULL)
 		closedir(d);

@@ -86,6 +86,28 @@ find_go(struct upload_try *t)
 }
 
 static void
+elsewhere_cb(const struct s3_result *r, void *ctx)
+{
+	struct upload_try *t = ctx;
+	struct upload *u = t->u;
+
+	t->call = NULL;
+	if (r->verdict == S3_RETRY || strcmp(r->code, "NoSuchBucket") == 0)
+		return upload_failed(t, r);
+	UPLOAD_LOG(u, log_warnx, "upload: what went up of %s to bucket %s at %s stays there: another is configured",
+	    upload_check_str(u->check, "object"), upload_check_str(u->check, "bucket"),
+	    upload_check_str(u->check, "endpoint"));
+	over(u);
+}
+
+/* If this one is there at all: else it is a mistake that will be mended, and the other is gone on with. */
+static void
+elsewhere_go(struct upload_try *t)
+{
+	t->call = s3_uploads(t->u->s3, upload_check_str(t->u->check, "object"), elsewhere_cb, t);
+}
+
+static void
 add_chunks(struct upload *u)
 {
 	const char *object = upload_check_str(u->check, "object"), *n;
@@ -103,12 +125,8 @@ upload_abort(struct upload *u, void (*after)(struct upload *))
 	u->after = after;
 	if (u->check == NULL)
 		return after(u);
-	if (upload_is_elsewhere(u)) {
-		UPLOAD_LOG(u, log_warnx, "upload: what went up of %s to bucket %s at %s stays there: another is "
-		    "configured", upload_check_str(u->check, "object"), upload_check_str(u->check, "bucket"),
-		    upload_check_str(u->check, "endpoint"));
-		return over(u);
-	}
+	if (upload_is_elsewhere(u))
+		return upload_step(u, elsewhere_go);
 	if (id[0] == '\0')
 		return upload_step(u, find_go);
 	/* the last of the list goes first */

@@ -8,6 +8,7 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "upload_check.h"
@@ -123,6 +124,23 @@ upload_check_save(const char *path, const json_t *check)
 	free(tmp);
 	errno = saved;
 	return rc;
+}
+
+/* The file stays: who opens it must mean the same one. */
+int
+upload_check_lock(const char *dir, const char *file_id)
+{
+	char *path = xasprintf("%s/%s.lock", dir, file_id);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640), rc = fd, saved;
+
+	if (fd != -1)
+		rc = flock(fd, LOCK_EX | LOCK_NB);
+	saved = errno;
+	free(path);
+	if (fd != -1 && rc == -1)
+		close(fd);
+	errno = saved;
+	return rc == -1 ? -1 : fd;
 }
 
 int

@@ -27,6 +27,9 @@ json_t *upload_check_valid(const json_t *doc);	/* a copy, or NULL */
 /* Synced and renamed into place. 0 or -1 + errno. */
 int upload_check_save(const char *path, const json_t *check);
 
+/* Who has it may touch the checkpoint: DIR/FILEID.lock. close() lets go; -1 + errno, EWOULDBLOCK: another has it. */
+int upload_check_lock(const char *dir, const char *file_id);
+
 const char *upload_check_str(const json_t *check, const char *key);
 int64_t upload_check_int(const json_t *check, const char *key);
 int upload_check_fits(const json_t *check, const char *object, const struct upload_file *f);

@@ -8,11 +8,9 @@
 #include "workers/jobs/upload_kind.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +19,7 @@
 #include "util.h"
 #include "workers/common/fs.h"
 #include "workers/jobs/upload.h"
+#include "workers/jobs/upload_check.h"
 #include "workers/jobs/upload_conn.h"
 #include "workers/jobs/upload_copy.h"
 #include "workers/jobs/upload_mark.h"
@@ -268,31 +267,11 @@ is_given_up(const struct job *job, const char *path)
 	    !json_is_true(conf_get(job->svc->conf, "streams.record.keep.only_uploaded"));
 }
 
-/*
- * Two jobs of one path (it changed meanwhile) would race for the object: the later waits, and
- * then looks at what is there. The file stays: who opens it must mean the same one. -1: not yet.
- */
-static int
-take_turn(const struct job *job, const char *dir, const char *path)
-{
-	char id[LEDGER_ID], lock[PATH_BYTES + LEDGER_ID + 8];
-	int fd;
-
-	ledger_id(job->ledger, path, id);
-	snprintf(lock, sizeof(lock), "%s/%s.lock", dir, id);
-	fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (fd != -1 && flock(fd, LOCK_EX | LOCK_NB) == -1) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
-
 static void
 upload_job_start(struct job *job)
 {
 	const char *path = arg(job, "path"), *object = arg(job, "object"), *sha256 = arg(job, "sha256"), *why = "";
-	char dir[PATH_BYTES];
+	char dir[PATH_BYTES], id[LEDGER_ID];
 	struct sending *u;
 	int lock;
 
@@ -311,9 +290,12 @@ upload_job_start(struct job *job)
 		job_later(job, "data_dir/uploads can't be made");
 		return;
 	}
-	lock = take_turn(job, dir, path);
+	/* Two jobs of one path (it changed meanwhile) would race for the object: the later looks what is there. */
+	ledger_id(job->ledger, path, id);
+	lock = upload_check_lock(dir, id);
 	if (lock == -1) {
-		job_later(job, "another job uploads this file");
+		job_later(job, errno == EWOULDBLOCK ? "another job uploads this file" :
+		    "its lock in data_dir/uploads can't be made");
 		return;
 	}
 	if (is_superseded(job, path)) {
@@ -334,7 +316,7 @@ upload_job_start(struct job *job)
 	str_copy(u->path, path, sizeof(u->path));
 	str_copy(u->object, object, sizeof(u->object));
 	str_copy(u->sha256, sha256, sizeof(u->sha256));
-	ledger_id(job->ledger, path, u->id);
+	str_copy(u->id, id, sizeof(u->id));
 	if (has_checkpoint(u, dir))
 		begin(u, dir, NULL);
 	else
