@@ -111,9 +111,9 @@ has_room(void)
 	    (following + 1) * FDS_EACH + FDS_SPARE <= r.rlim_cur;
 
 	if (!has && !said)
-		log_warnx("more than %llu recordings at once are not uploaded while they are written, their MP4s will "
-		    "be: raise limits.files, %d for each", (unsigned long long)following, FDS_EACH);
-	said = !has;
+		log_warnx("limits.files has room for %llu recordings at once that go up while they are written; of "
+		    "others the MP4s do: raise it, by %d for each", (unsigned long long)following, FDS_EACH);
+	said = said || !has;
 	return has;
 }
 

@@ -224,14 +224,20 @@ end(void)
 }
 
 static bool
+is_upload(const char *id)
+{
+	return strcmp(id, UPLOAD_IS_CHUNKS) != 0 && strcmp(id, UPLOAD_IS_WHOLE) != 0;
+}
+
+static bool
 is_given_up(const struct own *o, const char *state)
 {
 	if (strcmp(state, "dead") == 0 || strcmp(state, "cancelled") == 0)
 		return true;
 	if (o->linked || follow_has(o->id))
 		return false;
-	/* done, and still a checkpoint: by another host, which took the job over */
-	return strcmp(state, "done") == 0 || (o->gone && state[0] == '\0');
+	/* done, and still a checkpoint: by another host, which took the job over; its chunks have the same names */
+	return (strcmp(state, "done") == 0 && is_upload(o->upload_id)) || (o->gone && state[0] == '\0');
 }
 
 static void look(void);
@@ -319,12 +325,6 @@ said_cb(int rc, json_t *reply, const char *error, void *ctx)
 		say();
 	else
 		look();
-}
-
-static bool
-is_upload(const char *id)
-{
-	return strcmp(id, UPLOAD_IS_CHUNKS) != 0 && strcmp(id, UPLOAD_IS_WHOLE) != 0;
 }
 
 /* Also if there are none: the time from which on hosts are heard begins with the first. */
