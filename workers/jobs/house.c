@@ -123,7 +123,7 @@ look(void)
 
 	looked_ms = now_ms();
 	k->keep = keep_begin(jw.svc);
-	k->again = redis_is_new;
+	k->again = redis_is_new || found_was_cut_short();
 	redis_is_new = false;
 	frames_scan(jw.svc, jw.queue);
 	intake_scan(jw.svc, jw.queue);
