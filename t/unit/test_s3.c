@@ -172,6 +172,43 @@ addresses(void **state)
 	event_base_free(base);
 }
 
+static void
+answered_cb(const struct s3_result *r, void *ctx)
+{
+	assert_int_equal(r->verdict, S3_RETRY);
+	++*(int *)ctx;
+}
+
+/* Nobody listens there. */
+static void
+many_calls_take_turns(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct s3_conf conf = { .endpoint = "http://127.0.0.1:1", .region = "us-east-1", .bucket = "b",
+		.access_key = "k", .secret_key = "s", .session_token = "", .ca_file = "", .path_style = true,
+		.connect_timeout_ms = 1000, .timeout_ms = 1000 };
+	struct s3_call *c[3 * S3_CALLS_MAX];
+	const char *why;
+	struct s3 *s = s3_new(base, &conf, &why);
+	int answers = 0;
+
+	for (size_t i = 0; i < 3 * S3_CALLS_MAX; i++)
+		c[i] = s3_head(s, "o", answered_cb, &answers);
+	assert_int_equal(s->ncalls, S3_CALLS_MAX);
+	s3_cancel(&c[0]);			/* one that is under way: the next one's turn has come */
+	s3_cancel(&c[3 * S3_CALLS_MAX - 1]);	/* one that waits */
+	assert_int_equal(s->ncalls, S3_CALLS_MAX);
+	assert_true(c[S3_CALLS_MAX]->begun);
+	while (answers < 3 * S3_CALLS_MAX - 2) {
+		assert_int_equal(event_base_loop(base, EVLOOP_ONCE), 0);
+		assert_in_range(s->ncalls, 0, S3_CALLS_MAX);
+	}
+	assert_int_equal(s->ncalls, 0);
+	s3_head(s, "o", answered_cb, &answers);
+	s3_free(&s);
+	event_base_free(base);
+}
+
 int
 main(void)
 {
@@ -183,6 +220,7 @@ main(void)
 		cmocka_unit_test(the_bucket_keeps_its_rate),
 		cmocka_unit_test(no_limit_is_no_limit),
 		cmocka_unit_test(addresses),
+		cmocka_unit_test(many_calls_take_turns),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

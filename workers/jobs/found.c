@@ -3,7 +3,8 @@
  * to Redis at a time: ten thousand recordings are no burst that it or this loop would feel.
  *
  * The disk is the truth; a job that is queued already stays the one it is. So an answer that
- * does not come, or a refusal, ends it: the next walk finds the same again. Called by house.c.
+ * does not come, or a refusal, ends it: the next walk finds the same again, and is told again all
+ * that this one was to be told again. Called by house.c.
  */
 #include "workers/jobs/found.h"
 
@@ -25,6 +26,7 @@ static struct {
 	size_t raw, file;		/* the next ones */
 	int under_way;
 	bool again, uploads, filling;
+	bool cut_short;			/* an again came to no good end */
 } fo;
 
 static void go_on(void);
@@ -33,9 +35,10 @@ static void
 answered(int rc)
 {
 	fo.under_way--;
-	if (rc != 0)
+	if (rc != 0) {
+		fo.cut_short |= fo.again;
 		found_stop();
-	else if (!fo.filling)
+	} else if (!fo.filling)
 		go_on();
 }
 
@@ -143,6 +146,7 @@ found_start(struct svc *svc, struct queue *q, struct ledger *l, struct tree *t, 
 	fo.tree = t;
 	fo.raw = fo.file = 0;
 	fo.again = again;
+	fo.cut_short = false;
 	fo.uploads = upload_wanted(svc) && json_is_true(conf_get(svc->conf, "streams.record.upload"));
 	go_on();
 }
@@ -151,6 +155,12 @@ bool
 found_is_busy(void)
 {
 	return fo.tree != NULL || fo.under_way > 0;
+}
+
+bool
+found_was_cut_short(void)
+{
+	return fo.cut_short;
 }
 
 void

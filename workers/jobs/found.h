@@ -14,6 +14,8 @@
  */
 void found_start(struct svc *svc, struct queue *q, struct ledger *l, struct tree *t, bool again);
 bool found_is_busy(void);
+/* Redis refused (full, can't save) or went away before all of an again was told: it is to be done again. */
+bool found_was_cut_short(void);
 /* What is left is for the next walk; the tree may go. Once more after redis_free(). */
 void found_stop(void);
 #endif

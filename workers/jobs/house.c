@@ -21,8 +21,10 @@
 #include "workers/jobs/keep.h"
 #include "workers/jobs/keep_tell.h"
 #include "workers/jobs/upload_kind.h"
+#include "workers/jobs/upload_tidy.h"
 
 #define HOUSE_MS 1000
+#define MARKS_MS 3600000	/* all of them are read: seldom */
 #define OTHERS_UP_MS 1000	/* behind their longest wait for Redis */
 #define OTHERS_MS 4000	/* less than what queue_tend.c takes for a Redis that was away */
 
@@ -36,10 +38,12 @@ struct look {
 	struct tree *tree;
 	struct keep_round *keep;	/* NULL: nothing has to go */
 	bool again;			/* Redis may have forgotten */
+	bool marks;			/* are looked through, too */
 };
 static struct slow *looking;
 static int64_t looked_ms = INT64_MIN / 2;
 static struct tree *tree;		/* of the last look */
+static int64_t marks_ms = INT64_MIN / 2;
 static bool marks_are_told;		/* those whose recording is gone, once */
 
 static void
@@ -86,6 +90,7 @@ look_work(void *ctx)
 	tree_walk(k->tree);
 	if (k->keep)
 		keep_work(k->keep, k->tree);
+	upload_tidy(k->tree->data_dir, k->marks);
 	return 0;
 }
 
@@ -118,7 +123,7 @@ look(void)
 
 	looked_ms = now_ms();
 	k->keep = keep_begin(jw.svc);
-	k->again = redis_is_new;
+	k->again = redis_is_new || found_was_cut_short();
 	redis_is_new = false;
 	frames_scan(jw.svc, jw.queue);
 	intake_scan(jw.svc, jw.queue);
@@ -126,6 +131,9 @@ look(void)
 	k->tree->recordings = k->keep != NULL || k->again || upload_wanted(jw.svc);
 	k->tree->texts = k->again;
 	k->tree->orphans = !marks_are_told;
+	k->marks = looked_ms - marks_ms >= MARKS_MS;
+	if (k->marks)
+		marks_ms = looked_ms;
 	k->tree->before = tree;
 	tree = NULL;
 	looking = slow_run(jw.svc->base, look_work, looked_cb, k);

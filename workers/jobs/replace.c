@@ -170,7 +170,6 @@ all_gone(void)
 	const char *id = id_now();
 
 	unlink_of(id, "done");
-	unlink_of(id, "lock");
 	unlink_of(id, "link");
 	skip();
 }

@@ -173,6 +173,7 @@ s3_new(struct event_base *base, const struct s3_conf *conf, const char **why)
 	s->base = base;
 	s->figures = conf->figures != NULL ? conf->figures : &s->own_figures;
 	LIST_INIT(&s->calls);
+	TAILQ_INIT(&s->waiting);
 	if ((*why = configure(s, conf)) != NULL || (*why = wire(s)) != NULL)
 		s3_free(&s);
 	return s;

@@ -1,6 +1,7 @@
 /*
- * s3_call.c - the life of one call: hash its body a slice per turn of the loop, send, judge what
- * came back (status, S3's <Error>, also in a 200), go on to the next page, call back, free.
+ * s3_call.c - the life of one call: wait until less than S3_CALLS_MAX are under way, hash its body
+ * a slice per turn of the loop, send, judge what came back (status, S3's <Error>, also in a 200),
+ * go on to the next page, call back, free.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +15,37 @@
 #include "util.h"
 
 static void
+begin(struct s3_call *c)
+{
+	c->begun = true;
+	c->s->ncalls++;
+	event_add(c->turn, &(struct timeval){ 0, 0 });
+}
+
+/* It is not under way any more, or will never be. */
+static void
+make_room(struct s3_call *c)
+{
+	struct s3 *s = c->s;
+	struct s3_call *first;
+
+	if (!c->begun) {
+		TAILQ_REMOVE(&s->waiting, c, turn_of);
+		return;
+	}
+	s->ncalls--;
+	first = TAILQ_FIRST(&s->waiting);
+	if (first != NULL) {
+		TAILQ_REMOVE(&s->waiting, first, turn_of);
+		begin(first);
+	}
+}
+
+static void
 call_free(struct s3_call *c)
 {
 	LIST_REMOVE(c, entry);
+	make_room(c);
 	s3_request_end(c);
 	event_free(c->turn);
 	for (size_t i = 0; i < c->nquery; i++)
@@ -186,7 +215,10 @@ s3_call_begin(struct s3_call *c)
 {
 	if (c->has_body && c->body.content_type != NULL)
 		c->content_type = xstrdup(c->body.content_type);
-	event_add(c->turn, &(struct timeval){ 0, 0 });
+	if (c->s->ncalls < S3_CALLS_MAX)
+		begin(c);
+	else
+		TAILQ_INSERT_TAIL(&c->s->waiting, c, turn_of);
 	return c;
 }
 

@@ -14,6 +14,7 @@
 #define S3_ANSWER_MAX ((size_t)4 << 20)	/* bytes of an answer's body */
 #define S3_SLICE ((size_t)1 << 20)	/* hashed per turn of the loop */
 #define S3_QUERY_MAX 6
+#define S3_CALLS_MAX 64			/* at once; the others wait for their turn, in their order */
 
 struct s3 {
 	struct event_base *base;
@@ -21,6 +22,8 @@ struct s3 {
 	struct event *timer;		/* libcurl's */
 	struct event *refill;		/* calls that wait for bandwidth go on */
 	LIST_HEAD(, s3_call) calls;
+	TAILQ_HEAD(, s3_call) waiting;	/* for one of the ncalls that are under way to end */
+	int ncalls;
 	char *scheme, *host, *root;	/* of every URL: SCHEME://HOST ROOT /KEY; root is "" or "/..." */
 	char *endpoint, *region, *bucket, *access_key, *secret_key, *session_token, *ca_file;
 	int64_t connect_timeout_ms, timeout_ms, sent;
@@ -31,6 +34,8 @@ struct s3 {
 
 struct s3_call {
 	LIST_ENTRY(s3_call) entry;
+	TAILQ_ENTRY(s3_call) turn_of;	/* in waiting, unless begun */
+	bool begun;
 	struct s3 *s;
 	const char *method;
 	char *object;			/* NULL: the bucket itself */

@@ -9,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "upload_check.h"
 #include "upload_plan.h"
 #include "util.h"
 
+#define LOCK_TRIES 3
 #define CHECK_MAX ((size_t)8 << 20)	/* 10000 parts of about 200 bytes, and room */
 
 json_t *
@@ -126,21 +128,50 @@ upload_check_save(const char *path, const json_t *check)
 	return rc;
 }
 
-/* The file stays: who opens it must mean the same one. */
+/* Its name may have been removed, and perhaps made anew, between open() and flock(). */
+static int
+is_named(int fd, const char *path)
+{
+	struct stat mine, named;
+
+	return fstat(fd, &mine) == 0 && stat(path, &named) == 0 && mine.st_ino == named.st_ino &&
+	    mine.st_dev == named.st_dev;
+}
+
 int
 upload_check_lock(const char *dir, const char *file_id)
 {
 	char *path = xasprintf("%s/%s.lock", dir, file_id);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640), rc = fd, saved;
+	int fd = -1, saved = EWOULDBLOCK;
 
-	if (fd != -1)
-		rc = flock(fd, LOCK_EX | LOCK_NB);
-	saved = errno;
-	free(path);
-	if (fd != -1 && rc == -1)
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+		if (fd == -1) {
+			saved = errno;
+			break;
+		}
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && is_named(fd, path))
+			break;
+		saved = errno;
 		close(fd);
+		fd = -1;
+	}
+	free(path);
 	errno = saved;
-	return rc == -1 ? -1 : fd;
+	return fd;
+}
+
+void
+upload_check_lock_remove(const char *dir, const char *file_id)
+{
+	char *path = xasprintf("%s/%s.lock", dir, file_id);
+	int fd = upload_check_lock(dir, file_id);
+
+	if (fd != -1) {
+		unlink(path);
+		close(fd);
+	}
+	free(path);
 }
 
 int

@@ -29,6 +29,8 @@ int upload_check_save(const char *path, const json_t *check);
 
 /* Who has it may touch the checkpoint: DIR/FILEID.lock. close() lets go; -1 + errno, EWOULDBLOCK: another has it. */
 int upload_check_lock(const char *dir, const char *file_id);
+/* Unless somebody has it: the file goes. */
+void upload_check_lock_remove(const char *dir, const char *file_id);
 
 const char *upload_check_str(const json_t *check, const char *key);
 int64_t upload_check_int(const json_t *check, const char *key);
