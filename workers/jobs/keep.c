@@ -22,6 +22,7 @@
 #include "workers/jobs/keep_plan.h"
 #include "workers/jobs/keep_tell.h"
 #include "workers/jobs/raw.h"
+#include "workers/jobs/upload_check.h"
 #include "workers/jobs/upload_kind.h"
 
 #define PATH_BYTES 1400
@@ -148,15 +149,26 @@ remove_folders(char *path, size_t top)
 }
 
 static int
-delete(const struct tree *t, const char *file)
+delete(const struct tree *t, const struct tree_file *f)
 {
-	char path[PATH_BYTES];
+	char path[PATH_BYTES], uploads[PATH_BYTES];
+	int lock, rc = 0;
 
-	snprintf(path, sizeof(path), "%s/%s", t->data_dir, file);
-	if (unlink(path) == -1)
+	/* the board is a second old: who uploads it by now has its lock */
+	snprintf(uploads, sizeof(uploads), "%s/uploads", t->data_dir);
+	lock = upload_check_lock(uploads, f->id);
+	if (lock == -1 && errno != ENOENT)
 		return errno;
-	remove_folders(path, strlen(t->data_dir) + strlen("/recordings"));
-	return 0;
+	snprintf(path, sizeof(path), "%s/%s", t->data_dir, f->file);
+	if (unlink(path) == -1)
+		rc = errno;
+	else
+		remove_folders(path, strlen(t->data_dir) + strlen("/recordings"));
+	if (lock != -1) {
+		close(lock);
+		upload_check_lock_remove(uploads, f->id);
+	}
+	return rc;
 }
 
 static int
@@ -174,8 +186,8 @@ delete_due(struct keep_round *k, struct tree *t)
 	for (size_t i = 0; i < k->n; i++) {
 		if (k->list[i].why == KEEP_STAYS)
 			continue;
-		k->errors[i] = delete(t, k->list[i].file);
 		f = bsearch(k->list[i].file, t->files, t->nfiles, sizeof(*f), by_name);
+		k->errors[i] = delete(t, f);
 		f->gone = k->errors[i] == 0 || k->errors[i] == ENOENT;
 	}
 }
@@ -222,7 +234,7 @@ keep_say(const struct keep_round *k, const struct tree *t)
 	say_blocked(&k->sum, k->only_uploaded);
 	for (size_t i = 0; k->errors != NULL && i < k->n; i++) {
 		f = &k->list[i];
-		if (f->why == KEEP_STAYS)
+		if (f->why == KEEP_STAYS || k->errors[i] == EWOULDBLOCK)
 			continue;
 		if (k->errors[i] != 0) {
 			log_warnx("cannot delete %s: %s", f->file, strerror(k->errors[i]));
