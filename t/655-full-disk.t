@@ -114,6 +114,7 @@ with Test(__doc__, limit=200) as t:
         p = t.publish(m, "bob", clip, end_ms=6000)
         p.finished.wait(20)
         p.end()
+        wait_for("all of it has come", lambda: not m.pids("ingest"), 20, 0.1)
         wait_for("its finishing has begun", lambda: "finishing rec/bob" in m.log(), 10, 0.1)
         disk.fill()
         open(go, "w").close()
