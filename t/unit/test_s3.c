@@ -13,6 +13,7 @@
 #include "workers/jobs/s3_int.h"
 #include "workers/jobs/s3_rate.h"
 #include "workers/jobs/s3_xml.h"
+#include "workers/jobs/upload_conn.h"
 
 static void
 note_cb(const char *path, const char *text, void *ctx)
@@ -209,6 +210,27 @@ many_calls_take_turns(void **state)
 	event_base_free(base);
 }
 
+static int64_t
+share(int bandwidth, int workers, int uploads, int while_recording)
+{
+	json_t *c = json_pack("{s:{s:{s:i}}, s:{s:i, s:i}, s:{s:{s:b}}}", "storage", "s3", "bandwidth", bandwidth, "jobs",
+	    "workers", workers, "uploads", uploads, "streams", "record", "upload_while_recording", while_recording);
+	int64_t n = upload_conn_bandwidth(c);
+
+	json_decref(c);
+	return n;
+}
+
+static void
+bandwidth_is_shared_by_those_who_upload(void **state)
+{
+	assert_int_equal(share(12000, 4, 2, false), 6000);
+	assert_int_equal(share(12000, 1, 2, false), 12000);
+	assert_int_equal(share(12000, 1, 2, true), 6000);
+	assert_int_equal(share(12000, 3, 3, true), 3000);
+	assert_int_equal(share(0, 3, 3, true), 0);
+}
+
 int
 main(void)
 {
@@ -221,6 +243,7 @@ main(void)
 		cmocka_unit_test(no_limit_is_no_limit),
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(many_calls_take_turns),
+		cmocka_unit_test(bandwidth_is_shared_by_those_who_upload),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

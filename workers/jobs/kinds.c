@@ -6,7 +6,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "conf.h"
 #include "workers/jobs/convert.h"
@@ -15,8 +14,7 @@
 #include "workers/jobs/job.h"
 #include "workers/jobs/push.h"
 #include "workers/jobs/upload_kind.h"
-
-#define WORKERS_MAX 64
+#include "workers/jobs/workers.h"
 
 static const struct job_kind *const kinds[] = {
 	&finalise_kind, &frames_kind, &upload_kind, &convert_kind, &push_kind,
@@ -32,21 +30,10 @@ job_kind_find(const char *name)
 	return NULL;
 }
 
-/* As child_work.c of the supervisor counts them. */
-static int
-workers(const json_t *conf)
-{
-	int64_t n = conf_int(conf, "jobs.workers");
-
-	if (n == 0)
-		n = sysconf(_SC_NPROCESSORS_ONLN);
-	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (int)n;
-}
-
 static bool
 may_take(const json_t *conf, int worker, enum job_pool pool)
 {
-	int n = workers(conf);
+	int n = workers_count(conf);
 
 	if (worker < 0)
 		return true;

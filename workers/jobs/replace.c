@@ -7,11 +7,11 @@
  * Each step may be done twice; the link goes last, so that a kill leaves the next pass the same
  * work. An MP4 that was deleted here by streams.record.keep was verified, or was never to go up:
  * then the bucket is asked. Without its MP4 there the raw object stays for good, and so it does in
- * a bucket that is not ours any more. Called by bucket.c and finalise.c.
+ * a bucket that is not ours any more. Which links there are, and what of them is due, a thread reads
+ * (replace_links.c): there may be thousands that wait for their MP4. Called by bucket.c.
  */
 #include "workers/jobs/replace.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,20 +21,23 @@
 
 #include "conf.h"
 #include "log.h"
+#include "slow.h"
 #include "util.h"
-#include "workers/common/fs.h"
 #include "workers/jobs/bucket.h"
 #include "workers/jobs/follow.h"
+#include "workers/jobs/replace_links.h"
 #include "workers/jobs/upload_check.h"
 #include "workers/jobs/upload_conn.h"
 #include "workers/jobs/upload_mark.h"
 
-#define SMALL_MAX 8192
+#define FAILURES_MAX 5		/* of one pass: S3 is in trouble, not this or that object */
 
 /* One pass over the links. */
 static struct {
-	json_t *ids;			/* NULL: none is under way */
-	size_t at;
+	struct slow *reading;		/* the disk is looked at */
+	struct replace_links *links;	/* NULL: none is under way */
+	size_t at, first;		/* at: so many behind the first one of this pass */
+	int failures;
 	json_t *link, *mark;		/* of the one it is at; mark: of the raw file, may be NULL */
 	int64_t size;			/* of the MP4, -1: it is not here any more */
 	struct s3_call *call;
@@ -43,6 +46,7 @@ static struct {
 } rp = { .lock = -1 };
 
 static bool forgotten;			/* by the ledger */
+static char behind[LEDGER_ID];		/* where the next pass begins: the last one that S3 would not have */
 static unsigned pass;			/* an answer of Redis to one that was stopped is nobody's */
 
 static void next(void);
@@ -50,14 +54,7 @@ static void next(void);
 static json_t *
 read_small(const char *id, const char *suffix)
 {
-	char path[BUCKET_PATH], *text;
-	json_t *o;
-
-	bucket_file(path, id, suffix);
-	text = file_read(path, SMALL_MAX, NULL);
-	o = text != NULL ? json_loads(text, 0, NULL) : NULL;
-	free(text);
-	return o;
+	return replace_small(conf_str(bk.svc->conf, "data_dir"), id, suffix);
 }
 
 static bool
@@ -79,60 +76,12 @@ unlink_of(const char *id, const char *suffix)
 		log_warn("cannot remove %s", path);
 }
 
-/* --- the link --- */
-
-/* 0 also if nothing of it is in the bucket. */
-static int
-note(const struct svc *svc, const struct ledger *l, const char *file, const char *mp4)
-{
-	static const char *const suffixes[] = { "json", "done" };
-	const char *data_dir = conf_str(svc->conf, "data_dir");
-	char raw[BUCKET_PATH], path[BUCKET_PATH], dir[BUCKET_PATH], id[LEDGER_ID];
-	bool wanted = conf_bool(svc->conf, "streams.record.upload_while_recording");
-	json_t *link;
-	int rc;
-
-	snprintf(dir, sizeof(dir), "%s/uploads", data_dir);
-	snprintf(raw, sizeof(raw), "%s/%s", data_dir, file);
-	ledger_id(l, raw, id);
-	for (size_t i = 0; i < 2 && !wanted; i++) {
-		snprintf(path, sizeof(path), "%.900s/%s.%s", dir, id, suffixes[i]);
-		wanted = access(path, F_OK) == 0;
-	}
-	if (!wanted)
-		return 0;
-	if (fs_make_dirs(dir, 0750) == -1)
-		return -1;
-	snprintf(path, sizeof(path), "%.900s/%s.link", dir, id);
-	link = json_pack("{s:s, s:s}", "raw", raw, "mp4", mp4);
-	rc = upload_check_save(path, link);
-	json_decref(link);
-	return rc;
-}
-
-/* On a full disk the raw file makes the room for the note; what a kill in between costs is some bytes in the bucket. */
-int
-replace_raw(const struct svc *svc, const struct ledger *l, const char *file, const char *mp4)
-{
-	char path[BUCKET_PATH];
-	int rc = note(svc, l, file, mp4);
-
-	if (rc == -1 && errno != ENOSPC && errno != EDQUOT)
-		return -1;
-	snprintf(path, sizeof(path), "%s/%s", conf_str(svc->conf, "data_dir"), file);
-	if (unlink(path) == -1 && errno != ENOENT)
-		return -1;
-	if (rc == -1 && note(svc, l, file, mp4) == -1)
-		log_warn("what went up of %s while it was recorded stays in the bucket: that can't be noted", file);
-	return 0;
-}
-
 /* --- the pass --- */
 
 static const char *
 id_now(void)
 {
-	return json_string_value(json_array_get(rp.ids, rp.at));
+	return rp.links->list[(rp.first + rp.at) % rp.links->n].id;
 }
 
 static void
@@ -150,8 +99,8 @@ static void
 end(void)
 {
 	leave();
-	json_decref(rp.ids);
-	rp.ids = NULL;
+	replace_links_free(rp.links);
+	rp.links = NULL;
 	pass++;
 }
 
@@ -161,6 +110,17 @@ skip(void)
 	leave();
 	rp.at++;
 	next();
+}
+
+/* S3 would not: the others have their turn, this one again in a later pass. */
+static void
+put_off(void)
+{
+	str_copy(behind, id_now(), sizeof(behind));
+	if (++rp.failures < FAILURES_MAX)
+		skip();
+	else
+		end();
 }
 
 /* Nothing of the raw file is anywhere but in its MP4. */
@@ -177,7 +137,7 @@ all_gone(void)
 static void
 dropped_cb(int rc, json_t *body, void *ctx)
 {
-	if ((unsigned)(uintptr_t)ctx != pass || rp.ids == NULL)
+	if ((unsigned)(uintptr_t)ctx != pass || rp.links == NULL)
 		return;
 	if (rc == 0)
 		all_gone();
@@ -197,7 +157,7 @@ deleted_cb(const struct s3_result *r, void *ctx)
 	rp.call = NULL;
 	if (r->verdict != S3_OK && r->verdict != S3_GONE) {
 		log_debug("%s is not removed yet: %s", upload_check_str(rp.mark, "object"), r->error);
-		end();
+		put_off();
 		return;
 	}
 	BUCKET_LOG("", "", log_info, "%s is removed from the bucket: its MP4 is verified there",
@@ -212,7 +172,7 @@ discarded_cb(const struct upload_result *r, void *ctx)
 	if (r->end == UPLOAD_DONE)
 		drop();
 	else
-		end();
+		put_off();
 }
 
 /* Its MP4 is in the bucket: what there is of the raw file goes. */
@@ -255,7 +215,7 @@ head_cb(const struct s3_result *r, void *ctx)
 		skip();
 	} else {
 		log_debug("%s: %s", mp4, r->error);
-		end();
+		put_off();
 	}
 }
 
@@ -294,19 +254,19 @@ is_elsewhere(void)
 	return rp.mark != NULL && strcmp(upload_check_str(rp.mark, "bucket"), s3_bucket(bucket_s3(&why))) != 0;
 }
 
-/* Goes on until something has to be waited for. */
+/* Goes on until something has to be waited for. What the thread has read may be otherwise by now. */
 static void
 next(void)
 {
 	const char *mp4;
 
-	for (; rp.ids != NULL && rp.at < json_array_size(rp.ids); rp.at++) {
+	for (; rp.links != NULL && rp.at < rp.links->n; rp.at++) {
+		if (!rp.links->list[(rp.first + rp.at) % rp.links->n].due)
+			continue;
 		leave();
 		rp.link = read_small(id_now(), "link");
 		rp.mark = read_small(id_now(), "done");
 		mp4 = upload_check_str(rp.link, "mp4");
-		if (forgotten)
-			replace_tell(id_now());
 		if (rp.link == NULL)
 			continue;
 		if (is_elsewhere()) {
@@ -324,44 +284,67 @@ next(void)
 		if (ask(mp4))
 			return;
 	}
-	forgotten = false;
 	end();
+}
+
+static void
+told_cb(int rc, json_t *body, void *ctx)
+{
+	forgotten = forgotten || rc != 0;
+}
+
+static void
+tell(const char *id, json_t *fields)
+{
+	json_object_set_new(fields, "kind", json_string("raw"));
+	json_object_set_new(fields, "state", json_string("verified"));
+	json_object_set_new(fields, "progress", json_integer(1000));
+	json_object_set_new(fields, "error", json_null());
+	ledger_put(bk.ledger, id, fields, told_cb, NULL);
+}
+
+static void
+read_cb(int rc, void *ctx)
+{
+	struct replace_links *l = ctx;
+
+	rp.reading = NULL;
+	rp.links = l;
+	rp.at = rp.first = 0;
+	rp.failures = 0;
+	for (size_t i = 0; i < l->n; i++) {
+		if (strcmp(l->list[i].id, behind) <= 0)
+			rp.first = i + 1;
+		if (l->list[i].mark != NULL)
+			tell(l->list[i].id, l->list[i].mark);
+	}
+	next();
 }
 
 void
 replace_run(void)
 {
 	const char *why;
-	char path[BUCKET_PATH];
-	struct dirent *e;
-	json_t *ids;
-	size_t n;
-	DIR *d;
+	struct s3 *s3 = bucket_s3(&why);
+	struct replace_links *l;
 
-	snprintf(path, sizeof(path), "%s/uploads", conf_str(bk.svc->conf, "data_dir"));
-	d = rp.ids == NULL ? opendir(path) : NULL;
-	if (d == NULL)
+	if (s3 == NULL || rp.reading != NULL || rp.links != NULL)
 		return;
-	ids = json_array();
-	while ((e = readdir(d)) != NULL) {
-		n = strlen(e->d_name);
-		if (n == LEDGER_ID - 1 + strlen(".link") && strcmp(e->d_name + LEDGER_ID - 1, ".link") == 0)
-			json_array_append_new(ids, json_stringn(e->d_name, LEDGER_ID - 1));
-	}
-	closedir(d);
-	if (json_array_size(ids) == 0 || bucket_s3(&why) == NULL) {
-		json_decref(ids);
-		return;
-	}
-	rp.ids = ids;
-	rp.at = 0;
-	next();
+	l = replace_links_new(conf_str(bk.svc->conf, "data_dir"), conf_str(bk.svc->conf, "host_id"), s3_bucket(s3));
+	l->marks = forgotten;
+	rp.reading = slow_run(bk.svc->base, replace_links_read, read_cb, l);
+	if (rp.reading == NULL)
+		replace_links_free(l);
+	else
+		forgotten = false;
 }
 
 void
 replace_stop(void)
 {
-	if (rp.ids == NULL)
+	if (rp.reading != NULL)
+		slow_forget(&rp.reading, replace_links_free);
+	if (rp.links == NULL)
 		return;
 	s3_cancel(&rp.call);
 	upload_stop(&rp.discard);
@@ -382,9 +365,6 @@ replace_tell(const char *id)
 	if (fields == NULL)
 		return;
 	json_object_set_new(fields, "local", json_boolean(access(upload_check_str(fields, "path"), F_OK) == 0));
-	json_object_set_new(fields, "kind", json_string("raw"));
-	json_object_set_new(fields, "state", json_string("verified"));
-	json_object_set_new(fields, "progress", json_integer(1000));
-	json_object_set_new(fields, "error", json_null());
-	bucket_ledger(id, fields);
+	tell(id, fields);
+	json_decref(fields);
 }

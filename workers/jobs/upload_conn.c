@@ -6,6 +6,7 @@
 
 #include "board.h"
 #include "conf.h"
+#include "workers/jobs/workers.h"
 
 static struct board_s3 figures;
 
@@ -16,11 +17,13 @@ upload_conn_figures(void)
 }
 
 /* Of the host: each worker that uploads has its share, and so has the first one for recordings that grow. */
-static int64_t
-bandwidth(const json_t *c)
+int64_t
+upload_conn_bandwidth(const json_t *c)
 {
-	return conf_int(c, "storage.s3.bandwidth") /
-	    (conf_int(c, "jobs.uploads") + (conf_bool(c, "streams.record.upload_while_recording") ? 1 : 0));
+	int64_t workers = workers_count(c), uploads = conf_int(c, "jobs.uploads");
+
+	return conf_int(c, "storage.s3.bandwidth") / ((uploads < workers ? uploads : workers) +
+	    (conf_bool(c, "streams.record.upload_while_recording") ? 1 : 0));
 }
 
 struct s3 *
@@ -36,7 +39,7 @@ upload_connect(const struct svc *svc, const char *bucket, const char **why)
 		.path_style = conf_bool(c, "storage.s3.path_style"),
 		.connect_timeout_ms = conf_int(c, "storage.s3.connect_timeout"),
 		.timeout_ms = conf_int(c, "storage.s3.timeout"),
-		.bandwidth = bandwidth(c), .figures = &figures,
+		.bandwidth = upload_conn_bandwidth(c), .figures = &figures,
 	};
 
 	if (conf.endpoint[0] == '\0' || conf.bucket[0] == '\0') {
