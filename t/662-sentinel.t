@@ -43,6 +43,13 @@ def healthy(m):
     return m.cli("status").returncode == 0
 
 
+def has_peer(pid, port):
+    """A connection of the process to this port of ours."""
+    with open("/proc/net/tcp") as f:
+        inodes = {f"socket:[{w[9]}]" for w in map(str.split, f) if w[2].endswith(f":{port:04X}") and w[3] == "01"}
+    return any(os.readlink(f"/proc/{pid}/fd/{n}") in inodes for n in os.listdir(f"/proc/{pid}/fd"))
+
+
 with Test(__doc__, limit=140) as t:
     a, b, dead = free_port(), free_port(), free_port()
     servers = {a: server(t, a), b: server(t, b, "--replicaof", "127.0.0.1", str(a))}
@@ -84,12 +91,13 @@ with Test(__doc__, limit=140) as t:
     wait_for("healthy", lambda: healthy(m) and has_lease(a), 20, 0.2)
     t.ok(True, "and all is in the new one")
 
+    wait_for("every worker is there", lambda: all(has_peer(pid, a) for pid in m.pids("jobs") + m.pids("registry")), 20, 0.2)
     for p in sentinels:
         p.kill()
         p.wait()
     seen = m.log().count("is away")
     wait_for("some time without sentinels", lambda: time.monotonic() - t0 > 6, 10)
-    t.ok(healthy(m) and m.log().count("is away") == seen, "without any sentinel, the master's connection goes on")
+    t.is_((m.status()["health"], m.log().count("is away")), ("healthy", seen), "without any sentinel, the master's connection goes on")
     t.none(player.stop().check(), "no viewer noticed any of it")
 
     bad = t.server(start=False, **{"redis.url": "sentinel://127.0.0.1:1"})

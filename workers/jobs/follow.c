@@ -309,6 +309,9 @@ follow_recorded(const char *file)
 		add(file, true);
 	else
 		f->ended = true;
+	/* at once: a short one's MP4 would be made before the next tick, and its name gone */
+	if ((f = find(file)) != NULL)
+		step(f);
 }
 
 void
