@@ -105,8 +105,9 @@ struct board_jobs {
 	int32_t redis_up;
 	int64_t since_ms;		/* it runs since */
 	uint64_t done, failed, later, parked, taken_over;	/* since the worker's start */
-	int64_t sent_ms, waits_ms;	/* an upload of this worker came to its good end, had to be put off */
+	int64_t sent_ms, waits_ms;	/* some of an upload of this worker arrived; one had to be put off */
 	char waits_for[160];		/* the latter: why */
+	int32_t growing_wait;		/* recordings that grow and were put off: no job says so */
 	int64_t queue_ms;		/* when the figures below were true; 0 = never */
 	int64_t queued, running, delayed, dead;	/* dead: parked ones, too */
 	int64_t oldest_ms;		/* how long the oldest of the queued ones waits */

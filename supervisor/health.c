@@ -128,7 +128,7 @@ diagnose_recording(const struct stream *s, struct diagnosis *d)
 struct newest {
 	int64_t sent_ms, waits_ms;
 	char why[sizeof(((struct board_jobs *)0)->waits_for)];
-	bool any;		/* job that is not over */
+	bool any;		/* job that is not over, or recording that goes up while it grows */
 };
 
 static void
@@ -146,10 +146,11 @@ look_at_uploads(struct child *c, void *ctx)
 		n->waits_ms = page.jobs.waits_ms;
 		str_copy(n->why, page.jobs.waits_for, sizeof(n->why));
 	}
-	n->any = n->any || page.jobs.queued + page.jobs.running + page.jobs.delayed + page.jobs.dead > 0;
+	n->any = n->any || page.jobs.queued + page.jobs.running + page.jobs.delayed + page.jobs.dead +
+	    page.jobs.growing_wait > 0;
 }
 
-/* S3 is away or refuses, until an upload has come to its end again. */
+/* S3 is away or refuses, until some of an upload has arrived again. */
 static void
 diagnose_uploads(struct diagnosis *d)
 {

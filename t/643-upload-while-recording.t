@@ -45,6 +45,13 @@ def replaced(m, s3, key, limit=30):
     return s3.sha256(BUCKET, mp4) == digest(f"{m.data}/{mp4[len('live/'):]}")
 
 
+def file_id(m, key):
+    """As the ledger has it, of the raw file that became this object."""
+    with open(f"{m.data}/host_id") as f:
+        host = f.read().strip()
+    return hashlib.sha256(f"{host}\0{m.data}/rec/{key[len('live/recordings/'):]}".encode()).hexdigest()[:32]
+
+
 def left(m):
     """What is in data_dir/uploads besides the MP4s' marks."""
     return [n for n in os.listdir(f"{m.data}/uploads") if not n.endswith((".done", ".lock"))]
@@ -128,7 +135,24 @@ with Test(__doc__, limit=300) as t:
     m.start()
     there(s3, last, 30)
     t.is_((s3.sha256(BUCKET, last), os.path.getsize(kept)), (digest(kept), size), "millraced killed: the same")
+    stuck, other = sorted((key, last), key=lambda k: file_id(m, k))     # in which order they are looked at
+    proxy.faults = [Fault("status", "DELETE", re.escape(stuck), times=10 ** 6, status=403, code="AccessDenied")]
+    t.ok(replaced(m, s3, other), "an MP4 takes its place, though the raw object before it can't be deleted")
     proxy.faults = []
-    t.ok(replaced(m, s3, key) and replaced(m, s3, last), "the MP4s take their places")
+    t.ok(replaced(m, s3, stuck), "and then that of the other")
     t.is_(s3.open_uploads(BUCKET), [], "no upload is left open")
     wait_for("nothing is left of them", lambda: left(m) == [], 10)
+    wait_for("no lock either", lambda: not glob.glob(f"{m.data}/uploads/*.lock"), 10)
+
+    # S3 is away while it is recorded: no job says so, but status does.
+    pub = t.ffmpeg(m.url("erin"), clip)
+    kept, key = raw_of(t, m, "erin")
+    wait_for("it has begun", lambda: part_puts(proxy, key) >= 1, 10)
+    proxy.down = True
+    wait_for("status says that it waits", lambda: "uploads wait" in m.cli("status").stdout, 10)
+    t.ok(pub.poll() is None and '"jobs": []' in m.cli("jobs", "--json").stdout, "status says so while no job waits")
+    proxy.down = False
+    wait_for("status is content", lambda: "uploads wait" not in m.cli("status").stdout, 10)
+    pub.wait()
+    there(s3, key)
+    t.ok(replaced(m, s3, key), "and all goes its way again")

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "util.h"
 #include "workers/jobs/follow.h"
+#include "workers/jobs/jobs.h"
 #include "workers/jobs/replace.h"
 #include "workers/jobs/sweep.h"
 #include "workers/jobs/upload_check.h"
@@ -59,6 +60,12 @@ bucket_ledger(const char *id, json_t *fields)
 	json_decref(fields);
 }
 
+void
+bucket_waits(const char *why)
+{
+	show_upload(why);
+}
+
 static void
 show(void)
 {
@@ -66,6 +73,7 @@ show(void)
 
 	board_begin(&p->seq);
 	p->jobs.s3 = *upload_conn_figures();
+	p->jobs.growing_wait = follow_waiting();
 	board_end(&p->seq);
 }
 
@@ -76,9 +84,9 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 	show();
 	if (!upload_wanted(bk.svc) || now_ms() - tidied_ms < conf_int(bk.svc->conf, "jobs.scan"))
 		return;
-	tidied_ms = now_ms();
 	if (!redis_is_up(bk.redis))
 		return;
+	tidied_ms = now_ms();
 	replace_run();
 	sweep_run();
 }
@@ -90,6 +98,7 @@ bucket_start(struct svc *svc, struct redis *r, struct ledger *l)
 	tick = event_new(svc->base, -1, EV_PERSIST, tick_cb, NULL);
 	if (tick == NULL || event_add(tick, &(struct timeval){ TICK_MS / 1000, TICK_MS % 1000 * 1000 }) < 0)
 		fatalx("out of memory");
+	event_active(tick, EV_TIMEOUT, 0);
 }
 
 /* Nobody uses the connection any more. */

@@ -41,5 +41,7 @@ struct s3 *bucket_s3(const char **why);
 void bucket_file(char out[BUCKET_PATH], const char *id, const char *suffix);
 /* Locks a file's uploads on this host; -1: somebody else is at it. close() lets go. */
 int bucket_lock(const char *id);
+/* For status: "" some of an upload has arrived; else why one has to wait. */
+void bucket_waits(const char *why);
 void bucket_ledger(const char *id, json_t *fields);	/* fields stolen */
 #endif

@@ -1,7 +1,7 @@
 /*
  * follow.c - raw recordings go up part by part as they are written, so that all of a stream is in
- * the bucket seconds after its end (contract in follow.h). Here: which there are, how far they are
- * written. Their uploads are follow_send.c's, the parts upload_grow.c's.
+ * the bucket seconds after its end (contract in follow.h). Here: how far they are written. Which
+ * there are is follow_look.c's, their uploads are follow_send.c's, the parts upload_grow.c's.
  *
  * No job: a recording may last for days, and a worker has one job at a time. All that grow are
  * followed on the loop of the host's first worker, besides what it does. What is known of each is
@@ -12,7 +12,6 @@
  */
 #include "workers/jobs/follow.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <search.h>
@@ -35,14 +34,12 @@
 #include "workers/jobs/upload_kind.h"
 #include "workers/jobs/upload_mark.h"
 
-#define LOOK_MS 1000		/* for new files */
 #define QUIET_MS 2000		/* then its lock is asked for */
 #define FDS_EACH 4		/* of ours: the file twice, its lock, a connection */
 #define FDS_SPARE 128		/* for all the rest of this worker */
 
 static LIST_HEAD(, follow) all = LIST_HEAD_INITIALIZER(all);
 static void *by_file;		/* the same ones: there may be thousands that wait for their MP4 */
-static int64_t looked_ms;
 static rlim_t following;	/* files that are open */
 
 static int
@@ -186,40 +183,11 @@ add(const char *file, bool told)
 	json_decref(mark);
 }
 
-static void
-look_into(const char *data_dir, const char *name)
+void
+follow_found(const char *file)
 {
-	char dir[BUCKET_PATH], file[FOLLOW_FILE];
-	struct raw raw;
-	struct dirent *e;
-	DIR *d;
-
-	snprintf(dir, sizeof(dir), "%s/rec/%s", data_dir, name);
-	d = opendir(dir);
-	while (d != NULL && (e = readdir(d)) != NULL) {
-		snprintf(file, sizeof(file), "rec/%.64s/%.64s", name, e->d_name);
-		if (raw_parse_path(file, &raw) == 0 && find(file) == NULL)
-			add(file, false);
-	}
-	if (d != NULL)
-		closedir(d);
-}
-
-static void
-look(void)
-{
-	const char *data_dir = conf_str(bk.svc->conf, "data_dir");
-	char dir[BUCKET_PATH];
-	struct dirent *e;
-	DIR *d;
-
-	snprintf(dir, sizeof(dir), "%s/rec", data_dir);
-	d = opendir(dir);
-	while (d != NULL && (e = readdir(d)) != NULL)
-		if (e->d_name[0] != '.' && strlen(e->d_name) < BOARD_NAME)
-			look_into(data_dir, e->d_name);
-	if (d != NULL)
-		closedir(d);
+	if (find(file) == NULL)
+		add(file, false);
 }
 
 /* An ingest that died tells nothing: its lock is free, or somebody has taken the name away. */
@@ -271,6 +239,17 @@ follow_any_under_way(void)
 	return false;
 }
 
+int
+follow_waiting(void)
+{
+	struct follow *f;
+	int n = 0;
+
+	LIST_FOREACH(f, &all, entry)
+		n += f->failures > 0 && !f->over;
+	return n;
+}
+
 static bool
 is_wanted(void)
 {
@@ -287,10 +266,7 @@ follow_tick(void)
 
 	if (!is_wanted())
 		return;
-	if (now_ms() - looked_ms >= LOOK_MS) {
-		looked_ms = now_ms();
-		look();
-	}
+	follow_look();
 	for (f = LIST_FIRST(&all); f != NULL; f = next) {
 		next = LIST_NEXT(f, entry);
 		step(f);
@@ -346,6 +322,7 @@ follow_cancel(const char *id)
 void
 follow_stop(void)
 {
+	follow_look_stop();
 	while (!LIST_EMPTY(&all))
 		follow_free(LIST_FIRST(&all));
 	follow_send_anew();

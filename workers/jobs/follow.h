@@ -7,6 +7,7 @@
 void follow_tick(void);
 void follow_recorded(const char *file);
 void follow_up(void);		/* the ledger may have forgotten */
+int follow_waiting(void);	/* how many had to be put off, as S3 is away or refuses */
 void follow_stop(void);		/* resumable */
 /* Of the raw file with this id: gives its upload up, if it is under way. */
 void follow_cancel(const char *id);

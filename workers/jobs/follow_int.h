@@ -1,4 +1,4 @@
-/* follow_int.h - between follow.c (the files) and follow_send.c (their uploads) only. */
+/* follow_int.h - between follow.c (the files), follow_look.c (finds them) and follow_send.c (their uploads) only. */
 #ifndef MILLRACE_FOLLOW_INT_H
 #define MILLRACE_FOLLOW_INT_H
 
@@ -27,6 +27,11 @@ struct follow {
 bool follow_any_under_way(void);
 void follow_let_go(struct follow *f);	/* of its descriptors */
 void follow_over(struct follow *f);
+void follow_found(const char *file);	/* rec/NAME/FILE is there, perhaps not for the first time */
+
+/* follow_look.c */
+void follow_look(void);			/* often; does so each second, on a thread: then follow_found() */
+void follow_look_stop(void);		/* the next one looks everywhere */
 
 /* follow_send.c */
 void follow_send(struct follow *f);	/* begins, or goes on with what was begun; or not yet */

@@ -35,6 +35,7 @@ progress_cb(const struct upload_progress *p, void *ctx)
 		    f->ended ? "" : " while it is recorded");
 		f->failures = 0;
 		doubtful = false;
+		bucket_waits("");
 	}
 	if (now_ms() - f->told_ms < LEDGER_MS)
 		return;
@@ -55,6 +56,7 @@ put_off(struct follow *f, const char *state, const char *error)
 	f->lock = -1;
 	f->again_ms = now_ms() + upload_backoff_ms(++f->failures, conf_int(bk.svc->conf, "jobs.retry_min"),
 	    conf_int(bk.svc->conf, "jobs.retry_max"), random);
+	bucket_waits(error);
 	bucket_ledger(f->id, json_pack("{s:s, s:s}", "state", state, "error", error));
 }
 

@@ -81,6 +81,6 @@ void job_failed(struct job *job, const char *error, bool again);
 void job_later(struct job *job, const char *error);
 /* Only a person can change what is wrong (credentials, bucket): put aside, tried again now and then. */
 void job_park(struct job *job, const char *error);
-/* For status, before its end: "" an upload is in the bucket; else why it has to wait (S3 away, wrong keys). */
+/* For status, before its end: "" some of an upload is in the bucket; else why it has to wait (S3 away, wrong keys). */
 void job_upload_waits(struct job *job, const char *why);
 #endif

@@ -102,8 +102,10 @@ progress_cb(const struct upload_progress *p, void *ctx)
 	job_s3_figures(u->job, upload_conn_figures());
 	if (p->part > 0)
 		log_info("%s: part %d of %d is in the bucket", u->path, p->part, p->parts);
-	if (p->part > 0)
+	if (p->part > 0) {
+		job_upload_waits(u->job, "");
 		upload_copy_part(u->job->redis, prefix_of(u), u->id, p->checkpoint, p->part);
+	}
 	if (now - u->told_ms < LEDGER_MS)
 		return;
 	u->told_ms = now;
