@@ -135,7 +135,9 @@ wrong_values(void **state)
 	refused("streams: {ring: 99999999999999999999GiB}\n", "is not a size", NULL);
 	refused("streams: {ring: 1.2.3MiB}\n", "is not a size", NULL);
 	refused("redis: {url: 'http://x'}\n", "redis.url: want embedded", NULL);
+#ifndef MILLRACE_REDIS_TLS
 	refused("redis: {url: 'rediss://x'}\n", "run stunnel and point redis.url at it", NULL);
+#endif
 	refused("redis: {url: 'sentinel://h:1'}\n", "want sentinel://HOST:PORT,HOST:PORT/MASTER", NULL);
 	refused("redis: {url: 'sentinel:///m'}\n", "want sentinel://HOST:PORT,HOST:PORT/MASTER", NULL);
 	refused("redis: {when_down: maybe}\n", "\"maybe\" is not one of allow|refuse", NULL);
