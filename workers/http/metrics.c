@@ -82,7 +82,7 @@ static const struct {
 	{ "stream_timestamp_jumps_total", "counter", "Timestamps that were rebased.", jumps },
 	{ "stream_ring_bytes", "gauge", "Media kept in memory.", ring },
 	{ "stream_recording", "gauge", "1 while it is recorded.", recording },
-	{ "stream_recording_paused", "gauge", "1 while the disk has no room for its recording.", recording_paused },
+	{ "stream_recording_paused", "gauge", "1 while its recording is paused: no room, or the disk takes no file.", recording_paused },
 	{ "stream_recorded_bytes_total", "counter", "Bytes recorded.", recorded },
 	{ "stream_recorded_files_total", "counter", "Files of the recording that are complete.", recorded_files },
 	{ "stream_recording_lost_frames_total", "counter", "Frames for which the disk had no room.", recording_lost },
