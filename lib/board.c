@@ -274,7 +274,7 @@ board_refusal_name(unsigned reason)
 {
 	static const char *const names[BOARD_REFUSALS] = { "other", "key", "signature", "expired",
 		"pattern", "duplicate", "elsewhere", "redis", "busy", "media", "protocol", "timeout",
-		"limit", "stopping" };
+		"limit", "stopping", "space" };
 
 	return reason < BOARD_REFUSALS ? names[reason] : "other";
 }
