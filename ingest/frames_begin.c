@@ -55,10 +55,10 @@ frames_take_head(struct frames_session *s, const uint8_t **p, size_t *n, const s
 	return status == 0 ? 0 : -1;
 }
 
-int
-frames_move_in(struct frames_session *s)
+/* Only once the folders are made does a live one's stream know which they are. */
+static int
+lock_in(struct frames_session *s, const char *data_dir)
 {
-	const char *data_dir = conf_str(s->svc->conf, "data_dir");
 	char media[PATH_BYTES], temp[PATH_BYTES + 8];
 	const struct stream *live = &s->live.stream;
 	const struct landlock_rule rules[] = {
@@ -75,9 +75,17 @@ frames_move_in(struct frames_session *s)
 
 	snprintf(media, sizeof(media), "%s/media", data_dir);
 	snprintf(temp, sizeof(temp), "%s/temp", media);
-	if ((!s->want_live || stream_make_dirs(&s->live.stream, s->client) == 0) &&
-	    landlock_restrict(rules, &locked) == 0 && (s->sync = rec_sync_new()) != NULL)
+	return landlock_restrict(rules, &locked);
+}
+
+int
+frames_move_in(struct frames_session *s)
+{
+	const char *data_dir = conf_str(s->svc->conf, "data_dir");
+
+	if ((!s->want_live || stream_make_dirs(&s->live.stream, s->client) == 0) && lock_in(s, data_dir) == 0 &&
+	    (s->sync = rec_sync_new()) != NULL)
 		return 0;
-	log_warn("cannot be locked into %s", media);
+	log_warn("cannot be locked into %s/media", data_dir);
 	return -1;
 }

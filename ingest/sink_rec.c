@@ -6,7 +6,8 @@
  * streams.record.split or split_size; a closed one is told to the supervisor, and whoever turns
  * it into an MP4 finds it by itself, too. When the disk has no room (less than disk.reserve,
  * or a write that failed) the file ends with its last whole tag; the stream goes on, and is
- * recorded again from the next key frame after there is room.
+ * recorded again from the next key frame after there is room. Whatever else keeps it from being
+ * written (a folder taken away) is said as what it is, and tried again as often.
  * Called by stream.c through sink_ops.
  */
 #include "sink_rec.h"
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "board.h"
 #include "conf.h"
 #include "hls_cut.h"
 #include "log.h"
@@ -77,18 +79,21 @@ lose_rest(struct rec *r)
 		r->stats.lost++;
 }
 
+/* error: an errno; 0: less than disk.reserve is free. */
 static void
-pause_it(struct rec *r, const char *why)
+pause_it(struct rec *r, int error)
 {
 	char text[160];
 
 	file_over(r);
 	lose_rest(r);
-	if (r->paused)
+	if (r->paused && r->stats.paused_errno == error)
 		return;
 	r->paused = true;
-	snprintf(text, sizeof(text), "the recording is paused: %s; the stream goes on, it resumes when there is space",
-	    why);
+	r->stats.paused_errno = error;
+	snprintf(text, sizeof(text), "the recording is paused: %.50s; the stream goes on, it resumes when %s",
+	    error == 0 ? "less than disk.reserve is free" : strerror(error), board_pause_is_space(error) ?
+	    "there is space" : "its folder in data_dir/rec takes files");
 	r->sink.env.warn(r->sink.env.warn_ctx, text);
 }
 
@@ -178,20 +183,23 @@ static void
 record(struct rec *r, int64_t now, bool last)
 {
 	if (!has_space(r, now)) {
-		pause_it(r, "less than disk.reserve is free");
+		pause_it(r, 0);
 		return;
 	}
 	if (!write_all(r, last)) {
+		int error = errno;
+
 		r->room = false;
 		r->checked_ms = now;
-		pause_it(r, strerror(errno));
+		pause_it(r, error);
 		return;
 	}
 	if (r->paused && r->file.fd >= 0) {
 		r->paused = false;
 		r->since_ms = now;
 		r->sink.env.warn(r->sink.env.warn_ctx, "");
-		log_info("there is space again: the recording goes on");
+		log_info("%sthe recording goes on", board_pause_is_space(r->stats.paused_errno) ?
+		    "there is space again: " : "");
 	}
 	if (r->file.fd >= 0 && now - r->synced_ms >= conf_int(conf_of(r), "streams.record.sync")) {
 		r->synced_ms = now;

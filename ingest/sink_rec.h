@@ -6,7 +6,8 @@
 
 struct sink_rec_stats {
 	bool recording;			/* a file is open */
-	bool paused;			/* the disk is full */
+	bool paused;			/* the disk takes nothing */
+	int paused_errno;		/* ... why; 0: less than disk.reserve is free */
 	uint64_t files, bytes, lost;	/* complete; written in all; frames that found no place */
 	int64_t lag_ms;			/* age of the oldest media that may not be on the disk; 0: none, or paused */
 };

@@ -304,6 +304,7 @@ stream_board(struct stream *s, const char *state, int64_t now)
 		sink_rec_stats(s->rec, &rec);
 		p->media.recording = rec.recording ? BOARD_RECORDING : rec.paused ? BOARD_RECORDING_PAUSED :
 		    BOARD_RECORDING_WAITS;
+		p->media.recording_errno = rec.paused_errno;
 		p->media.recorded_files = rec.files;
 		p->media.recorded_bytes = rec.bytes;
 		p->media.recorded_lost = rec.lost;

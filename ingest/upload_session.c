@@ -206,11 +206,26 @@ on_complete(void *ctx)
 	conn_write(&s->conn);
 }
 
+/* What its sender can do nothing about is for the server's people, too: in the log and in status. */
+static void
+tell_refused(struct upload_session *s, enum upload_fault fault, const char *why)
+{
+	static const char *const codes[] = { [UPLOAD_NO_SPACE] = "space", [UPLOAD_TOO_MANY] = "limit",
+		[UPLOAD_IO] = "other", [UPLOAD_LATER] = NULL };
+	const char *name = s->in.name[0] != '\0' ? s->in.name : "upload";
+
+	if (codes[fault] != NULL)
+		svc_send(s->svc, MSG_EVENT, 0, json_pack("{s:s, s:s, s:s, s:o, s:o}", "event", "refused", "peer",
+		    s->conn.peer, "code", codes[fault], "name", msg_text(name, strlen(name)), "text",
+		    msg_text(why, strlen(why))));
+}
+
 static void
 on_failed(void *ctx, enum upload_fault fault, const char *why)
 {
 	struct upload_session *s = ctx;
 
+	tell_refused(s, fault, why);
 	if (s->conn.fd < 0)
 		svc_exit(s->svc, 1, why);
 	else if (s->phase != UP_LINGER)

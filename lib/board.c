@@ -249,6 +249,18 @@ board_page_unmap(struct board_page **map)
 	*map = NULL;
 }
 
+bool
+board_pause_is_space(int error)
+{
+	return error == 0 || error == ENOSPC || error == EDQUOT;
+}
+
+const char *
+board_pause_reason(int error)
+{
+	return board_pause_is_space(error) ? "no space" : strerror(error);
+}
+
 const char *
 board_codec_name(unsigned codec)
 {
@@ -262,7 +274,7 @@ board_refusal_name(unsigned reason)
 {
 	static const char *const names[BOARD_REFUSALS] = { "other", "key", "signature", "expired",
 		"pattern", "duplicate", "elsewhere", "redis", "busy", "media", "protocol", "timeout",
-		"limit", "stopping" };
+		"limit", "stopping", "space" };
 
 	return reason < BOARD_REFUSALS ? names[reason] : "other";
 }

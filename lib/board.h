@@ -13,6 +13,7 @@
 #ifndef MILLRACE_BOARD_H
 #define MILLRACE_BOARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -61,7 +62,7 @@ struct board_media {
 	char encoder[64];		/* from onMetaData, printable */
 	char warning[160];		/* what the user should change now, "" if nothing */
 	uint32_t recording;		/* enum board_recording */
-	uint32_t _pad2;
+	int32_t recording_errno;	/* PAUSED: why; 0: less than disk.reserve is free */
 	uint64_t recorded_files, recorded_bytes, recorded_lost;	/* lost: frames for which the disk had no room */
 	int64_t recording_lag_ms;	/* age of the oldest media received that may not be on the disk yet */
 	struct board_push pushes[BOARD_PUSHES];
@@ -191,7 +192,7 @@ enum board_refusal { BOARD_REFUSED_OTHER, BOARD_REFUSED_KEY, BOARD_REFUSED_SIGNA
 	BOARD_REFUSED_EXPIRED, BOARD_REFUSED_PATTERN, BOARD_REFUSED_DUPLICATE,
 	BOARD_REFUSED_ELSEWHERE, BOARD_REFUSED_REDIS, BOARD_REFUSED_BUSY, BOARD_REFUSED_MEDIA,
 	BOARD_REFUSED_PROTOCOL, BOARD_REFUSED_TIMEOUT, BOARD_REFUSED_LIMIT,
-	BOARD_REFUSED_STOPPING, BOARD_REFUSALS };
+	BOARD_REFUSED_STOPPING, BOARD_REFUSED_SPACE, BOARD_REFUSALS };
 
 struct board_refused {
 	int64_t wall_ms;		/* 0 = nobody was */
@@ -240,6 +241,9 @@ int board_read_page(const struct board_page *p, struct board_page *out);
 int board_page_create(struct board_page **map);
 void board_page_unmap(struct board_page **map);
 const char *board_codec_name(unsigned codec);	/* "h264" "aac" ... "" for none */
+/* Why a recording is paused: its errno, 0 for disk.reserve. Whether room on the disk ends that; in a few words. */
+bool board_pause_is_space(int error);
+const char *board_pause_reason(int error);
 const char *board_refusal_name(unsigned reason);	/* "key" "pattern" ...; "other" for unknown ones */
 /* /proc figures of a process, -1 if it is gone or another one (start_ticks differ; 0 = don't check). */
 int board_proc_usage(int pid, uint64_t start_ticks, int64_t *rss_bytes, int64_t *cpu_ms);

@@ -31,7 +31,7 @@ cli_record_state(const struct board_media *m)
 static const char *
 record_reason(const struct board_media *m)
 {
-	return m->recording == BOARD_RECORDING_PAUSED ? "no space" : "";
+	return m->recording == BOARD_RECORDING_PAUSED ? board_pause_reason(m->recording_errno) : "";
 }
 
 json_t *

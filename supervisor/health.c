@@ -114,7 +114,7 @@ diagnose_media(const struct stream *s, struct diagnosis *d)
 		    s->name, (long long)age / 1000);
 }
 
-/* The disk may have room above disk.reserve again: the recording begins anew by itself. */
+/* Once the disk has room above disk.reserve again, or takes files again, the recording begins anew by itself. */
 static void
 diagnose_recording(const struct stream *s, struct diagnosis *d)
 {
@@ -122,7 +122,8 @@ diagnose_recording(const struct stream *s, struct diagnosis *d)
 
 	if (d->text[0] == '\0' && s->ingest->page != NULL && board_read_page(s->ingest->page, &page) == 0 &&
 	    page.media.recording == BOARD_RECORDING_PAUSED)
-		snprintf(d->text, d->size, "the recording of %s is PAUSED: no space in data_dir", s->name);
+		snprintf(d->text, d->size, "the recording of %s is PAUSED: %s in data_dir", s->name,
+		    board_pause_reason(page.media.recording_errno));
 }
 
 struct newest {

@@ -100,6 +100,8 @@ with Test(__doc__) as t:
     here.configure({"disk.reserve": "10000GiB"})
     here.cli("reload")
     t.is_((u.patch(b"0123", 0).status, u.offset(), Upload(port, 10).created.status), (507, 0, 507), "below disk.reserve nothing is taken")
+    here.wait_log(r"refused 127\.0\.0\.1:\d+ as stream \S+: the server has (less than disk.reserve left|no space left)")
+    t.is_(here.status()["last_refused"]["reason"], "space", "the log and status say so")
     here.configure({"disk.reserve": "1MiB"})
     here.cli("reload")
     t.is_((u.patch(b"0123", 0).status, u.offset()), (204, 4), "and then it goes on")

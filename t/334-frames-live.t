@@ -4,7 +4,7 @@ import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 
-import threading
+import glob, threading
 
 from frames import *
 
@@ -49,7 +49,7 @@ def segments(m, name):
 
 with Test(__doc__, limit=150) as t:
     m = t.server(**{"streams.hls.segment": "1s", "streams.hls.window": 20, "streams.reconnect_delay": "1s", "streams.cleanup_delay": "500ms",
-        "jobs.scan": "1s", "jobs.workers": 1})
+        "jobs.scan": "1s", "jobs.workers": 1, "streams.record.path": "recordings/{stream}/{start}.mp4"})
     cam = Camera(m, "cam")
     t.is_(cam.c.next(), {"eventType": "CONNECTED", "id": "cam"}, "it is told its name")
     m.wait_playlist("cam", 3, 25)
@@ -74,6 +74,10 @@ with Test(__doc__, limit=150) as t:
     t.is_([n for n, _ in numbers(f"{m.data}/media/video/{closed['video']}")], list(range(cam.sent)), "the MP4 has every frame")
     with open(f"{m.data}/media/audio/{closed['audio']}", "rb") as f:
         t.ok(wav_samples(f.read()) == sound[:cam.sent * STEP], "the WAV every sample")
+    recorded = wait_for("its recording is finished", lambda: glob.glob(f"{m.data}/recordings/cam/*.mp4"), 30, 0.1)[0]
+    got = [n for n, _ in numbers(recorded)]
+    # the times are those of arrival here, too
+    t.ok(got == sorted(set(got)) and len(got) > 0.9 * cam.sent and got[-1] >= cam.sent - 4, "it was recorded like any stream: the pictures, in order", (cam.sent, got))
     wait_for("the stream is over", lambda: m.stream("cam") is None, 20, 0.1)
     wait_for("its ingest is gone", lambda: not m.pids("ingest"), 10, 0.1)
 

@@ -73,3 +73,17 @@ with Test(__doc__, limit=200) as t:
     wait_for("no job is left", lambda: "no job" in m.cli("jobs").stdout, 20)
     t.is_(s3.open_uploads(BUCKET), [], "no upload is left open")
     t.ok(proxy.put_bytes - puts < 60 * MIB + 3 * 4 * 5 * MIB + MIB, f"sent twice at most what was in flight: {proxy.put_bytes - puts - 60 * MIB} bytes")
+
+    # A bucket that is not there: the file waits, and goes to the right one after a reload.
+    folder = {"dir": incoming, "extensions": ["mp4", "mkv"], "recursive": True, "to": "s3://nobucket/incoming/"}
+    m.configure({"watch": [folder]})
+    m.cli("reload")
+    m.wait_log(r"watching [^\n]*nobucket", 10)
+    drop(f"{incoming}/late.mp4", 100_000)
+    wait_for("it is parked", lambda: "`to` of the watched folder" in m.cli("jobs", "--failed").stdout, 20, 0.3)
+    t.ok(True, "a wrong bucket in `to`: the job waits, and its error names it")
+    m.configure({"watch": [dict(folder, to=f"s3://{BUCKET}/mended/")]})
+    m.cli("reload")
+    t.none(arrived(s3, {"mended/late.mp4": f"{incoming}/late.mp4"}), "mended and reloaded: it goes where `to` says now")
+    file = wait_for("the ledger has it", lambda: [f for f in json.loads(m.cli("files", "--json").stdout)["files"] if f["path"].endswith("late.mp4") and f["state"] == "verified"], 10)[0]
+    t.is_((file["bucket"], file["object"]), (BUCKET, "mended/late.mp4"), "the ledger says so")

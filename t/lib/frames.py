@@ -29,7 +29,7 @@ def numbers(path):
     """[(number, time in s)] of the frames of a video that pictures() began."""
     info = probe(path)
     w, h = info["width"], info["height"]
-    raw = subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-"],
+    raw = subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough", "-enc_time_base", "1:1000", "-f", "rawvideo", "-pix_fmt", "gray", "-"],
         stdout=subprocess.PIPE, check=True).stdout
     times = [float(f["pts_time"]) for f in ffprobe(path, "-select_streams", "v:0", "-show_frames", "-show_entries", "frame=pts_time")["frames"]]
     found = []

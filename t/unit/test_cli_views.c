@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -294,6 +295,10 @@ recordings_and_jobs(void **state)
 	m->recording = BOARD_RECORDING_PAUSED;
 	m->recorded_lost = 250;
 	shows(1000, "hls,record:PAUSED", "johndoe record PAUSED", "no space; 3 files 120M, 250 frames lost", NULL);
+	m->recording_errno = EDQUOT;
+	shows(1000, "johndoe record PAUSED", "no space; 3 files", NULL);
+	m->recording_errno = EACCES;
+	shows(1000, "johndoe record PAUSED", "Permission denied; 3 files 120M, 250 frames lost", NULL);
 	make_process(1, getpid(), "jobs", "ready");
 	make_process(2, getpid(), "jobs", "ready");
 	j = &board_proc(board, 1)->page.jobs;

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,6 +246,28 @@ without_room_it_pauses_and_goes_on_at_a_key_frame(void **state)
 }
 
 static void
+a_pause_says_what_is_in_the_way(void **state)
+{
+	struct sink_rec_stats st;
+	char away[80];
+
+	snprintf(away, sizeof(away), "%s.away", dir);
+	assert_int_equal(rename(dir, away), 0);
+	media(0, 500);
+	tick();
+	sink_rec_stats(sink, &st);
+	assert_true(st.paused);
+	assert_int_equal(st.paused_errno, ENOENT);
+	assert_non_null(strstr(warning, "No such file or directory"));
+	assert_null(strstr(warning, "space"));
+	assert_int_equal(rename(away, dir), 0);
+	media(500, 1500);
+	sink->ops->tick(sink, now_ms() + 3000);
+	assert_string_equal(warning, "");
+	is_file(0, "vh0 ah0 v0K a250 ", true);	/* from 1000 ms on */
+}
+
+static void
 an_overrun_is_a_gap_between_two_files(void **state)
 {
 	gen->settled = false;		/* so that nothing is written */
@@ -292,6 +315,7 @@ main(void)
 		T(all_that_came_is_in_the_file_at_once), T(it_is_split_at_a_key_frame),
 		T(it_waits_until_the_tracks_are_known), T(new_headers_begin_a_new_file),
 		T(without_room_it_pauses_and_goes_on_at_a_key_frame), T(an_overrun_is_a_gap_between_two_files),
+		T(a_pause_says_what_is_in_the_way),
 		T(what_is_not_on_disk_is_behind),
 	};
 

@@ -8,6 +8,7 @@
 
 #include "s3_error.h"
 
+#define CHECK_BUCKET "check storage.s3.bucket, or the bucket in `to` of the watched folder"
 #define CHECK_KEYS "check storage.s3.access_key and secret_key"
 
 static const struct {
@@ -24,10 +25,10 @@ static const struct {
 	{ "IncompleteBody", S3_RETRY, NULL },
 	{ "InternalError", S3_RETRY, NULL },
 	{ "InvalidAccessKeyId", S3_REFUSED, "check storage.s3.access_key" },
-	{ "InvalidBucketName", S3_REFUSED, "check storage.s3.bucket" },
+	{ "InvalidBucketName", S3_REFUSED, CHECK_BUCKET },
 	{ "InvalidPart", S3_GONE, NULL },
 	{ "InvalidToken", S3_REFUSED, "check storage.s3.session_token" },
-	{ "NoSuchBucket", S3_REFUSED, "check storage.s3.bucket" },
+	{ "NoSuchBucket", S3_REFUSED, CHECK_BUCKET },
 	{ "NoSuchKey", S3_GONE, NULL },
 	{ "NoSuchUpload", S3_GONE, NULL },
 	{ "OperationAborted", S3_RETRY, NULL },

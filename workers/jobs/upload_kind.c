@@ -23,6 +23,7 @@
 #include "workers/jobs/upload_conn.h"
 #include "workers/jobs/upload_copy.h"
 #include "workers/jobs/upload_mark.h"
+#include "workers/jobs/upload_target.h"
 #include "workers/jobs/upload_tell.h"
 
 #define PATH_BYTES 600
@@ -75,12 +76,8 @@ sending_free(struct sending *u)
 }
 
 static struct s3 *
-connection(struct job *job, const char **why)
+connection(struct job *job, const char *bucket, const char **why)
 {
-	const char *bucket = arg(job, "bucket");
-
-	if (bucket[0] == '\0')
-		bucket = conf_str(job->svc->conf, "storage.s3.bucket");
 	if (stale || (s3 != NULL && strcmp(s3_bucket(s3), bucket) != 0))
 		upload_kind_free();	/* no job uses it: this is the only one */
 	stale = false;
@@ -272,17 +269,18 @@ is_given_up(const struct job *job, const char *path)
 static void
 upload_job_start(struct job *job)
 {
-	const char *path = arg(job, "path"), *object = arg(job, "object"), *sha256 = arg(job, "sha256"), *why = "";
+	const char *path = arg(job, "path"), *sha256 = arg(job, "sha256"), *why = "";
 	char dir[PATH_BYTES], id[LEDGER_ID];
+	struct upload_target to;
 	struct sending *u;
 	int lock;
 
-	if (path[0] != '/' || strlen(path) >= sizeof(u->path) || object[0] == '\0' ||
-	    strlen(object) > S3_OBJECT_MAX || strlen(sha256) >= S3_SHA256_HEX) {
+	if (path[0] != '/' || strlen(path) >= sizeof(u->path) ||
+	    upload_target(job->svc->conf, job->q->args, &to) == -1 || strlen(sha256) >= S3_SHA256_HEX) {
 		job_failed(job, "the job names no file and object", false);
 		return;
 	}
-	if (connection(job, &why) == NULL) {
+	if (connection(job, to.bucket, &why) == NULL) {
 		job_upload_waits(job, why);
 		job_park(job, why);
 		return;
@@ -316,7 +314,7 @@ upload_job_start(struct job *job)
 	u->job = job;
 	u->lock = lock;
 	str_copy(u->path, path, sizeof(u->path));
-	str_copy(u->object, object, sizeof(u->object));
+	str_copy(u->object, to.object, sizeof(u->object));
 	str_copy(u->sha256, sha256, sizeof(u->sha256));
 	str_copy(u->id, id, sizeof(u->id));
 	if (has_checkpoint(u, dir))
