@@ -5,6 +5,7 @@
  * 0 done or healthy, 1 failed or something is wrong, 2 wrong usage or config, 3 not running.
  */
 #include <getopt.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,6 +46,7 @@ main(int argc, char **argv)
 	struct cli c = { 0 };
 	int ch;
 
+	setlocale(LC_CTYPE, "");	/* names of files are in its characters */
 	log_init("millrace");
 	/* "+": options of a verb are the verb's. */
 	while ((ch = getopt_long(argc, argv, "+c:r:hV", options, NULL)) != -1)

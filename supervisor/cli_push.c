@@ -109,7 +109,7 @@ print_table(const json_t *list, bool one_stream)
 		else
 			state_cell(t, o);
 	}
-	cli_table_print(t, stdout, CLI_WIDTH);
+	cli_table_print(t, stdout, cli_width(stdout));
 }
 
 static int

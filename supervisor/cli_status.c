@@ -73,7 +73,7 @@ print_elsewhere(const struct cli_snap *s, FILE *out)
 			text = json_string_value(json_object_get(o, keys[k]));
 			cli_table_cell(t, "%s", text != NULL ? text : "");
 		}
-	cli_table_print(t, out, CLI_WIDTH);
+	cli_table_print(t, out, cli_width(out));
 	json_decref(list);
 }
 
