@@ -162,6 +162,8 @@ int cli_help(struct cli *c, int argc, char **argv);
 int cli_version(struct cli *c, int argc, char **argv);
 /* "millrace: TEXT" and how the verb is used; CLI_USAGE. */
 int cli_usage_error(const char *verb, const char *text);
+/* The same for an argument of argv that the verb does not know. */
+int cli_unknown_argument(char *const argv[], const char *argument);
 /* Where a publisher's URL would point: OBS' two fields for NAME. Pure; 0, or -1 if they do not fit. */
 int cli_publish_url(const json_t *conf, const char *host, const char *name, char *server, size_t ssize,
     char *key, size_t ksize);

@@ -305,7 +305,7 @@ cli_jobs(struct cli *c, int argc, char **argv)
 		else if (strcmp(argv[i], "--json") == 0)
 			as_json = true;
 		else
-			return cli_usage_error("jobs", "what is that argument?");
+			return cli_unknown_argument(argv, argv[i]);
 	}
 	return cli_locate(c) == -1 ? CLI_USAGE : list_jobs(c, state, as_json);
 }
@@ -319,7 +319,7 @@ cli_files(struct cli *c, int argc, char **argv)
 	size_t i;
 
 	if (argc > 1 && !as_json)
-		return cli_usage_error("files", "what is that argument?");
+		return cli_unknown_argument(argv, argv[strcmp(argv[1], "--json") == 0 ? 2 : 1]);
 	if (cli_locate(c) == -1)
 		return CLI_USAGE;
 	files = ask_all(c, "files", NULL);

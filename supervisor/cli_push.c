@@ -165,7 +165,7 @@ add(struct cli *c, int argc, char **argv)
 		else if (n < 3 && (argv[i][0] != '-' || strcmp(argv[i], "-") == 0))
 			words[n++] = argv[i];
 		else
-			return cli_usage_error("push", "what is that argument?");
+			return cli_unknown_argument(argv, argv[i]);
 	if (n < 3)
 		return cli_usage_error("push", "add wants NAME, ID and URL (- reads it from stdin)");
 	if (cli_locate(c) == -1)
@@ -220,6 +220,6 @@ cli_push(struct cli *c, int argc, char **argv)
 		else if (name[0] == '\0' && argv[i][0] != '-')
 			name = argv[i];
 		else
-			return cli_usage_error("push", "what is that argument?");
+			return cli_unknown_argument(argv, argv[i]);
 	return list(c, name, as_json);
 }

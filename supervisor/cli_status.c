@@ -257,7 +257,7 @@ run(struct cli *c, int argc, char **argv, struct view v)
 		else if (strcmp(argv[i], "--cluster") == 0 && !v.streams_only)
 			v.cluster = true;
 		else
-			return cli_usage_error(argv[0], "what is that argument?");
+			return cli_unknown_argument(argv, argv[i]);
 	}
 	if (v.cluster && v.watch)
 		return cli_usage_error(argv[0], "--cluster asks once; it can't be watched");

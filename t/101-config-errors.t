@@ -52,6 +52,10 @@ with Test(__doc__) as t:
         t.is_((r.returncode, r.stdout), (2, ""), f"{program} --nonsense is wrong usage")
     r = m.cli("help", "rtmp")
     t.is_((r.returncode, "rtmp is a section; its keys: listen, chunk_size" in r.stdout), (0, True), "help SECTION lists its keys")
+    r = m.cli("help", "push")
+    t.ok("usage: millrace push" in r.stdout and "rtmp://HOST/APP/KEY" in r.stdout, "help of a verb that is a key, too, has both", r.stdout)
+    r = m.cli("status", "-c", "x")
+    t.ok(r.returncode == 2 and "-c goes before the verb" in r.stderr, "-c behind the verb: where it goes", r.stderr)
     r = m.cli("kick", "--help")
     t.is_((r.returncode, r.stdout.startswith("usage: millrace kick NAME")), (0, True), "a verb's own --help")
     with socket.socket() as s:
