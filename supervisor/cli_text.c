@@ -87,7 +87,7 @@ print_refused(const struct cli_snap *s, FILE *out)
 static void
 print_head(const struct cli_snap *s, FILE *out)
 {
-	char age[CLI_FORMAT], health[256], first[160];
+	char age[CLI_FORMAT], health[440], first[160];
 
 	snprintf(first, sizeof(first), "%s  millrace %s  pid %d  up %s  ", s->h.host, s->h.app_version,
 	    s->h.pid, cli_age(s->wall_ms - s->h.started_wall_ms, age));
