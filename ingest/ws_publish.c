@@ -276,6 +276,27 @@ ws_publish_accept(struct protocol *p, const char *name)
 	evbuffer_drain(p->behind, n);
 }
 
+/* A page is not told the status of an upgrade that was refused; it asks (&reasons=1) for a Close. */
+static bool
+wants_reasons(const struct protocol *p)
+{
+	char yes[4] = "";
+
+	return request_param(&p->head, "reasons", yes, sizeof(yes)) == 0 && strcmp(yes, "1") == 0;
+}
+
+static void
+refuse_by_close(struct protocol *p, int status, const char *text)
+{
+	struct ws *w;
+
+	ws_head_accept(&p->head, p->env.conn->out);
+	w = ws_new((size_t)conf_int(p->env.svc->conf, "ws.max_message"), &ws_ops, p, p->env.conn->out);
+	/* What may be over in a moment is worth another try. */
+	ws_close(w, status == 409 || status == 503 ? WS_TRY_LATER : WS_POLICY, text);
+	ws_free(&w);
+}
+
 static void
 ws_publish_refuse(struct protocol *p, const char *code, const char *text)
 {
@@ -293,6 +314,10 @@ ws_publish_refuse(struct protocol *p, const char *code, const char *text)
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcmp(code, words[i].code) == 0)
 			status = words[i].status;
+	if (wants_reasons(p)) {
+		refuse_by_close(p, status, text);
+		return;
+	}
 	snprintf(line, sizeof(line), "%s\n", text);
 	ws_head_refuse(p->env.conn->out, status, status == 503 ? "Retry-After: 5\r\n" : NULL, line);
 }

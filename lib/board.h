@@ -107,7 +107,7 @@ struct board_jobs {
 	int64_t since_ms;		/* it runs since */
 	uint64_t done, failed, later, parked, taken_over;	/* since the worker's start */
 	int64_t sent_ms, waits_ms;	/* some of an upload of this worker arrived; one had to be put off */
-	char waits_for[160];		/* the latter: why */
+	char waits_for[320];		/* the latter: why */
 	int32_t growing_wait;		/* recordings that grow and were put off: no job says so */
 	int64_t queue_ms;		/* when the figures below were true; 0 = never */
 	int64_t queued, running, delayed, dead;	/* dead: parked ones, too */
@@ -212,7 +212,7 @@ struct board_header {
 	uint64_t accepted, refused, log_dropped;
 	uint32_t connections;		/* now */
 	char host[65], host_id[40], app_version[16];
-	char health[200];		/* "" = healthy, else the first thing that is wrong */
+	char health[400];		/* "" = healthy, else the first thing that is wrong */
 	char notes[400];		/* standing warnings, newline between */
 	char rtmp_listen[200], http_listen[200];
 	char ffmpeg[64];		/* its version, "missing" */

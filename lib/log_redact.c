@@ -21,6 +21,13 @@ value_length(const char *s)
 	return strcspn(s, "& \t\r\n\"'<>;,)]}");
 }
 
+/* "key=..." tells people what to write. */
+static int
+stands_for(const char *value)
+{
+	return value_length(value) == 3 && strncmp(value, "...", 3) == 0;
+}
+
 /* n bytes at s become at most three stars; returns what lies behind them. */
 static char *
 star(char *s, size_t n)
@@ -76,7 +83,7 @@ log_redact(char *s)
 	for (char *p = s; *p; ) {
 		if (strncmp(p, "://", 3) == 0) {
 			p = redact_url(s, p + 3);
-		} else if (*p == '=' && names_secret(s, p)) {
+		} else if (*p == '=' && names_secret(s, p) && !stands_for(p + 1)) {
 			p = star(p + 1, value_length(p + 1));
 		} else {
 			p++;

@@ -24,7 +24,7 @@
 #include "board.h"
 
 enum { CLI_OK = 0, CLI_FAILING = 1, CLI_USAGE = 2, CLI_NOT_RUNNING = 3 };
-#define CLI_WIDTH 100
+#define CLI_WIDTH 100	/* of sentences; of tables at least */
 #define CLI_HOST_DEAD_MS 15000	/* a host without a heartbeat for so long */
 #define CLI_HUNG_MS 5000	/* an older beat: the supervisor hangs */
 
@@ -103,6 +103,12 @@ const char *cli_age(int64_t ms, char buf[CLI_FORMAT]);		/* "0.3s" "12s" "3m12s" 
 const char *cli_bytes(int64_t bytes, char buf[CLI_FORMAT]);	/* "812B" "3.4K" "12.3M" */
 const char *cli_rate(int64_t bps, char buf[CLI_FORMAT]);	/* bit/s: "850k" "2.41M" */
 const char *cli_seconds(int64_t ms, char buf[CLI_FORMAT]);	/* "8.3", "25": for sentences */
+/* The columns a table may have there: $COLUMNS, the terminal's, as many as it needs in a pipe. */
+int cli_width(FILE *out);
+/* Foreign text: what a terminal would obey, or the locale can't show, becomes '?'. */
+void cli_printable(char *s);
+/* The bytes of s that fit in width columns, and the columns they take. */
+size_t cli_fit(const char *s, int width, int *columns);
 /* s on as many lines as needed, each indented; control characters become '?'. */
 void cli_wrap(FILE *out, const char *first, int indent, const char *s);
 
@@ -156,6 +162,8 @@ int cli_help(struct cli *c, int argc, char **argv);
 int cli_version(struct cli *c, int argc, char **argv);
 /* "millrace: TEXT" and how the verb is used; CLI_USAGE. */
 int cli_usage_error(const char *verb, const char *text);
+/* The same for an argument of argv that the verb does not know. */
+int cli_unknown_argument(char *const argv[], const char *argument);
 /* Where a publisher's URL would point: OBS' two fields for NAME. Pure; 0, or -1 if they do not fit. */
 int cli_publish_url(const json_t *conf, const char *host, const char *name, char *server, size_t ssize,
     char *key, size_t ksize);

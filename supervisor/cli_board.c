@@ -145,7 +145,7 @@ cli_snap_health(const struct cli_snap *s, char *buf, size_t size)
 int
 cli_snap_exit_code(const struct cli_snap *s)
 {
-	char health[256];
+	char health[440];
 
 	if (s->state == CLI_STATE_DOWN || s->state == CLI_STATE_DEAD)
 		return CLI_NOT_RUNNING;

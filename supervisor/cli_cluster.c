@@ -154,7 +154,7 @@ print(const json_t *hosts, int dead)
 		cli_table_cell(t, "%lld", (long long)num(jobs, "waiting"));
 		cli_table_cell(t, "%s", str(h, "url"));
 	}
-	cli_table_print(t, stdout, CLI_WIDTH);
+	cli_table_print(t, stdout, cli_width(stdout));
 	if (dead > 0)
 		printf("\n%d host%s dead: its files wait for it (millrace files); start it again, with its "
 		    "data_dir\n", dead, dead == 1 ? " is" : "s are");

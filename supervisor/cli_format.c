@@ -1,5 +1,13 @@
-/* cli_format.c - ages, sizes, rates and wrapped text as people read them. Pure; used by all views. */
+/*
+ * cli_format.c - ages, sizes, rates and wrapped text as people read them, and what of foreign text
+ * may go to a terminal. Knows the locale (LC_CTYPE), else pure; used by all views.
+ */
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <wchar.h>
 
 #include "supervisor/cli.h"
 
@@ -62,14 +70,88 @@ cli_seconds(int64_t ms, char buf[CLI_FORMAT])
 	return buf;
 }
 
-/* Prints n bytes; what a terminal would obey becomes '?'. */
+#define COLUMNS_LEAST 40
+
+int
+cli_width(FILE *out)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize w = { .ws_col = 0 };
+	int n = columns != NULL ? atoi(columns) : 0;
+
+	if (n >= COLUMNS_LEAST && n < SHRT_MAX)
+		return n;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == -1)
+		return out == stdout ? INT_MAX : CLI_WIDTH;	/* a program reads it, or the caller's buffer */
+	return w.ws_col > CLI_WIDTH ? w.ws_col : CLI_WIDTH;
+}
+
+/* The bytes of the character at s, 1 to n, and its columns: -1 if it may not be shown. */
+static size_t
+character(const char *s, size_t n, int *columns)
+{
+	mbstate_t state;
+	wchar_t c;
+	size_t len;
+
+	memset(&state, 0, sizeof(state));
+	len = mbrtowc(&c, s, n, &state);
+	*columns = -1;
+	if (len == 0 || len > n)	/* of no character, or cut off */
+		return 1;
+	/* What turns the direction of text around, or can't be seen, hides what the text is. */
+	if (!(c >= 0x200b && c <= 0x200f) && !(c >= 0x2028 && c <= 0x202e) && !(c >= 0x2060 && c <= 0x206f))
+		*columns = wcwidth(c);
+	return len;
+}
+
+void
+cli_printable(char *s)
+{
+	size_t left = strlen(s), n;
+	char *to = s;
+	int columns;
+
+	for (; left > 0; left -= n, s += n) {
+		n = character(s, left, &columns);
+		if (columns < 0)
+			*to++ = '?';
+		else {
+			memmove(to, s, n);
+			to += n;
+		}
+	}
+	*to = '\0';
+}
+
+size_t
+cli_fit(const char *s, int width, int *columns)
+{
+	size_t done = 0, left = strlen(s), n;
+	int one;
+
+	for (*columns = 0; left > 0; left -= n, done += n) {
+		n = character(s + done, left, &one);
+		if (one < 0)
+			one = 1;
+		if (*columns + one > width)
+			break;
+		*columns += one;
+	}
+	return done;
+}
+
+/* Prints n bytes, made printable. */
 static void
 put_safe(FILE *out, const char *s, size_t n)
 {
-	size_t i;
+	char *copy = strndup(s, n);
 
-	for (i = 0; i < n; i++)
-		fputc((unsigned char)s[i] < 0x20 || (unsigned char)s[i] >= 0x7f ? '?' : s[i], out);
+	if (copy == NULL)
+		return;
+	cli_printable(copy);
+	fputs(copy, out);
+	free(copy);
 }
 
 /* The word at s; "30 s" is one, a unit does not stand alone. */

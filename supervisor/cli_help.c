@@ -71,14 +71,28 @@ cli_usage_error(const char *verb, const char *text)
 	return CLI_USAGE;
 }
 
+int
+cli_unknown_argument(char *const argv[], const char *argument)
+{
+	char *text = xasprintf("what is \"%s\"?", argument);
+	int code;
+
+	cli_printable(text);
+	code = cli_usage_error(argv[0], text);
+	free(text);
+	return code;
+}
+
 static int
 help_section(const char *path)
 {
-	char *all = conf_children(path), *text;
+	char *all = conf_children(path), *text, *example;
 
 	text = xasprintf("%s is a section; its keys: %s", path, all);
 	cli_wrap(stdout, "", 4, text);
-	printf("One of them: millrace help %s.%.*s\n", path, (int)strcspn(all, ","), all);
+	example = xasprintf("%s.%.*s", path, (int)strcspn(all, ","), all);
+	printf("%s: millrace help %s\n", conf_is_section(example) ? "A section of it" : "One of them", example);
+	free(example);
 	free(text);
 	free(all);
 	return CLI_OK;
@@ -90,7 +104,7 @@ help_key(const char *path)
 	static const char *const classes[] = {
 		"at once", "for new streams and connections", "by a restart of millraced",
 	};
-	char buf[CONF_NAME], *all;
+	char buf[CONF_NAME], *all, *text;
 	const char *near = conf_nearest(path, buf);
 	int i = conf_find(path);
 
@@ -98,8 +112,10 @@ help_key(const char *path)
 		return help_section(path);
 	if (i == -1) {
 		all = near == NULL ? conf_children("") : NULL;
-		fprintf(stderr, "millrace: \"%s\" is neither a verb nor a key; %s %s\n", path,
+		text = xasprintf("millrace: \"%s\" is neither a verb nor a key; %s %s", path,
 		    near != NULL ? "did you mean" : "sections and keys are", near != NULL ? near : all);
+		cli_wrap(stderr, "", 4, text);
+		free(text);
 		free(all);
 		return CLI_USAGE;
 	}
@@ -119,8 +135,10 @@ cli_help(struct cli *c, int argc, char **argv)
 		cli_print_usage(stdout);
 	else if (v != NULL)
 		printf("usage: millrace %s %s\n%s\n", v->name, v->arguments, v->doc);
-	if (v != NULL && conf_is_section(v->name))	/* streams is both */
-		return help_section(v->name);
+	if (v != NULL && (conf_is_section(v->name) || conf_find(v->name) != -1)) {	/* streams, jobs; push */
+		printf("\nIn the configuration:\n");
+		return help_key(v->name);
+	}
 	if (argc > 1 && v == NULL)
 		return help_key(argv[1]);
 	return CLI_OK;

@@ -5,6 +5,7 @@
  * A job bound to a host that is not alive (says the registry's list) waits for it, and says so.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "msg.h"
@@ -138,16 +139,45 @@ short_path(const char *path)
 	return p != NULL ? p + 1 : path;
 }
 
+static int
+compare_paths(const void *a, const void *b)
+{
+	return strcmp(str(*(const json_t *const *)a, "path"), str(*(const json_t *const *)b, "path"));
+}
+
+/* Redis lists a set as it likes. New reference; list is stolen. */
+static json_t *
+sorted(json_t *list)
+{
+	size_t n = json_array_size(list), i;
+	json_t **all = xcalloc(n + 1, sizeof(*all)), *out = json_array();
+
+	for (i = 0; i < n; i++)
+		all[i] = json_array_get(list, i);
+	qsort(all, n, sizeof(*all), compare_paths);
+	for (i = 0; i < n; i++)
+		json_array_append(out, all[i]);
+	free(all);
+	json_decref(list);
+	return out;
+}
+
 /* Whole, below the table: what is wrong is what one came for. */
 static void
 print_errors(const json_t *list, const char *name)
 {
 	const json_t *o;
+	char *line;
 	size_t i;
 
-	json_array_foreach(list, i, o)
-		if (str(o, "error")[0] != '\0')
-			printf("%s: %s\n", short_path(str(o, name)), str(o, "error"));
+	json_array_foreach(list, i, o) {
+		if (str(o, "error")[0] == '\0')
+			continue;
+		line = xasprintf("%s: %s", short_path(str(o, name)), str(o, "error"));
+		cli_printable(line);
+		printf("%s\n", line);
+		free(line);
+	}
 }
 
 static void
@@ -172,7 +202,7 @@ print_jobs(const json_t *jobs)
 		cli_table_cell(t, "%s", str(j, "host_name"));
 		cli_table_cell(t, "%s", short_path(str(j, "file")[0] != '\0' ? str(j, "file") : str(j, "key")));
 	}
-	cli_table_print(t, stdout, CLI_WIDTH);
+	cli_table_print(t, stdout, cli_width(stdout));
 	print_errors(jobs, "id");
 }
 
@@ -195,7 +225,7 @@ print_files(const json_t *files)
 		cli_table_cell(t, "%s", cli_age(wall - num(f, "since"), text));
 		cli_table_cell(t, "%s", str(f, "object"));
 	}
-	cli_table_print(t, stdout, CLI_WIDTH);
+	cli_table_print(t, stdout, cli_width(stdout));
 	print_errors(files, "path");
 }
 
@@ -275,7 +305,7 @@ cli_jobs(struct cli *c, int argc, char **argv)
 		else if (strcmp(argv[i], "--json") == 0)
 			as_json = true;
 		else
-			return cli_usage_error("jobs", "what is that argument?");
+			return cli_unknown_argument(argv, argv[i]);
 	}
 	return cli_locate(c) == -1 ? CLI_USAGE : list_jobs(c, state, as_json);
 }
@@ -289,7 +319,7 @@ cli_files(struct cli *c, int argc, char **argv)
 	size_t i;
 
 	if (argc > 1 && !as_json)
-		return cli_usage_error("files", "what is that argument?");
+		return cli_unknown_argument(argv, argv[strcmp(argv[1], "--json") == 0 ? 2 : 1]);
 	if (cli_locate(c) == -1)
 		return CLI_USAGE;
 	files = ask_all(c, "files", NULL);
@@ -299,5 +329,5 @@ cli_files(struct cli *c, int argc, char **argv)
 	json_array_foreach(files, i, file)
 		add_waiting(file, str(file, "host_id"), str(file, "host"), hosts, waiting);
 	json_decref(hosts);
-	return print_list(files, "files", as_json, "no file is known", print_files);
+	return print_list(sorted(files), "files", as_json, "no file is known", print_files);
 }

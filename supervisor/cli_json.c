@@ -237,7 +237,7 @@ last_refused(const struct cli_snap *s)
 json_t *
 cli_json_status(const struct cli_snap *s)
 {
-	char health[256];
+	char health[440];
 	bool up = s->state == CLI_STATE_UP || s->state == CLI_STATE_HUNG;
 	json_t *o = json_pack("{s:o, s:o, s:o, s:i, s:I, s:o, s:o}",
 	    "health", text(cli_snap_health(s, health, sizeof(health))), "host", text(s->h.host),

@@ -5,6 +5,7 @@
  * 0 done or healthy, 1 failed or something is wrong, 2 wrong usage or config, 3 not running.
  */
 #include <getopt.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,23 @@ no_such_verb(const char *name)
 	return CLI_USAGE;
 }
 
+/* `millrace status -c FILE`: no verb has such an option, all would only say that they do not know it. */
+static int
+misplaced(int argc, char **argv)
+{
+	char text[80];
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "-c") != 0 && strcmp(argv[i], "-r") != 0)
+			continue;
+		snprintf(text, sizeof(text), "%s goes before the verb: millrace %s %s %s", argv[i], argv[i],
+		    argv[i][1] == 'c' ? "FILE" : "RUN_DIR", argv[0]);
+		return cli_usage_error(argv[0], text);
+	}
+	return CLI_OK;
+}
+
 static int
 run_verb(struct cli *c, int argc, char **argv)
 {
@@ -30,6 +48,8 @@ run_verb(struct cli *c, int argc, char **argv)
 		return no_such_verb(argv[0]);
 	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
 		return cli_help(c, 2, help);
+	if (misplaced(argc, argv) != CLI_OK)
+		return CLI_USAGE;
 	code = v->run(c, argc, argv);
 	json_decref(c->conf);
 	json_decref(c->peeked);
@@ -45,6 +65,7 @@ main(int argc, char **argv)
 	struct cli c = { 0 };
 	int ch;
 
+	setlocale(LC_CTYPE, "");	/* names of files are in its characters */
 	log_init("millrace");
 	/* "+": options of a verb are the verb's. */
 	while ((ch = getopt_long(argc, argv, "+c:r:hV", options, NULL)) != -1)

@@ -68,6 +68,26 @@ ask_all(const struct cli *c, const char *name)
 	return all;
 }
 
+/* "backoff", or "2 up, 1 backoff" when several streams have it. */
+static void
+state_cell(struct cli_table *t, const json_t *push)
+{
+	json_t *states = json_object_get(push, "states"), *count;
+	const char *state;
+	char text[200] = "";
+	size_t n = 0;
+
+	if (json_object_size(states) == 1 && json_integer_value(json_object_get(push, "live")) == 1) {
+		cli_table_cell(t, "%s", json_object_iter_key(json_object_iter(states)));
+		return;
+	}
+	json_object_foreach(states, state, count)
+		if (n < sizeof(text))
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%lld %s", n > 0 ? ", " : "",
+			    (long long)json_integer_value(count), state);
+	cli_table_cell(t, "%s", n > 0 ? text : "not live");
+}
+
 static void
 print_table(const json_t *list, bool one_stream)
 {
@@ -87,9 +107,9 @@ print_table(const json_t *list, bool one_stream)
 		if (one_stream)
 			cli_table_cell(t, "%s", str(o, "state")[0] != '\0' ? str(o, "state") : "not live");
 		else
-			cli_table_cell(t, "%lld live", (long long)json_integer_value(json_object_get(o, "live")));
+			state_cell(t, o);
 	}
-	cli_table_print(t, stdout, CLI_WIDTH);
+	cli_table_print(t, stdout, cli_width(stdout));
 }
 
 static int
@@ -145,7 +165,7 @@ add(struct cli *c, int argc, char **argv)
 		else if (n < 3 && (argv[i][0] != '-' || strcmp(argv[i], "-") == 0))
 			words[n++] = argv[i];
 		else
-			return cli_usage_error("push", "what is that argument?");
+			return cli_unknown_argument(argv, argv[i]);
 	if (n < 3)
 		return cli_usage_error("push", "add wants NAME, ID and URL (- reads it from stdin)");
 	if (cli_locate(c) == -1)
@@ -200,6 +220,6 @@ cli_push(struct cli *c, int argc, char **argv)
 		else if (name[0] == '\0' && argv[i][0] != '-')
 			name = argv[i];
 		else
-			return cli_usage_error("push", "what is that argument?");
+			return cli_unknown_argument(argv, argv[i]);
 	return list(c, name, as_json);
 }

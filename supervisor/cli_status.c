@@ -73,7 +73,7 @@ print_elsewhere(const struct cli_snap *s, FILE *out)
 			text = json_string_value(json_object_get(o, keys[k]));
 			cli_table_cell(t, "%s", text != NULL ? text : "");
 		}
-	cli_table_print(t, out, CLI_WIDTH);
+	cli_table_print(t, out, cli_width(out));
 	json_decref(list);
 }
 
@@ -257,7 +257,7 @@ run(struct cli *c, int argc, char **argv, struct view v)
 		else if (strcmp(argv[i], "--cluster") == 0 && !v.streams_only)
 			v.cluster = true;
 		else
-			return cli_usage_error(argv[0], "what is that argument?");
+			return cli_unknown_argument(argv, argv[i]);
 	}
 	if (v.cluster && v.watch)
 		return cli_usage_error(argv[0], "--cluster asks once; it can't be watched");

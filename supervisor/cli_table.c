@@ -3,8 +3,9 @@
  *
  * Columns are as wide as their longest cell; while the row is too wide, the widest column
  * that may be shortened loses one character (its cells then end in ".."). A column without
- * text is left out. Cells may hold foreign text: only printable ASCII is printed.
+ * text is left out. Cells may hold foreign text: only what the locale can print is printed.
  */
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,6 @@ void
 cli_table_cell(struct cli_table *t, const char *fmt, ...)
 {
 	va_list ap;
-	char *s;
 
 	if (t->ncells == t->size) {
 		t->size = t->size * 2 + 64;
@@ -46,10 +46,7 @@ cli_table_cell(struct cli_table *t, const char *fmt, ...)
 	if (vasprintf(&t->cells[t->ncells], fmt, ap) == -1)
 		t->cells[t->ncells] = xstrdup("");
 	va_end(ap);
-	for (s = t->cells[t->ncells]; *s != '\0'; s++)
-		if ((unsigned char)*s < 0x20 || (unsigned char)*s >= 0x7f)
-			*s = '?';
-	t->ncells++;
+	cli_printable(t->cells[t->ncells++]);
 }
 
 /* The natural width of each column, 0 for one without text; their sum with the gaps. */
@@ -61,7 +58,7 @@ measure(struct cli_table *t)
 
 	for (i = 0; i < t->ncells; i++) {
 		c = i % t->ncolumns;
-		len = (int)strlen(t->cells[i]);
+		cli_fit(t->cells[i], INT_MAX, &len);
 		if (len > t->width[c])
 			t->width[c] = len;
 	}
@@ -94,14 +91,14 @@ shrink(struct cli_table *t, int total, int width)
 static void
 print_cell(FILE *out, const char *s, int width, bool right, bool last)
 {
-	int len = (int)strlen(s);
+	int len, pad;
+	size_t n = cli_fit(s, INT_MAX, &len);
+	bool cut = len > width;
 
-	if (len > width)
-		fprintf(out, "%.*s..", width - 2, s);
-	else if (last && !right)
-		fputs(s, out);
-	else
-		fprintf(out, right ? "%*s" : "%-*s", width, s);
+	if (cut)
+		n = cli_fit(s, width - 2, &len);
+	pad = width - len - (cut ? 2 : 0);
+	fprintf(out, "%*s%.*s%s%*s", right ? pad : 0, "", (int)n, s, cut ? ".." : "", right || last ? 0 : pad, "");
 	fputc(last ? '\n' : ' ', out);
 }
 

@@ -87,7 +87,7 @@ print_refused(const struct cli_snap *s, FILE *out)
 static void
 print_head(const struct cli_snap *s, FILE *out)
 {
-	char age[CLI_FORMAT], health[256], first[160];
+	char age[CLI_FORMAT], health[440], first[160];
 
 	snprintf(first, sizeof(first), "%s  millrace %s  pid %d  up %s  ", s->h.host, s->h.app_version,
 	    s->h.pid, cli_age(s->wall_ms - s->h.started_wall_ms, age));
@@ -193,7 +193,7 @@ cli_text_streams(const struct cli_snap *s, FILE *out)
 	}
 	if (s->nstreams == 0)
 		fprintf(out, "no streams\n");
-	cli_table_print(t, out, CLI_WIDTH);
+	cli_table_print(t, out, cli_width(out));
 }
 
 /* The ffmpeg of an output is in the process table for its memory and CPU time. */
@@ -247,7 +247,7 @@ print_outputs(const struct cli_snap *s, FILE *out)
 	}
 	if (any)
 		fputc('\n', out);
-	cli_table_print(t, out, CLI_WIDTH);
+	cli_table_print(t, out, cli_width(out));
 }
 
 struct kind_sum {
@@ -312,7 +312,7 @@ print_processes(const struct cli_snap *s, FILE *out)
 		cli_table_cell(t, "%s", k.pids);
 	}
 	fputc('\n', out);
-	cli_table_print(t, out, CLI_WIDTH);
+	cli_table_print(t, out, cli_width(out));
 }
 
 static const char *
@@ -347,7 +347,7 @@ print_hosts(const struct cli_snap *s, FILE *out)
 		cli_table_cell(t, "%s", cli_age(json_integer_value(json_object_get(o, "age_ms")), age));
 		cli_table_cell(t, "%s", field(o, "url"));
 	}
-	cli_table_print(t, out, CLI_WIDTH);
+	cli_table_print(t, out, cli_width(out));
 }
 
 static void

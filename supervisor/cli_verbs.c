@@ -84,7 +84,7 @@ cli_reload(struct cli *c, int argc, char **argv)
 	int rc, code;
 
 	if (argc > 1 && !dry_run)
-		return cli_usage_error("reload", "what is that argument?");
+		return cli_unknown_argument(argv, argv[1]);
 	if (cli_locate(c) == -1)
 		return CLI_FAILING;
 	rc = cli_ask(c, MSG_RELOAD, json_pack("{s:b}", "dry_run", dry_run), &body);

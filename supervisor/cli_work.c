@@ -139,5 +139,5 @@ cli_text_jobs(const struct cli_snap *s, FILE *out)
 		cli_table_cell(t, "%d%%", j->progress / 10);
 		cli_table_cell(t, "%s", cli_age(s->h.beat_ms - j->since_ms, age));
 	}
-	cli_table_print(t, out, CLI_WIDTH);
+	cli_table_print(t, out, cli_width(out));
 }

@@ -2,9 +2,10 @@
  * conf.c - the config: YAML in, one checked and normalised JSON tree out, or all errors.
  *
  * Walks the YAML tree (conf_yaml.c) along the table (conf_keys.c), fills in the defaults by
- * reading them as if they stood in the file, then checks what must hold between keys. Nothing
- * is half taken over: with one error there is no tree. Called by main.c, control.c and the
- * CLI; conf_load_buffer also by tests and the fuzzer, so any bytes must be survived.
+ * reading them as if they stood in the file, then checks what must hold between keys, those aside
+ * that were not understood. Nothing is half taken over: with one error there is no tree. Called by
+ * main.c, control.c and the CLI; conf_load_buffer also by tests and the fuzzer, so any bytes must
+ * be survived.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -21,7 +22,7 @@
 struct loader {
 	struct conf_errors errors;
 	json_t *root;
-	unsigned *lines;	/* by index of conf_keys; 0 = not in the file */
+	unsigned *lines;	/* by index of conf_keys; 0 = not in the file, or CONF_UNREAD */
 };
 
 void
@@ -63,6 +64,17 @@ conf_set(json_t *root, const char *path, json_t *value)
 	json_object_set_new(root, path, value);
 }
 
+/* A key, or all of a section: what was meant is not known, so nothing is concluded from it. */
+static void
+unread(struct loader *l, const char *path)
+{
+	size_t n = strlen(path), i;
+
+	for (i = 0; i < conf_nkeys; i++)
+		if (strncmp(conf_keys[i].path, path, n) == 0 && strchr(".", conf_keys[i].path[n]) != NULL)
+			l->lines[i] = CONF_UNREAD;
+}
+
 static void
 unknown_key(struct loader *l, const char *path, unsigned line)
 {
@@ -70,6 +82,7 @@ unknown_key(struct loader *l, const char *path, unsigned line)
 	const char *near = conf_nearest(path, buf), *dot = strrchr(path, '.');
 
 	if (near != NULL) {
+		unread(l, near);
 		conf_error(&l->errors, line, "unknown key \"%s\"; did you mean %s?", path, near);
 		return;
 	}
@@ -94,13 +107,16 @@ take(struct loader *l, const struct conf_node *n, const char *path)
 		return;
 	else if (i == -1 && n->kind == CONF_MAP)
 		walk(l, n, path);
-	else if (i == -1)
+	else if (i == -1) {
+		unread(l, path);
 		conf_error(&l->errors, n->line, "%s is a section: its keys go below it, indented", path);
-	else if (l->lines[i] == 0) {	/* a second one was reported by the reader */
+	} else if (l->lines[i] == 0 || l->lines[i] == CONF_UNREAD) {	/* a second one was reported by the reader */
 		l->lines[i] = n->line;
 		value = conf_read(&conf_keys[i], n, &l->errors);
 		if (value != NULL)
 			conf_set(l->root, path, value);
+		else
+			l->lines[i] = CONF_UNREAD;
 	}
 }
 
@@ -134,6 +150,7 @@ static void
 load(struct loader *l, const char *text, size_t len)
 {
 	struct conf_node *top = conf_yaml_parse(text, len, &l->errors);
+	bool understood = top != NULL && (conf_node_is_null(top) || top->kind == CONF_MAP);
 	size_t i;
 
 	if (top != NULL && !conf_node_is_null(top)) {
@@ -143,10 +160,10 @@ load(struct loader *l, const char *text, size_t len)
 			conf_error(&l->errors, top->line, "want \"key: value\" lines");
 	}
 	conf_yaml_free(&top);
-	for (i = 0; i < conf_nkeys && l->errors.count == 0; i++)
+	for (i = 0; i < conf_nkeys && understood; i++)
 		if (conf_get(l->root, conf_keys[i].path) == NULL)
 			fill_default(l, &conf_keys[i]);
-	if (l->errors.count == 0)
+	if (understood)
 		conf_check_relations(l->root, l->lines, &l->errors);
 }
 
@@ -186,4 +203,29 @@ conf_load(const char *path, json_t *errors)
 	conf = conf_load_buffer(path, text, len, errors);
 	free(text);
 	return conf;
+}
+
+unsigned
+conf_line(const char *file, const char *key)
+{
+	json_t *errors = json_array();
+	struct conf_errors e = { .file = file, .list = errors };
+	const struct conf_node *n;
+	struct conf_node *top;
+	unsigned line = 0;
+	size_t len, part;
+	char *text = file_read(file, CONF_FILE_MAX, &len);
+
+	top = text != NULL ? conf_yaml_parse(text, len, &e) : NULL;
+	for (n = top; n != NULL && key[0] != '\0'; key += part + (key[part] == '.')) {
+		part = strcspn(key, ".");
+		for (n = n->kind == CONF_MAP ? n->first : NULL; n != NULL; n = n->next)
+			if (strlen(n->key) == part && strncmp(n->key, key, part) == 0)
+				break;
+		line = n != NULL ? n->line : 0;
+	}
+	conf_yaml_free(&top);
+	free(text);
+	json_decref(errors);
+	return line;
 }

@@ -187,6 +187,8 @@ static const struct relation relations[] = {
 	    "else every publisher is gone before it can answer" },
 	{ "rtmp.max_buffered", "rtmp.max_message", true, 0, "else the longest message never fits" },
 	{ "streams.hls.segment", "streams.hls.batch", true, 0, "else segments come late" },
+	{ "streams.record.keep.free_space", "disk.reserve", false, 0,
+	    "else recording pauses before anything is deleted; 0B deletes nothing for space" },
 };
 
 static unsigned
@@ -197,12 +199,21 @@ line_of(const unsigned *lines, const char *a, const char *b)
 	return line != 0 || b == NULL ? line : lines[conf_find(b)];
 }
 
+/* Both were understood; a default always is. */
+static bool
+both_read(const unsigned *lines, const char *a, const char *b)
+{
+	return lines[conf_find(a)] != CONF_UNREAD && lines[conf_find(b)] != CONF_UNREAD;
+}
+
 static void
 check_relation(const json_t *conf, const struct relation *r, const unsigned *lines,
     struct conf_errors *e)
 {
 	int64_t a = conf_int(conf, r->greater), b = conf_int(conf, r->less) + r->spare;
 
+	if (!both_read(lines, r->greater, r->less) || (a == 0 && conf_keys[conf_find(r->greater)].min == 0))
+		return;		/* 0: it is off */
 	if (r->or_equal ? a < b : a <= b)
 		conf_error(e, line_of(lines, r->greater, r->less), "%s must be %s %s: %s", r->greater,
 		    r->or_equal ? "at least" : "greater than", r->less, r->why);
@@ -214,7 +225,9 @@ check_memory(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 	int64_t need = conf_int(conf, "streams.ring") + conf_int(conf, "rtmp.max_buffered") + INGEST_SPARE;
 	char buf[CONF_FORMAT];
 
-	if (conf_int(conf, "limits.ingest_memory") < need)
+	if (both_read(lines, "streams.ring", "rtmp.max_buffered") &&
+	    both_read(lines, "limits.ingest_memory", "streams.ring") &&
+	    conf_int(conf, "limits.ingest_memory") < need)
 		conf_error(e, line_of(lines, "limits.ingest_memory", "streams.ring"),
 		    "limits.ingest_memory must be at least %s: streams.ring, rtmp.max_buffered and 64MiB",
 		    conf_format_size(need, buf));
@@ -227,12 +240,24 @@ check_ports(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 	json_t *http = conf_get(conf, "http.listen"), *rtmp = conf_get(conf, "rtmp.listen"), *a, *b;
 	size_t i, j;
 
+	if (!both_read(lines, "http.listen", "rtmp.listen"))
+		return;
 	json_array_foreach(http, i, a)
 		json_array_foreach(rtmp, j, b)
 			if (json_equal(json_object_get(a, "address"), json_object_get(b, "address")))
 				conf_error(e, line_of(lines, "http.listen", "rtmp.listen"),
 				    "http.listen and rtmp.listen both have %s",
 				    json_string_value(json_object_get(a, "address")));
+}
+
+/* Recordings would wait for ever: a bucket is of a server, and which one no default can know. */
+static void
+check_bucket(const json_t *conf, const unsigned *lines, struct conf_errors *e)
+{
+	if (both_read(lines, "storage.s3.bucket", "storage.s3.endpoint") &&
+	    conf_str(conf, "storage.s3.bucket")[0] != '\0' && conf_str(conf, "storage.s3.endpoint")[0] == '\0')
+		conf_error(e, lines[conf_find("storage.s3.bucket")], "storage.s3.bucket needs storage.s3.endpoint: the "
+		    "URL of its server, as https://s3.eu-central-1.amazonaws.com");
 }
 
 /* Under recordings/, where /recordings finds them; {stream} and {start} make each name its own. */
@@ -273,9 +298,10 @@ conf_check_relations(const json_t *conf, const unsigned *lines, struct conf_erro
 		check_relation(conf, &relations[i], lines, e);
 	check_memory(conf, lines, e);
 	check_ports(conf, lines, e);
+	check_bucket(conf, lines, e);
 	check_record_path(conf, lines, e);
 	check_target(conf, lines, e);
-	if (strcmp(run_dir, conf_str(conf, "data_dir")) == 0)
+	if (both_read(lines, "run_dir", "data_dir") && strcmp(run_dir, conf_str(conf, "data_dir")) == 0)
 		conf_error(e, line_of(lines, "data_dir", "run_dir"), "run_dir and data_dir are the same");
 	if (strlen(run_dir) > RUN_DIR_MAX)
 		conf_error(e, line_of(lines, "run_dir", NULL), "run_dir is longer than %d characters:"

@@ -32,22 +32,35 @@ child_of(const char *path, const char *section, size_t *len)
 	return path + n;
 }
 
+/* A section's keys need not stand together. */
+static bool
+is_known(const char *name, size_t len, const char *section, size_t before)
+{
+	const char *other;
+	size_t i, n;
+
+	for (i = 0; i < before; i++) {
+		other = child_of(conf_keys[i].path, section, &n);
+		if (n == len && strncmp(name, other, len) == 0)
+			return true;
+	}
+	return false;
+}
+
 char *
 conf_children(const char *section)
 {
-	const char *name, *last = "";
 	char *all = xstrdup(""), *longer;
-	size_t i, len, last_len = 0;
+	const char *name;
+	size_t i, len;
 
-	for (i = 0; i < conf_nkeys; i++) {	/* a section's keys stand together */
+	for (i = 0; i < conf_nkeys; i++) {
 		name = child_of(conf_keys[i].path, section, &len);
-		if (len == 0 || (len == last_len && strncmp(name, last, len) == 0))
+		if (len == 0 || is_known(name, len, section, i))
 			continue;
 		longer = xasprintf("%s%s%.*s", all, all[0] != '\0' ? ", " : "", (int)len, name);
 		free(all);
 		all = longer;
-		last = name;
-		last_len = len;
 	}
 	return all;
 }

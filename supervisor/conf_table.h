@@ -106,12 +106,16 @@ int conf_check_extension(const char *path, const char *text, unsigned line, stru
 int conf_check_origin(const char *path, const char *text, unsigned line, struct conf_errors *e);
 int conf_check_redis(const char *text, unsigned line, struct conf_errors *e);
 int conf_check_hash(const char *name, const char *text, unsigned line, struct conf_errors *e);
-/* What must hold between keys; lines[] by index of conf_keys, 0 = default. */
+/* What must hold between keys; lines[] by index of conf_keys, 0 = default. CONF_UNREAD: it was
+ * given, but not as can be read; nothing is said of what depends on it. */
+#define CONF_UNREAD (~0u)
 void conf_check_relations(const json_t *conf, const unsigned *lines, struct conf_errors *e);
 
 /* --- conf.c --- */
 /* As conf_load, from memory. NULL if anything was wrong; then errors has at least one text. */
 json_t *conf_load_buffer(const char *file, const char *text, size_t len, json_t *errors);
+/* The line that has the key; 0 if it is not in the file, or the file can't be read (now). */
+unsigned conf_line(const char *file, const char *key);
 /* Sets a dotted path, making the objects on the way; value is stolen. */
 void conf_set(json_t *root, const char *path, json_t *value);
 #endif

@@ -90,6 +90,11 @@ split_to(json_t *folder, unsigned line, struct conf_errors *e)
 		    text);
 		return;
 	}
+	if (bucket == 0 && p[0] == '/') {
+		conf_error(e, line, "watch.to: \"%s\" has one slash: want s3://%s for a bucket of that name, or "
+		    "s3:%s for storage.s3.bucket", text, p + strspn(p, "/"), p + strspn(p, "/"));
+		return;
+	}
 	json_object_set_new(folder, "bucket", json_stringn(p, bucket));
 	p += bucket;
 	p += strspn(p, "/");

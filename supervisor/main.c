@@ -86,21 +86,34 @@ parse_arguments(int argc, char **argv)
 	}
 }
 
+/* list is stolen. */
+static void
+print_texts(json_t *list)
+{
+	json_t *text;
+	size_t i;
+
+	json_array_foreach(list, i, text)
+		fprintf(stderr, "%s\n", json_string_value(text));
+	json_decref(list);
+}
+
 /* Errors go to the terminal as they are: editors jump to FILE:LINE. */
 static int
 load_conf(void)
 {
-	json_t *errors = json_array(), *e;
-	size_t i;
+	json_t *errors = json_array();
+	bool wrong;
 
 	sv.conf = conf_load(sv.conf_path, errors);
-	json_array_foreach(errors, i, e)
-		fprintf(stderr, "%s\n", json_string_value(e));
-	json_decref(errors);
+	if (sv.conf != NULL)
+		conf_host_errors(sv.conf, sv.conf_path, errors);
+	wrong = json_array_size(errors) > 0;
+	print_texts(errors);
 	/* A reload happens elsewhere than the start: -d goes to /. */
 	if (realpath(sv.conf_path, conf_real) != NULL)
 		sv.conf_path = conf_real;
-	return sv.conf == NULL ? -1 : 0;
+	return wrong ? -1 : 0;
 }
 
 static void
@@ -316,7 +329,10 @@ test_conf(void)
 {
 	const char *ffmpeg = conf_str(sv.conf, "ffmpeg.path");
 	char path[PATH_MAX];
+	json_t *hints = json_array();
 
+	conf_host_hints(sv.conf, sv.conf_path, hints);
+	print_texts(hints);
 	if (redis_check_switch() == -1 || rights_choose() == -1)
 		return 1;
 	/* No error: it may be installed later, `millrace reload` finds it. */

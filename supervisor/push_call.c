@@ -137,25 +137,45 @@ has(const struct stream *s, const json_t *target)
 	    json_equal(json_object_get(json_object_get(s->pushes, push_text(target, "id")), "from"), target);
 }
 
-/* How it fares at stream `name`; of all streams only how many have it: that is what status is for. */
+/* {state: number of streams}: how it fares at all that have it; *live counts them. */
+static json_t *
+states_of(const json_t *target, int *live)
+{
+	json_t *states = json_object();
+	struct stream *s;
+
+	*live = 0;
+	for (s = stream_list; s != NULL; s = s->next) {
+		const char *state = has(s, target) ? state_in(s, push_text(target, "id")) : NULL;
+
+		if (state == NULL)
+			continue;
+		(*live)++;
+		json_object_set_new(states, state,
+		    json_integer(json_integer_value(json_object_get(states, state)) + 1));
+	}
+	return states;
+}
+
+/* state is that at stream `name`, states those at all streams. */
 static void
 append(json_t *list, const json_t *target, const char *name, bool config)
 {
-	struct stream *s, *mine = name != NULL ? stream_find(name) : NULL;
+	struct stream *mine = name != NULL ? stream_find(name) : NULL;
 	char shown[SHOWN_MAX], key[PUSH_KEY_MAX];
 	bool removed = false;
-	int live = 0;
+	int live;
+	json_t *states = states_of(target, &live);
 
-	for (s = stream_list; s != NULL; s = s->next)
-		live += has(s, target);
 	if (config && name != NULL)
 		removed = json_object_get(push_held, push_held_key(name, push_text(target, "id"), key)) != NULL;
 	push_url_show(push_text(target, "url"), shown, sizeof(shown));
-	json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:O, s:O, s:s, s:s, s:i}", "stream",
+	json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:O, s:O, s:s, s:s, s:i, s:o}", "stream",
 	    push_text(target, "stream"), "app", push_text(target, "app"), "id", push_text(target, "id"), "target",
 	    shown, "transcode", json_object_get(target, "transcode"), "verify", json_object_get(target, "verify"),
 	    "from", config ? "config" : "added", "state", removed ? "removed" :
-	    mine != NULL && has(mine, target) ? state_in(mine, push_text(target, "id")) : "", "live", live));
+	    mine != NULL && has(mine, target) ? state_in(mine, push_text(target, "id")) : "", "live", live,
+	    "states", states));
 }
 
 /* Of all targets, the config's first, those from `cursor` on that fit name (NULL: all). */

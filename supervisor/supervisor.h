@@ -104,6 +104,9 @@ extern struct supervisor sv;		/* one process, one supervisor */
 /* --- conf.c / conf_plan.c / conf_yaml.c (also linked into the CLI) --- */
 /* Reads and checks FILE. Errors go to `errors` (json array of "FILE:LINE: message"); NULL if any. */
 json_t *conf_load(const char *path, json_t *errors);
+/* --- conf_host.c: texts are added to the list, "FILE:LINE: ..." --- */
+void conf_host_errors(const json_t *conf, const char *file, json_t *errors);
+void conf_host_hints(const json_t *conf, const char *file, json_t *hints);
 /* The view of one kind: only its sections (ingest: no redis, no storage, no keys). New reference. */
 json_t *conf_view(const json_t *conf, const char *kind);
 /*

@@ -25,6 +25,12 @@ with Test("who may publish over /ws") as t:
     t.is_(refused(m.http, room + "alice"), 403, "a room with a key wants it")
     t.is_(refused(m.http, room + "alice&key=wrong"), 403, "and no other")
     t.is_(refused(m.http, room + "alice&key=secret-of-alice"), 101, "with it the room is open")
+    try:
+        WebSocket(m.http, room + "alice&key=wrong&reasons=1").recv()
+        said = None
+    except Closed as e:
+        said = e.code, e.reason
+    t.is_(said, (1008, "the key is wrong"), "a page, which can't see a status, is told by a Close")
     signed = m.cli("sign-url", "bob").stdout.strip().partition("?")[2]
     t.like(signed, "sig=", "there is a signed URL")
     t.is_(refused(m.http, f"{room}bob&{signed}"), 101, "a signed room is open")

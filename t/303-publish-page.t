@@ -81,6 +81,19 @@ with Test(__doc__, limit=240 + 2 * SECONDS) as t:
         t.like(a.wait("refused", f"/already/.test({status}) && {status}", 30), "already", "a taken name is said to be taken")
         a.eval("document.getElementById('stop').click()")
 
+        t.ok(a.eval("document.getElementById('where').hidden"), "nor is somebody else's stream offered as one's own")
+        m.configure({"authorize.keys": {"locked": m.cli("hash-key", "secret-of-it").stdout.strip()}})
+        m.cli("reload")
+        a.eval("document.getElementById('name').value = 'locked'; document.getElementById('key').value = 'wrong'; "
+            "document.getElementById('go').click()")
+        a.wait("refused", f"{status} == 'The server refused: the key is wrong' && {STATE} == 'Not live'", 30)
+        t.ok(True, "a wrong key is said to be wrong, once and not for ever")
+        m.configure({"authorize.keys": {}})
+        m.cli("reload")
+        a.eval("document.getElementById('key').value = ''; document.getElementById('name').value = 'my cam!'; "
+            "document.getElementById('name').dispatchEvent(new Event('input'))")
+        t.like(a.eval("document.getElementById('name').validationMessage"), "letters", "a name that can't be one: what one is of")
+
         # without HTTPS, from another machine: no camera, and why. A name that is no secure context will do.
         a.goto(m.http_url("/publish").replace("127.0.0.1", "[::ffff:127.0.0.1]"))
         a.wait("the page", "document.readyState == 'complete'")

@@ -35,6 +35,7 @@ with Test(__doc__, 200) as t:
     t.is_(targets[1].sessions[0].name_, KEYS[1], "it goes there with its key")
     r = m.cli("push", "list", "alice")
     t.like(r.stdout, r"\n\* +one .*/live/\*\*\* +config +up\nalice +two .*/live/\*\*\* +added +up\n", "push list")
+    t.like(m.cli("push", "list").stdout, r"\nalice +two .*/live/\*\*\* +added +up\n", "of all streams: its state")
     r = m.cli("push", "add", "alice", "two", urls[1])
     t.ok(r.returncode == 1 and "remove that first" in r.stderr, "not twice", r.stderr)
     r = m.cli("push", "add", "alice", "one", urls[1])

@@ -10,6 +10,7 @@ const CHUNK_MS = 250;
 const KEY_FRAME_MS = 2000;
 const QUEUE_MAX_S = 6;		/* more than that unsent: the recorder begins again with half the rate */
 const RATE_MIN = 200000;
+const TAKEN_TRIES = 4;		/* a name that was ours a moment ago is free after streams.silence */
 const RETRY_MS = [1000, 2000, 4000, 8000, 10000];
 /* H.264 first: the server has nothing to encode then. */
 const TYPES = ["video/webm;codecs=h264,opus", "video/mp4;codecs=avc1.42E01F,mp4a.40.2", "video/webm;codecs=vp8,opus",
@@ -24,6 +25,7 @@ let recorder = null;
 let rate = 0;
 let sent = 0;			/* bytes, since the last look */
 let tries = 0;			/* to connect, since it was live */
+let wasLive = false;		/* in this run */
 let retryTimer = null;
 let sound = null;		/* of the level meter */
 let playing = null;		/* the element that plays a file */
@@ -143,23 +145,26 @@ function wsUrl() {
 	const url = new URL("ws", location.href);
 
 	url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-	url.search = new URLSearchParams({ role: "publisher", streamKey: $("name").value, restart: "1",
+	url.search = new URLSearchParams({ role: "publisher", streamKey: $("name").value, restart: "1", reasons: "1",
 		...($("key").value ? { key: $("key").value } : {}) });
 	return url.href;
 }
 
-/* A browser does not tell what an upgrade was refused with. */
+/* A browser does not tell what an upgrade was refused with; what has to do with the name comes as a Close. */
 async function whyRefused() {
 	try {
-		const answer = await fetch(`api/v1/streams/${encodeURIComponent($("name").value)}`, { cache: "no-store",
-			signal: AbortSignal.timeout(5000) });
-
-		if (answer.ok && (await answer.json()).state === "live")
-			return "Somebody publishes under this name already. Choose another one, or wait until that ends.";
-		return "The server refused: the stream may want a key, or publishing from pages is closed here (authorize.routes).";
+		await fetch("health", { cache: "no-store", signal: AbortSignal.timeout(5000) });
+		return "The server refused: publishing from this page is closed (authorize.routes, ws.origins), or it has " +
+			"as many connections as it takes (limits). Its log says which.";
 	} catch {
 		return "The server does not answer.";
 	}
+}
+
+function words(reason) {
+	if (/published already|taking this name/.test(reason))
+		return "Somebody publishes under this name already. Choose another one, or wait until that ends.";
+	return `The server refused: ${reason}`;
 }
 
 function retry(why) {
@@ -176,7 +181,11 @@ async function onClose(opened, event) {
 	if (!media)
 		return;
 	if (event.code === 1008 || event.code === 1003)		/* it would only be said again */
-		stop(event.reason || "The server does not take this.");
+		stop(words(event.reason || "The server does not take this."));
+	else if (event.code === 1013 && !wasLive && tries >= TAKEN_TRIES)
+		stop(words(event.reason));
+	else if (event.code === 1013)
+		retry(words(event.reason));
 	else if (opened)
 		retry(event.reason ? `The server closed the connection: ${event.reason}` : "The connection was cut.");
 	else
@@ -193,6 +202,8 @@ function onMessage(event) {
 	}
 	if (body.state === "live") {
 		tries = 0;
+		wasLive = true;
+		$("where").hidden = false;
 		say("Live", true);
 		trouble("");
 	} else if (body.state === "slow")
@@ -304,6 +315,8 @@ async function start() {
 	}
 	rate = Number($("rate").value);
 	tries = 0;
+	wasLive = false;
+	$("where").hidden = true;
 	for (const track of media.getTracks())
 		track.onended = () => stop("The source has ended.");
 	$("preview").srcObject = media;
@@ -329,6 +342,11 @@ $("form").addEventListener("submit", (event) => {
 });
 $("stop").addEventListener("click", () => stop(""));
 $("source").addEventListener("change", showSource);
+/* Instead of the browser's words, which do not say what the format is. */
+$("name").addEventListener("input", () => {
+	$("name").setCustomValidity($("name").validity.patternMismatch ?
+		"A name has letters (a to z), digits, dots, _ and -, and does not begin with a dot." : "");
+});
 $("name").value = new URLSearchParams(location.search).get("name") || "";
 showSource();
 setInterval(everySecond, 1000);

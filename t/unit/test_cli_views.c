@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -195,6 +196,39 @@ tables_fit(void **state)
 	fclose(f);
 	assert_string_equal(text, "A         N LAST\na long .. 5 z\n");
 	free(text);
+}
+
+static void
+characters(void **state)
+{
+	static const struct cli_column columns[] = { { "A", false, 4 }, { "B", true, 0 }, { NULL, false, 0 } };
+	char name[] = "Gr\xc3\xb6\xc3\x9f" "e", bad[] = "a\xc3", hidden[] = "a\xe2\x80\xae" "b\033[2J", *text;
+	struct cli_table *t;
+	size_t len;
+	FILE *f;
+
+	if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
+		skip();
+	t = cli_table_new(columns);
+	f = open_memstream(&text, &len);
+	cli_table_cell(t, "%s", name);
+	cli_table_cell(t, "%d", 1);
+	cli_table_cell(t, "%s", "12345678\xc3\xb6" "0");
+	cli_table_cell(t, "%d", 2);
+	cli_table_print(t, f, 10);
+	fclose(f);
+	assert_string_equal(text, "A        B\nGr\xc3\xb6\xc3\x9f" "e    1\n123456.. 2\n");
+	free(text);
+	cli_printable(bad);
+	assert_string_equal(bad, "a?");
+	cli_printable(hidden);
+	assert_string_equal(hidden, "a?b?[2J");
+	setlocale(LC_CTYPE, "C");
+	cli_printable(name);
+	assert_string_equal(name, "Gr????e");
+	setenv("COLUMNS", "200", 1);
+	assert_int_equal(cli_width(stdout), 200);
+	unsetenv("COLUMNS");
 }
 
 static void
@@ -506,7 +540,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(formats), cmocka_unit_test(tables_fit), cmocka_unit_test(publish_urls),
+		cmocka_unit_test(formats), cmocka_unit_test(tables_fit), cmocka_unit_test(characters), cmocka_unit_test(publish_urls),
 		board_test(healthy), board_test(right_after_the_start), board_test(advice_key_frames), board_test(advice_outputs),
 		board_test(recordings_and_jobs), board_test(what_is_wrong), board_test(hung_dead_and_down), board_test(json_shape),
 		board_test(start_commands),

@@ -181,6 +181,25 @@ relations(void **state)
 	refused("streams: {ring: 1GiB}\n", "limits.ingest_memory must be at least", NULL);
 	refused("http: {listen: ':1935'}\n", "both have :1935", NULL);
 	refused("run_dir: /a\ndata_dir: /a\n", "f.yaml:2: run_dir and data_dir are the same", NULL);
+	refused("storage:\n  s3:\n    bucket: b\n", "f.yaml:3: storage.s3.bucket needs storage.s3.endpoint", NULL);
+	json_decref(load("storage: {s3: {endpoint: 'https://h'}}\n"));
+	refused("disk: {reserve: 1GiB}\nstreams:\n  record:\n    keep:\n      free_space: 1GiB\n",
+	    "f.yaml:5: streams.record.keep.free_space must be greater than disk.reserve", NULL);
+	json_decref(load("disk: {reserve: 1GiB}\nstreams: {record: {keep: {free_space: 0B}}}\n"));
+}
+
+/* What stands between keys is told beside what is wrong with others, but not of those themselves. */
+static void
+all_at_once(void **state)
+{
+	refused("nonsense: 1\nupload:\n  target: foo\nrun_dir: /a\ndata_dir: /a\n", "f.yaml:1: unknown key",
+	    "f.yaml:3: upload.target must be like", "f.yaml:5: run_dir and data_dir", NULL);
+	refused("storage: {s3: {bucket: b, endpiont: 'https://h'}}\n", "did you mean storage.s3.endpoint?", NULL);
+	refused("storage: {s3: {bucket: b, endpoint: ftp}}\n", "does not begin with http", NULL);
+	refused("disk: {reserve: much}\nstreams: {record: {keep: {free_space: 1MiB}}}\n", "\"much\" is not a size", NULL);
+	refused("disk: 5\nstreams: {record: {keep: {free_space: 1MiB}}}\n", "disk is a section", NULL);
+	refused("rtmp: {ping_timeout: x}\nlog: {level: y}\nupload: {target_base: z}\n", "ping_timeout: \"x\"",
+	    "log.level", "upload.target_base must", NULL);
 }
 
 static void
@@ -260,8 +279,11 @@ wrong_folders(void **state)
 	refused("watch:\n- dir: /a\n  extensions:\n  - mp4\n  - .mkv\n", "f.yaml:5: watch.extensions: \".mkv\" is no",
 	    NULL);
 	refused("watch:\n- dir: /a\n  extensions: 'm/4'\n", "f.yaml:3: watch.extensions: \"m/4\" is no", NULL);
-	refused("watch:\n- dir: /a\n  to: s3:/x\n- {dir: /b, to: /x}\n- {dir: /c, to: 's3://b'}\n",
+	refused("watch:\n- dir: /a\n  to: s3:x\n- {dir: /b, to: /x}\n- {dir: /c, to: 's3://b'}\n",
 	    "f.yaml:4: watch.to: \"/x\": want s3://", "f.yaml:5: watch.to: \"s3://b\": want", NULL);
+	refused("watch:\n- dir: /a\n  to: s3:/media/x\n",
+	    "f.yaml:2: watch.to: \"s3:/media/x\" has one slash: want s3://media/x for a bucket of that name, or s3:media/x",
+	    NULL);
 	refused("watch:\n- {dir: /a, layout: parts, poll: x}\n", "watch.layout: \"parts\" is not one of object|chunks",
 	    "watch.poll: \"x\" is not a duration", NULL);
 	refused("watch:\n- dir: /a\n  recursive: true\n- dir: /a/b\n", "f.yaml:4: watch: \"/a\" and \"/a/b\": one is",
@@ -309,7 +331,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values), cmocka_unit_test(errors_have_lines), cmocka_unit_test(wrong_values),
-		cmocka_unit_test(patterns_and_keys), cmocka_unit_test(relations),
+		cmocka_unit_test(patterns_and_keys), cmocka_unit_test(relations), cmocka_unit_test(all_at_once),
 		cmocka_unit_test(environment), cmocka_unit_test(cut_everywhere), cmocka_unit_test(bounded),
 		cmocka_unit_test(watched_folders), cmocka_unit_test(wrong_folders),
 		cmocka_unit_test(missing_file),

@@ -261,6 +261,7 @@ secrets_become_stars(void **state)
 {
 	static const struct { const char *in, *out; } t[] = {
 		{ "GET /x?key=abcdef&a=1", "GET /x?key=***&a=1" },
+		{ "a key (NAME?key=...) or", "a key (NAME?key=...) or" }, { "?key=...a", "?key=***" },
 		{ "key=a", "key=*" }, { "key=", "key=" }, { "monkeys=5", "monkeys=5" },
 		{ "?exp=12&sig=0123456789", "?exp=12&sig=***" },
 		{ "STREAM_TOKEN=\"x\" Token=secret1 b", "STREAM_TOKEN=\"x\" Token=*** b" },

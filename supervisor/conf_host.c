@@ -1,0 +1,95 @@
+/*
+ * conf_host.c - a config that is right in itself, beside the machine it is for: accounts and
+ * folders that it names. Makes and opens nothing.
+ *
+ * Errors are what a start would fail at; hints, only of `millraced -t`, are what would do nothing.
+ * Called by main.c; both go to the terminal as FILE:LINE, as those of conf.c do.
+ */
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "conf.h"
+#include "supervisor/conf_table.h"
+#include "supervisor/supervisor.h"
+#include "util.h"
+
+/* 0, or -1 + errno. */
+static int
+look_for_dir(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == -1)
+		return -1;
+	errno = ENOTDIR;
+	return S_ISDIR(st.st_mode) ? 0 : -1;
+}
+
+static bool
+below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return strncmp(path, dir, n) == 0 && path[n] == '/';
+}
+
+/* data_dir and run_dir are made at a start, other folders are not. */
+static void
+check_log(const json_t *conf, struct conf_errors *e)
+{
+	const char *file = conf_str(conf, "log.file");
+	char copy[PATH_MAX], *dir;
+
+	if (file[0] == '\0' || below(file, conf_str(conf, "data_dir")) || below(file, conf_str(conf, "run_dir")))
+		return;
+	str_copy(copy, file, sizeof(copy));
+	dir = dirname(copy);
+	if (look_for_dir(dir) == -1 && (errno == ENOENT || errno == ENOTDIR))
+		conf_error(e, conf_line(e->file, "log.file"), "log.file: there is no folder %s; make it, or name "
+		    "another file", dir);
+}
+
+static void
+check_user(const json_t *conf, struct conf_errors *e)
+{
+	const char *user = conf_str(conf, "user");
+
+	if (user[0] != '\0' && getpwnam(user) == NULL)
+		conf_error(e, conf_line(e->file, "user"), "user: there is no account \"%s\"; make it (sudo adduser "
+		    "--system --group %s), or name another", user, user);
+}
+
+void
+conf_host_errors(const json_t *conf, const char *file, json_t *errors)
+{
+	struct conf_errors e = { .file = file, .list = errors };
+
+	check_user(conf, &e);
+	check_log(conf, &e);
+}
+
+void
+conf_host_hints(const json_t *conf, const char *file, json_t *hints)
+{
+	struct conf_errors e = { .file = file, .list = hints };
+	const char *dir;
+	json_t *folder;
+	size_t i;
+
+	json_array_foreach(conf_get(conf, "watch"), i, folder) {
+		dir = json_string_value(json_object_get(folder, "dir"));
+		if (look_for_dir(dir) == -1)
+			conf_error(&e, conf_line(file, "watch"), "warning: watch.dir: %s: %s; it is watched once "
+			    "it can be", dir, strerror(errno));
+	}
+	if (conf_bool(conf, "streams.record.upload_while_recording") &&
+	    conf_str(conf, "streams.record.path")[0] == '\0')
+		conf_error(&e, conf_line(file, "streams.record.upload_while_recording"), "warning: "
+		    "streams.record.upload_while_recording does nothing: without streams.record.path nothing is "
+		    "recorded");
+}
