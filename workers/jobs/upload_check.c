@@ -150,9 +150,12 @@ upload_check_lock(const char *dir, const char *file_id)
 			saved = errno;
 			break;
 		}
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && is_named(fd, path))
+		if (flock(fd, LOCK_EX | LOCK_NB) == -1)
+			saved = errno;
+		else if (is_named(fd, path))
 			break;
-		saved = errno;
+		else
+			saved = EWOULDBLOCK;	/* somebody was quicker, each time */
 		close(fd);
 		fd = -1;
 	}
