@@ -139,7 +139,8 @@ enum proto_type {
  *   hosts   {}              -> {hosts:[{id, name, url, version, streams, age_ms}]}
  * CALL verbs of "jobs" (its first worker answers; EHOSTDOWN: Redis is away):
  *   list   {state, cursor}  -> {jobs:[...], cursor}: workers/common/queue.h; state absent: all not over
- *   retry  {id}, cancel {id} -> {}          (ENOENT: no such job, or none that this is possible with)
+ *   retry  {id}, cancel {id} -> {}          (id: a job's or an upload's; ENOENT: no such one; EALREADY: text,
+ *                              its state, in which that is not possible)
  *   files  {cursor}         -> {files:[...], cursor}: workers/common/ledger.h
  *   hosts  {}               -> {hosts:[{id, name, running, waiting}]}: workers/common/queue.h
  *   job    {id}             -> one of list, or of an upload of this host {id, state, percent, name, file,

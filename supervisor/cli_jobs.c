@@ -13,6 +13,7 @@
 #include "util.h"
 
 #define PAGES_MAX 2000
+#define CLI_FILE 256
 
 /* All pages of a list; NULL after a message. */
 static json_t *
@@ -139,6 +140,18 @@ short_path(const char *path)
 	return p != NULL ? p + 1 : path;
 }
 
+/* Of what was sent to us: its name and what its sender calls it, not what we do. */
+static const char *
+job_file(const json_t *j, char buf[CLI_FILE])
+{
+	const char *stream = str(j, "stream"), *sent_as = str(j, "sent_as");
+
+	if (str(j, "upload")[0] == '\0' || (stream[0] == '\0' && sent_as[0] == '\0'))
+		return short_path(str(j, "file")[0] != '\0' ? str(j, "file") : str(j, "key"));
+	snprintf(buf, CLI_FILE, "%s%s%s", stream, stream[0] != '\0' && sent_as[0] != '\0' ? ": " : "", sent_as);
+	return buf;
+}
+
 static int
 compare_paths(const void *a, const void *b)
 {
@@ -188,7 +201,7 @@ print_jobs(const json_t *jobs)
 		{ NULL, false, 0 } };
 	struct cli_table *t = cli_table_new(columns);
 	int64_t wall = wall_ms(), tries;
-	char age[CLI_FORMAT];
+	char age[CLI_FORMAT], file[CLI_FILE];
 	const json_t *j;
 	size_t i;
 
@@ -200,7 +213,7 @@ print_jobs(const json_t *jobs)
 		cli_table_cell(t, tries > 0 ? "%lld" : "", (long long)tries);
 		cli_table_cell(t, "%s", cli_age(wall - num(j, "added"), age));
 		cli_table_cell(t, "%s", str(j, "host_name"));
-		cli_table_cell(t, "%s", short_path(str(j, "file")[0] != '\0' ? str(j, "file") : str(j, "key")));
+		cli_table_cell(t, "%s", job_file(j, file));
 	}
 	cli_table_print(t, stdout, cli_width(stdout));
 	print_errors(jobs, "id");

@@ -60,11 +60,16 @@ with Test(__doc__) as t:
     # Cancelled amid its push, and wanted after all.
     id = place(here, mp4(8))
     j = wait_state(here, id, "pushing")
-    t.is_(here.cli("jobs", "cancel", j["job"]).returncode, 0, "a push is cancelled")
+    listed = next(x for x in json.loads(here.cli("jobs", "--json").stdout)["jobs"] if x["id"] == j["job"])
+    t.is_((listed["upload"], j["file"] in ("", listed.get("sent_as"))), (id, True), "jobs has its id and what its sender calls it")
+    t.is_(here.cli("jobs", "cancel", j["id"]).returncode, 0, "a push is cancelled, by its upload's id")
     wait_for("it ends", lambda: not here.pids("ffmpeg"), 10)
     t.is_((job(here, id)["state"], files(here, id)[:2]), ("cancelled", ["flv", "json"]), "it ends at once, its files are kept")
-    t.is_(here.cli("jobs", "retry", j["job"]).returncode, 0, "and wanted again")
+    t.is_(here.cli("jobs", "retry", id).returncode, 0, "and wanted again")
     wait_state(here, id, "done")
+    r = here.cli("jobs", "retry", id)
+    t.ok(r.returncode == 1 and "is done: nothing to retry" in r.stderr, "one that is done is not", r.stderr)
+    t.ok("there is no job" in here.cli("jobs", "cancel", "0" * 32).stderr, "nor one that never was")
 
     # Given up, kept, deleted.
     here.configure({"upload.target": f"rtmp://127.0.0.1:{free_port()}/live/x", "upload.retry": "1s", "upload.keep": "3s"})

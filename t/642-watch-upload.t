@@ -74,6 +74,19 @@ with Test(__doc__, limit=200) as t:
     t.is_(s3.open_uploads(BUCKET), [], "no upload is left open")
     t.ok(proxy.put_bytes - puts < 60 * MIB + 3 * 4 * 5 * MIB + MIB, f"sent twice at most what was in flight: {proxy.put_bytes - puts - 60 * MIB} bytes")
 
+    # S3 away: told while the first round of tries is still going on.
+    m.configure({"storage.s3": {"endpoint": proxy.endpoint, "region": REGION, "bucket": BUCKET, "access_key": KEY, "secret_key": SECRET, "part_size": "5MiB",
+        "attempts": 100}})
+    m.cli("reload")
+    proxy.down = True
+    drop(f"{incoming}/away.mp4", 100_000)
+    wait_for("status says it", lambda: "uploads wait" in m.cli("status").stdout, 15, 0.2)
+    t.is_([j["state"] for j in json.loads(m.cli("jobs", "--json").stdout)["jobs"]], ["running"], "S3 away: status says so, amid the first tries of it")
+    t.ok([f for f in json.loads(m.cli("files", "--json").stdout)["files"] if f["path"].endswith("away.mp4") and f.get("error")], "and the ledger has why")
+    proxy.down = False
+    t.none(arrived(s3, {"incoming/away.mp4": f"{incoming}/away.mp4"}), "back: it arrives")
+    wait_for("healthy again", lambda: m.cli("status").returncode == 0, 10, 0.2)
+
     # A bucket that is not there: the file waits, and goes to the right one after a reload.
     folder = {"dir": incoming, "extensions": ["mp4", "mkv"], "recursive": True, "to": "s3://nobucket/incoming/"}
     m.configure({"watch": [folder]})

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "intake.h"
 #include "log.h"
 #include "util.h"
 #include "workers/jobs/intake_scan.h"
@@ -46,9 +47,20 @@ arg(const json_t *args, const char *key)
 }
 
 static void
+list_cb(int rc, json_t *body, void *ctx)
+{
+	json_t *job;
+	size_t i;
+
+	json_array_foreach(json_object_get(body, "jobs"), i, job)
+		intake_describe(jw.svc, job);
+	page_cb(rc, body, ctx);
+}
+
+static void
 call_list(const json_t *args, void *ctx)
 {
-	queue_list(jw.queue, arg(args, "state"), arg(args, "cursor"), page_cb, ctx);
+	queue_list(jw.queue, arg(args, "state"), arg(args, "cursor"), list_cb, ctx);
 }
 
 static void
@@ -60,22 +72,53 @@ call_job(const json_t *args, void *ctx)
 		answer(ctx, EINVAL, NULL);
 }
 
+struct change {
+	void (*how)(struct queue *q, const char *id, queue_cb cb, void *ctx);
+	void *ctx;
+};
+
+/* An upload's job by now, if it is one's turn: before, and after the last, there is none. */
+static void
+upload_cb(int rc, json_t *body, void *ctx)
+{
+	struct change c = *(struct change *)ctx;
+	const char *job = arg(body, "job");
+
+	free(ctx);
+	if (rc == 0 && job != NULL)
+		c.how(jw.queue, job, changed_cb, c.ctx);
+	else
+		changed_cb(rc == 0 ? EALREADY : rc, arg(body, "state"), c.ctx);
+}
+
+/* id: a job's, or that of an upload of this host, which is what its sender knows. */
+static void
+change(const json_t *args, void (*how)(struct queue *q, const char *id, queue_cb cb, void *ctx), void *ctx)
+{
+	const char *id = arg(args, "id");
+	struct change *c;
+
+	if (id == NULL)
+		answer(ctx, EINVAL, NULL);
+	else if (!intake_id_ok(id))
+		how(jw.queue, id, changed_cb, ctx);
+	else {
+		c = xcalloc(1, sizeof *c);
+		*c = (struct change){ how, ctx };
+		intake_job(jw.svc, jw.queue, id, upload_cb, c);
+	}
+}
+
 static void
 call_retry(const json_t *args, void *ctx)
 {
-	if (arg(args, "id"))
-		queue_retry(jw.queue, arg(args, "id"), changed_cb, ctx);
-	else
-		answer(ctx, EINVAL, NULL);
+	change(args, queue_retry, ctx);
 }
 
 static void
 call_cancel(const json_t *args, void *ctx)
 {
-	if (arg(args, "id"))
-		queue_cancel(jw.queue, arg(args, "id"), changed_cb, ctx);
-	else
-		answer(ctx, EINVAL, NULL);
+	change(args, queue_cancel, ctx);
 }
 
 static void

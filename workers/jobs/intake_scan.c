@@ -25,6 +25,7 @@
 #include "workers/jobs/convert.h"
 #include "workers/jobs/push.h"
 
+#define SENT_AS_MAX 80		/* bytes: a page of jobs must fit into a packet */
 #define ORPHAN_MS 3600000	/* a file without its ID.json, which is written before it */
 
 struct visit {
@@ -249,4 +250,23 @@ intake_job(struct svc *svc, struct queue *q, const char *id, queue_list_cb cb, v
 		    conf_str(svc->conf, "host_id"), id);
 		queue_find(q, key, job_cb, a);
 	}
+}
+
+void
+intake_describe(struct svc *svc, json_t *job)
+{
+	const char *file = json_string_value(json_object_get(job, "file"));
+	const char *host = json_string_value(json_object_get(job, "host"));
+	struct intake in;
+	char id[INTAKE_ID];
+
+	if (file == NULL || strncmp(file, INTAKE_DIR "/", sizeof(INTAKE_DIR)) != 0 || host == NULL ||
+	    strcmp(host, conf_str(svc->conf, "host_id")) != 0)
+		return;
+	snprintf(id, sizeof(id), "%.32s", file + sizeof(INTAKE_DIR));
+	if (!intake_id_ok(id))
+		return;
+	json_object_set_new(job, "upload", json_string(id));
+	if (intake_read(data_dir(svc), id, &in) == 0 && in.file[0] != '\0')
+		json_object_set_new(job, "sent_as", msg_text(in.file, strnlen(in.file, SENT_AS_MAX)));
 }

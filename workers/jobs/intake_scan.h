@@ -13,4 +13,6 @@ void intake_uploaded(struct svc *svc, struct queue *q, const char *id);
  * queue_list's.
  */
 void intake_job(struct svc *svc, struct queue *q, const char *id, queue_list_cb cb, void *ctx);
+/* A listed job that works on an upload of this host gets its "upload", and "sent_as", what its sender calls it. */
+void intake_describe(struct svc *svc, json_t *job);
 #endif

@@ -16,6 +16,7 @@
 #include "upload_int.h"
 #include "util.h"
 
+#define TROUBLE 2		/* failures in a row of one request that are worth telling */
 #define REPORT_MS 500
 
 /* Cancelled, their callers gone, still busy with the server. */
@@ -118,6 +119,8 @@ again_cb(evutil_socket_t fd, short what, void *ctx)
 	t->go(t);
 }
 
+static void report(struct upload *u, int part, const char *trouble);
+
 static void
 given_up(struct upload *u)
 {
@@ -141,6 +144,8 @@ retry(struct upload_try *t, const struct s3_result *r)
 		snprintf(part, sizeof part, "part %d of ", t->part);
 	UPLOAD_LOG(u, log_warnx, "upload: %s%s: %s: retry in %lld ms", part, u->object, r->error, (long long)ms);
 	event_add(t->timer, &(struct timeval){ ms / 1000, ms % 1000 * 1000 });
+	if (t->attempts >= TROUBLE)
+		report(u, 0, r->error);
 }
 
 void
@@ -223,17 +228,24 @@ upload_restart(struct upload *u, const char *why)
 	upload_abort(u, restart_later);
 }
 
-void
-upload_report(struct upload *u, int part)
+static void
+report(struct upload *u, int part, const char *trouble)
 {
 	struct upload_progress p = { .safe_bytes = u->safe_bytes, .sent_bytes = u->safe_bytes, .size = u->file.size,
-		.part = part, .parts = u->growing ? 0 : u->plan.parts, .checkpoint = u->check };
+		.part = part, .parts = u->growing ? 0 : u->plan.parts, .checkpoint = u->check,
+		.trouble = trouble };
 
 	for (int i = 0; i < u->p.concurrency; i++)
 		if (u->flights[i].call != NULL)
 			p.sent_bytes += s3_call_sent(u->flights[i].call);
 	if (u->progress != NULL)
 		u->progress(&p, u->ctx);
+}
+
+void
+upload_report(struct upload *u, int part)
+{
+	report(u, part, NULL);
 }
 
 static void

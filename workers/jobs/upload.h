@@ -46,6 +46,7 @@ struct upload_progress {
 	int64_t safe_bytes, sent_bytes, size;	/* in finished parts; those and what is on its way; of the file */
 	int part, parts;		/* that was just finished, 0 = none was; of how many, 0 = it grows */
 	const json_t *checkpoint;	/* as on disk; borrowed, changes */
+	const char *trouble;		/* why a request failed twice or more, that is tried again; NULL: none did */
 };
 typedef void (*upload_progress_cb)(const struct upload_progress *p, void *ctx);
 

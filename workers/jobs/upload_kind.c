@@ -37,6 +37,7 @@ struct sending {
 	json_t *mark;			/* then: the job's result */
 	char id[LEDGER_ID], path[1024], object[S3_OBJECT_MAX + 1], sha256[S3_SHA256_HEX];
 	int64_t told_ms;
+	bool troubled;			/* status says that it waits for S3 */
 	int lock;			/* of the file's id: two jobs of one path take turns */
 };
 
@@ -88,6 +89,18 @@ connection(struct job *job, const char *bucket, const char **why)
 
 /* --- how it goes --- */
 
+/* Status and the ledger say so while it is tried again, not only when this job has given up for now. */
+static void
+tell_trouble(struct sending *u, const struct upload_progress *p)
+{
+	if (p->trouble == NULL && (!u->troubled || p->part == 0))
+		return;
+	u->troubled = p->trouble != NULL;
+	job_upload_waits(u->job, u->troubled ? p->trouble : "");
+	if (job_is_leased())
+		put(u, json_pack("{s:o}", "error", u->troubled ? json_string(p->trouble) : json_null()));
+}
+
 static void
 progress_cb(const struct upload_progress *p, void *ctx)
 {
@@ -96,6 +109,7 @@ progress_cb(const struct upload_progress *p, void *ctx)
 	int64_t now = now_ms();
 
 	job_progress(u->job, permille);
+	tell_trouble(u, p);
 	job_s3_figures(u->job, upload_conn_figures());
 	if (p->part > 0)
 		log_info("%s: part %d of %d is in the bucket", u->path, p->part, p->parts);

@@ -57,8 +57,8 @@ int
 upload_target(const json_t *conf, const json_t *args, struct upload_target *out)
 {
 	const char *bucket = str(args, "bucket"), *rel = "";
-	const json_t *folder = strcmp(str(args, "kind"), "watch") != 0 ? NULL :
-	    folder_of(conf, str(args, "path"), &rel);
+	const json_t *folder = strcmp(str(args, "kind"), "watch") == 0 ?
+	    folder_of(conf, str(args, "path"), &rel) : NULL;
 	int n;
 
 	if (folder != NULL)
