@@ -9,22 +9,82 @@
 
 #include "conf.h"
 #include "supervisor/conf_table.h"
+#include "supervisor/push_url.h"
 #include "supervisor/supervisor.h"
 #include "util.h"
+
+#define SHOWN_MAX 300		/* of a URL */
+
+static const char *
+member(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s != NULL ? s : "";
+}
+
+/* "/srv/in to s3://media/in/ (mp4 mkv, recursive)": all that a change can be in. */
+static char *
+show_folder(const json_t *f)
+{
+	const char *bucket = member(f, "bucket");
+	char *extensions = xstrdup(""), *longer, poll[CONF_FORMAT];
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(json_object_get(f, "extensions"), i, one) {
+		longer = xasprintf("%s%s%s", extensions, i > 0 ? " " : "", json_string_value(one));
+		free(extensions);
+		extensions = longer;
+	}
+	longer = xasprintf("%s to s3:%s%s%s%s (%s%s%s%s%s)", member(f, "dir"), bucket[0] != '\0' ? "//" : "", bucket,
+	    bucket[0] != '\0' ? "/" : "", member(f, "prefix"), extensions,
+	    json_is_true(json_object_get(f, "recursive")) ? ", recursive" : "",
+	    strcmp(member(f, "layout"), "object") != 0 ? ", chunks" : "",
+	    json_integer_value(json_object_get(f, "poll")) > 0 ? ", poll " : "",
+	    json_integer_value(json_object_get(f, "poll")) > 0 ?
+	    conf_format_duration(json_integer_value(json_object_get(f, "poll")), poll) : "");
+	free(extensions);
+	return longer;
+}
+
+/* "youtube of * to rtmp://host/app/" and stars for the rest. */
+static char *
+show_push(const json_t *target)
+{
+	char url[SHOWN_MAX], app[80];
+
+	push_url_show(member(target, "url"), url, sizeof(url));
+	snprintf(app, sizeof(app), strcmp(member(target, "app"), "*") != 0 ? " of app %s" : "", member(target, "app"));
+	return xasprintf("%s of %s%s to %s%s%s", member(target, "id"), member(target, "stream"), app, url,
+	    json_is_true(json_object_get(target, "transcode")) ? " (transcode)" : "",
+	    json_is_false(json_object_get(target, "verify")) ? " (no verify)" : "");
+}
+
+static char *
+show_entry(const json_t *entry)
+{
+	if (json_object_get(entry, "dir") != NULL)
+		return show_folder(entry);
+	if (json_object_get(entry, "url") != NULL)
+		return show_push(entry);
+	if (json_is_object(entry))
+		return xasprintf("%s%s", member(entry, "address"),
+		    json_is_true(json_object_get(entry, "proxy_protocol")) ? " (proxy_protocol)" : "");
+	return xstrdup(json_string_value(entry));
+}
 
 static char *
 show_list(const json_t *list)
 {
-	const json_t *entry, *address;
-	char *all = xstrdup("["), *longer;
+	char *all = xstrdup("["), *longer, *one;
+	const json_t *entry;
 	size_t i;
 
 	json_array_foreach(list, i, entry) {
-		address = json_is_object(entry) ? json_object_get(entry, "address") : entry;
-		if (address == NULL)
-			address = json_object_get(entry, "dir");
-		longer = xasprintf("%s%s%s%s", all, i > 0 ? ", " : "", json_string_value(address),
-		    json_is_true(json_object_get(entry, "proxy_protocol")) ? " (proxy_protocol)" : "");
+		one = show_entry(entry);
+		longer = xasprintf("%s%s%s", all, i > 0 ? ", " : "", one);
+		free(one);
 		free(all);
 		all = longer;
 	}
@@ -49,9 +109,13 @@ show_url(const char *url)
 static char *
 show(const struct conf_key *k, const json_t *v)
 {
-	char buf[CONF_FORMAT];
+	char buf[CONF_FORMAT], url[SHOWN_MAX];
 
-	if (k->secret)
+	if (k->secret && json_is_string(v) && strncmp(json_string_value(v), "rtmp", 4) == 0) {
+		push_url_show(json_string_value(v), url, sizeof(url));
+		return xstrdup(url);
+	}
+	if (k->secret && k->type != CONF_PUSH)
 		return xstrdup(json_is_string(v) && json_string_value(v)[0] == '\0' ? "\"\"" : "***");
 	switch (k->type) {
 	case CONF_DURATION:
@@ -74,7 +138,7 @@ add(json_t *list, const struct conf_key *k, const json_t *old, const json_t *new
 {
 	char *a = show(k, old), *b = show(k, new), *line;
 
-	line = xasprintf("%s: %s -> %s", k->path, a, b);
+	line = xasprintf("%s: %s -> %s%s", k->path, a, b, strcmp(a, b) == 0 ? " (another one)" : "");
 	json_array_append_new(list, json_string(line));
 	free(a);
 	free(b);

@@ -71,45 +71,53 @@ open_one(const char *text, const char *key, char *why, size_t size)
 
 /* Children of a millraced that was killed leave by themselves, but have their listeners until then. */
 static int
-open_patiently(const char *text, const char *key, char *why, size_t size)
+open_patiently(const char *text, const char *key, int64_t end, char *why, size_t size)
 {
 	static const struct timespec nap = { 0, LEAVE_NAP_MS * 1000000 };
-	int64_t end = now_ms() + LEAVE_MS;
+	bool said = false;
 	int fd;
 
-	while ((fd = open_one(text, key, why, size)) == -1 && errno == EADDRINUSE && now_ms() < end)
+	while ((fd = open_one(text, key, why, size)) == -1 && errno == EADDRINUSE && now_ms() < end) {
+		if (!said)
+			log_info("waiting up to %d s for %s: %s", LEAVE_MS / 1000, text, why);
+		said = true;
 		nanosleep(&nap, NULL);
+	}
 	return fd;
 }
 
+/* Says of each that can't be opened why; -1 if there is one. */
 static int
-open_list(const char *key, int **fds, int *nfds)
+open_list(const char *key, int64_t end, int **fds, int *nfds)
 {
 	json_t *list = conf_get(sv.conf, key);
 	size_t i, n = json_array_size(list);
 	char why[400];
+	int rc = 0;
 
 	*fds = xcalloc(n + 1, sizeof(**fds));
 	for (i = 0; i < n; i++) {
-		(*fds)[i] = open_patiently(address_at(list, i), key, why, sizeof(why));
+		(*fds)[i] = open_patiently(address_at(list, i), key, end, why, sizeof(why));
+		*nfds = (int)i + 1;
 		if ((*fds)[i] == -1) {
 			log_errorx("%s", why);
-			return -1;
+			rc = -1;
 		}
-		*nfds = (int)i + 1;
 	}
-	return 0;
+	return rc;
 }
 
 int
 listen_open_all(void)
 {
-	if (open_list("rtmp.listen", &sv.listen_rtmp, &sv.nlisten_rtmp) == -1 ||
-	    open_list("http.listen", &sv.listen_http, &sv.nlisten_http) == -1) {
-		listen_close_all();
-		return -1;
-	}
-	return 0;
+	int64_t end = now_ms() + LEAVE_MS;
+	int rtmp = open_list("rtmp.listen", end, &sv.listen_rtmp, &sv.nlisten_rtmp);
+	int http = open_list("http.listen", end, &sv.listen_http, &sv.nlisten_http);
+
+	if (rtmp == 0 && http == 0)
+		return 0;
+	listen_close_all();
+	return -1;
 }
 
 static void
@@ -118,7 +126,8 @@ close_list(int **fds, int *nfds)
 	int i;
 
 	for (i = 0; i < *nfds; i++)
-		close((*fds)[i]);
+		if ((*fds)[i] != -1)
+			close((*fds)[i]);
 	free(*fds);
 	*fds = NULL;
 	*nfds = 0;

@@ -37,7 +37,7 @@ report_note(const char *text)
 		sv.notes = json_array();
 	if (find_note(text) < json_array_size(sv.notes))
 		return;
-	log_warnx("note: %s", text);
+	log_warnx("%s", text);
 	json_array_append_new(sv.notes, msg_text(text, strlen(text)));
 }
 

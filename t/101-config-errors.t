@@ -58,13 +58,16 @@ with Test(__doc__) as t:
     t.ok(r.returncode == 2 and "-c goes before the verb" in r.stderr, "-c behind the verb: where it goes", r.stderr)
     r = m.cli("kick", "--help")
     t.is_((r.returncode, r.stdout.startswith("usage: millrace kick NAME")), (0, True), "a verb's own --help")
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", m.rtmp))
-        s.listen()
+    with socket.socket() as s, socket.socket() as other:
+        for taken, port in ((s, m.rtmp), (other, m.http)):
+            taken.bind(("127.0.0.1", port))
+            taken.listen()
         r = subprocess.run(m.argv(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20 * SLOW)
     t.is_(r.returncode, 1, "a taken port: exit code 1")
     t.like(r.stdout, rf"{m.rtmp}.*{os.getpid()}", "names the holder's pid")
     t.like(r.stdout, r"rtmp\.listen", "and the key to change")
+    t.like(r.stdout, rf"level=error.*{m.http}: taken.*http\.listen", "and the next one that is taken")
+    t.like(r.stdout.split("\n")[0], rf"level=info.*waiting up to 5 s for .*{m.rtmp}", "and what it waits for is said at once")
     t.like(r.stdout, r"level=error", "as an error")
     r = m.cli("status")
     beside = os.path.relpath(BUILD) if BUILD.startswith(os.getcwd() + "/") else BUILD

@@ -196,13 +196,45 @@ plan_shows_changes_without_secrets(void **state)
 	json_decref(errors);
 }
 
+static char *
+plan_of(const char *before, const char *after)
+{
+	json_t *errors = json_array(), *from = conf_load_buffer("f", before, strlen(before), errors);
+	json_t *to = conf_load_buffer("f", after, strlen(after), errors), *plan = conf_plan(from, to);
+	char *dump = json_dumps(json_object_get(plan, "now"), JSON_COMPACT | JSON_ENCODE_ANY);
+
+	json_decref(plan);
+	json_decref(from);
+	json_decref(to);
+	json_decref(errors);
+	return dump;
+}
+
+/* What changed can be seen, keys can't. */
+static void
+plan_shows_what_changed(void **state)
+{
+	char *dump = plan_of("watch: {dir: /in, to: 's3:a/'}\n",
+	    "watch: {dir: /in, to: 's3://media/b/', recursive: true, layout: chunks, poll: 5s}\n");
+
+	assert_string_equal(dump, "[\"watch: [/in to s3:a/ (mp4 mkv)] -> "
+	    "[/in to s3://media/b/ (mp4 mkv, recursive, chunks, poll 5s)]\"]");
+	free(dump);
+	dump = plan_of("upload: {target: 'rtmp://a/live/k3y'}\n", "upload: {target: 'rtmp://b/live/k3y'}\n");
+	assert_string_equal(dump, "[\"upload.target: rtmp://a/live/*** -> rtmp://b/live/***\"]");
+	free(dump);
+	dump = plan_of("push: [{id: y, url: 'rtmp://a/live/k3y'}]\n", "push: [{id: y, url: 'rtmp://a/live/k4y'}]\n");
+	assert_string_equal(dump, "[\"push: [y of * to rtmp://a/live/***] -> [y of * to rtmp://a/live/***] (another one)\"]");
+	free(dump);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(yaml_works_as_it_stands), cmocka_unit_test(yaml_names_every_key),
 		cmocka_unit_test(man_names_every_key), cmocka_unit_test(views),
-		cmocka_unit_test(plan_shows_changes_without_secrets),
+		cmocka_unit_test(plan_shows_changes_without_secrets), cmocka_unit_test(plan_shows_what_changed),
 	};
 
 	unsetenv("MILLRACE_RTMP");	/* etc/millrace.yaml takes them */

@@ -148,6 +148,7 @@ done(struct sending *u, const struct upload_result *r)
 	struct job *job = u->job;
 	json_t *mark = json_pack("{s:s, s:I, s:I, s:s, s:s, s:s}", "path", u->path, "size", (json_int_t)r->size,
 	    "mtime_ns", (json_int_t)r->mtime_ns, "bucket", bucket, "object", u->object, "etag", r->etag), *fields;
+	char before[40] = "";
 
 	if (upload_mark_write(conf_str(job->svc->conf, "data_dir"), u->id, mark) == -1) {
 		log_warn("%s is in the bucket, but that can't be noted", u->path);
@@ -161,8 +162,10 @@ done(struct sending *u, const struct upload_result *r)
 	json_object_set_new(fields, "state", json_string("verified"));
 	json_object_set_new(fields, "progress", json_integer(1000));
 	json_object_set_new(fields, "error", json_null());
-	log_info("%s is verified in the bucket: %s/%s, %lld bytes in %d parts, %d of them from before", u->path, bucket,
-	    u->object, (long long)r->size, r->parts, r->resumed_parts);
+	if (r->resumed_parts > 0)
+		snprintf(before, sizeof(before), ", %d of them from before", r->resumed_parts);
+	log_info("%s is verified in the bucket: %s/%s, %lld bytes in %d part%s%s", u->path, bucket, u->object,
+	    (long long)r->size, r->parts, r->parts == 1 ? "" : "s", before);
 	job_upload_waits(job, "");
 	u->mark = mark;
 	upload_tell(&u->tell, job->ledger, u->id, fields, u->sha256, told_cb, u);
