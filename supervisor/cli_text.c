@@ -1,5 +1,5 @@
 /*
- * cli_text.c - the snapshot for eyes: a head, streams, outputs, processes, warnings; within
+ * cli_text.c - the snapshot for eyes: a head, streams, outputs, processes, warnings; sentences within
  * 100 columns. Called by cli_status.c, once or each second.
  */
 #include <string.h>
