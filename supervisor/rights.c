@@ -11,12 +11,14 @@
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "conf.h"
@@ -25,6 +27,8 @@
 #include "util.h"
 
 #define DEFAULT_ACCOUNT "millrace"
+#define LOCK_PAUSES 50		/* 5 s in all */
+#define LOCK_PAUSE_NS 100000000
 
 static struct { uid_t uid; gid_t gid; char name[64]; bool drop; } who;
 static int data_lock = -1, run_lock = -1;
@@ -171,6 +175,27 @@ runs_already(const char *key, const char *pid)
 	free(other);
 }
 
+/*
+ * 0, or -1 and whose it is. A child that a killed millraced was about to start has its descriptors
+ * until it has become another program: that is waited for.
+ */
+static int
+lock(int fd, char pid[16])
+{
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
+	ssize_t n;
+
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) == -1; i++) {
+		n = pread(fd, pid, 15, 0);
+		pid[n > 0 ? n : 0] = '\0';
+		pid[strcspn(pid, "\n")] = '\0';
+		if (i >= LOCK_PAUSES || atoi(pid) <= 0 || kill(atoi(pid), 0) == 0 || errno != ESRCH)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
 /* An flock'd descriptor, or -1 after a message. */
 static int
 lock_file(const char *key, const char *name)
@@ -184,10 +209,7 @@ lock_file(const char *key, const char *name)
 		log_error("cannot open %s", path);
 		return -1;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
-		if (pread(fd, pid, sizeof(pid) - 1, 0) == -1)
-			pid[0] = '\0';
-		pid[strcspn(pid, "\n")] = '\0';
+	if (lock(fd, pid) == -1) {
 		runs_already(key, pid);
 		close(fd);
 		return -1;
