@@ -103,15 +103,18 @@ add_master(struct evbuffer *b, uint32_t id, struct evbuffer *content)
 	evbuffer_free(content);
 }
 
+/*
+ * ffmpeg 7 takes no video without a size. One that is not known is the smallest: the decoder finds the
+ * real one, but would take JPEGs lower than they were said to be for fields, two to a picture.
+ */
 static void
 add_picture(struct evbuffer *b, const struct matroska_track *t)
 {
 	struct evbuffer *e = evbuffer_new();
+	bool known = t->width > 0 && t->height > 0;
 
-	if (t->width > 0 && t->height > 0) {
-		add_number(e, PIXEL_WIDTH, (uint64_t)t->width);
-		add_number(e, PIXEL_HEIGHT, (uint64_t)t->height);
-	}
+	add_number(e, PIXEL_WIDTH, known ? (uint64_t)t->width : 1);
+	add_number(e, PIXEL_HEIGHT, known ? (uint64_t)t->height : 1);
 	add_master(b, VIDEO, e);
 }
 

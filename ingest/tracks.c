@@ -129,6 +129,16 @@ same_header(const struct ring_gen *g, bool audio, const uint8_t *body, size_t le
 	return have != NULL && (audio ? g->audio_len : g->video_len) == len && memcmp(have, body, len) == 0;
 }
 
+/*
+ * ffmpeg writes one before it knows what to put in, and the real one right after. Taken for a track it
+ * would begin a generation (a file, a child) that ends with the first sound.
+ */
+static bool
+is_blank(const struct flv_info *info)
+{
+	return info->payload_len == 0 && (info->codec == AVC || info->codec == AAC);
+}
+
 static void
 take_header(struct tracks *t, const struct flv_info *info, const uint8_t *body, size_t len)
 {
@@ -220,6 +230,8 @@ tracks_take(struct tracks *t, const struct flv_info *info, const uint8_t *body, 
 	if (info->metadata || info->sequence_end || info->multitrack || !supported(t, info))
 		return TRACKS_DROP;
 	if (info->sequence_header) {
+		if (is_blank(info))
+			return TRACKS_DROP;
 		take_header(t, info, body, len);
 		return TRACKS_HEADER;
 	}

@@ -73,7 +73,7 @@ enum proto_type {
 			 * never started again; task: the worker's number for it, which SPAWNED (stderr,
 			 * progress) and EXITED repeat. input and output are relative to data_dir.
 			 * kind "remux", "check": params {input, output, matroska, transcode_audio, hvc1,
-			 * tail (bools, may be left out)}. "probe" {input}; "convert" {input, output, video,
+			 * sound_only, tail (bools, may be left out)}. "probe" {input}; "convert" {input, output, video,
 			 * audio: "copy"|"encode"|"none"}; "push" {input, name, start_ms} to upload.target.
 			 * kind "frames": {input, output, width, height, fps, video_ms, audio_ms (ints), timed,
 			 * sound (bools)}. One at a time: the one before is killed.

@@ -91,6 +91,7 @@ task_params_parse(const char *kind, const json_t *params, struct task_params *ou
 	out->matroska = json_is_true(json_object_get(params, "matroska"));
 	out->transcode_audio = json_is_true(json_object_get(params, "transcode_audio"));
 	out->hvc1 = json_is_true(json_object_get(params, "hvc1"));
+	out->sound_only = json_is_true(json_object_get(params, "sound_only"));
 	out->tail = json_is_true(json_object_get(params, "tail"));
 	out->video = track(params, "video");
 	out->audio = track(params, "audio");
@@ -133,7 +134,10 @@ static void
 add_remux(struct args *a, const struct task_params *p, const struct task_place *at)
 {
 	ADD(a, "-y", "-nostats", "-stats_period", "1", "-progress", "pipe:3", "-protocol_whitelist", "pipe,file",
-	    "-f", p->matroska ? "matroska" : "flv", "-i", "pipe:0", "-map", "0:v:0?", "-map", "0:a:0?", "-c", "copy");
+	    "-f", p->matroska ? "matroska" : "flv", "-i", "pipe:0");
+	if (!p->sound_only)
+		ADD(a, "-map", "0:v:0?");
+	ADD(a, "-map", "0:a:0?", "-c", "copy");
 	if (p->transcode_audio)
 		ADD(a, "-c:a", "aac", "-b:a", "128k");
 	if (p->hvc1)

@@ -21,7 +21,7 @@ enum task_track { TASK_NONE, TASK_COPY, TASK_ENCODE };
 struct task_params {
 	enum task_kind kind;
 	const char *input, *output;	/* relative to data_dir, of the JSON; check: output is what is read */
-	bool matroska, transcode_audio, hvc1, tail;
+	bool matroska, transcode_audio, hvc1, sound_only, tail;
 	enum task_track video, audio;	/* convert */
 	int64_t start_ms;		/* push: from there on */
 	const char *name;		/* push: {name} of the URL */

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""625-uneven-times: a recording whose frames come at uneven times is finished like any other; one with a damaged frame is not."""
+"""625-uneven-times: a recording whose frames come at uneven times, or whose video never came, is finished like any other; one with a damaged frame is not."""
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 
-import glob
+import glob, struct
 from frames import Client, numbers, pictures
 from media import compare, flv_frames, flv_tags
 
@@ -29,12 +29,29 @@ def damaged(t, clip):
     return path
 
 
+def early(t, clip):
+    """Its headers and its first second's sound: of a publisher who is gone before the first picture."""
+    with open(clip, "rb") as f:
+        data = f.read()
+    path = f"{t.dir}/early.flv"
+    with open(path, "wb") as f:
+        f.write(data[:13])
+        for kind, ts, body in flv_tags(data):
+            if kind == 18 or ts < 1000 and (kind == 8 or body[1] == 0):
+                f.write(bytes([kind]) + struct.pack(">I", len(body))[1:] + struct.pack(">I", ts)[1:] + bytes(4) + body + struct.pack(">I", 11 + len(body)))
+    return path
+
+
 def same(t, clip, mp4):
     with open(clip, "rb") as f:
         source = flv_frames(f.read())
     flv = subprocess.run(["ffmpeg", "-v", "error", "-i", mp4, "-c", "copy", "-f", "flv", "-"], stdout=subprocess.PIPE, check=True).stdout
     for what, sent, got in zip(("video", "audio"), source, flv_frames(flv)):
-        t.none(compare([h for _, h in sent], [h for _, h in got], what), f"{os.path.basename(clip)}, {what}: every frame once, in order")
+        name, sent, got = f"{os.path.basename(clip)}, {what}", [h for _, h in sent], [h for _, h in got]
+        if sent:
+            t.none(compare(sent, got, what), f"{name}: every frame once, in order")
+        else:
+            t.is_(got, [], f"{name}: there was none")
 
 
 with Test(__doc__, limit=150) as t:
@@ -42,6 +59,7 @@ with Test(__doc__, limit=150) as t:
         "streams.reconnect_delay": "1s", "streams.cleanup_delay": "500ms"})
     clip = {"shaken": uneven(t, "shaken"), "pairs": uneven(t, "pairs", "-bf", "0", times="setpts=floor(PTS/66)*66")}
     clip["damaged"] = damaged(t, clip["shaken"])
+    clip["early"] = early(t, clip["shaken"])
     publishers = [t.publish(m, name, path) for name, path in clip.items()]
 
     # Pictures with times of their own, 1 to 130 ms apart.
@@ -55,7 +73,7 @@ with Test(__doc__, limit=150) as t:
     for p in publishers:
         p.finished.wait(30)
         p.end()
-    for name in ("shaken", "pairs"):
+    for name in ("shaken", "pairs", "early"):
         mp4 = wait_for(f"{name} is finished", lambda: glob.glob(f"{m.data}/recordings/{name}/*.mp4"), 30, 0.1)[0]
         same(t, clip[name], mp4)
     m.wait_log(r"finalise.*rec/damaged/\S+\.flv: .*\[error\]", 30)

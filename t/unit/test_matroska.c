@@ -67,6 +67,9 @@ a_track_that_is_not_there_is_not_named(void **state)
 	assert_int_equal(COUNT("\xae\x10\0\0"), 1);
 	assert_int_equal(COUNT("vpcC"), 0);	/* not what Matroska has for VP9 */
 	assert_int_equal(COUNT("\x23\xe3\x83"), 0);
+	/* a size it must have */
+	assert_int_equal(COUNT("\xb0\x10\0\0\x08\0\0\0\0\0\0\0\x01"), 1);
+	assert_int_equal(COUNT("\xba\x10\0\0\x08\0\0\0\0\0\0\0\x01"), 1);
 }
 
 static void

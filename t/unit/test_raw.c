@@ -185,6 +185,24 @@ headers_alone_are_empty(void **state)
 }
 
 static void
+a_video_that_never_came_is_none(void **state)
+{
+	header();
+	VIDEO_HEADER;
+	tag(FLV_AUDIO, 0, "\xaf\0\x11\x90", 4);
+	for (int i = 0; i < 300; i++)
+		AAC(i * 20);
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_true(raw.sound_only);
+	put("\x09\0\0\x6\0\0\0\0\0\0\0\x17\1\0\0\0", 16);	/* torn */
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_true(raw.sound_only);
+	put("x\0\0\0\x11", 5);
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_false(raw.sound_only);
+}
+
+static void
 what_is_no_recording_is_an_error(void **state)
 {
 	put("this is not a video at all", 26);
@@ -222,8 +240,8 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		T(names_are_taken_apart), T(other_names_are_none), T(the_last_tag_has_the_duration),
 		T(half_a_tag_at_the_end_does_not_count), T(half_of_a_big_tag_does_not_count),
-		T(a_ruined_end_takes_no_time), T(torn_anywhere), T(headers_alone_are_empty), T(what_is_no_recording_is_an_error),
-		T(audio_that_an_mp4_cannot_hold_is_transcoded), T(mp4s_are_called_by_the_pattern),
+		T(a_ruined_end_takes_no_time), T(torn_anywhere), T(headers_alone_are_empty), T(a_video_that_never_came_is_none),
+		T(what_is_no_recording_is_an_error), T(audio_that_an_mp4_cannot_hold_is_transcoded), T(mp4s_are_called_by_the_pattern),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

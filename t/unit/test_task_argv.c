@@ -63,9 +63,16 @@ a_remux_copies_to_a_faststart_mp4(void **state)
 	has(argv, "-i", "pipe:0");
 	has(argv, "-movflags", "+faststart");
 	has(argv, "-c", "copy");
+	has(argv, "-map", "0:v:0?");
 	has(argv, "mp4", "/data/recordings/a/.b.tmp");
 	task_argv_free(&argv);
 	assert_null(argv);
+	p.sound_only = true;
+	argv = task_argv(&p, &own);
+	for (char **a = argv; *a != NULL; a++)
+		assert_string_not_equal(*a, "0:v:0?");
+	has(argv, "-map", "0:a:0?");
+	task_argv_free(&argv);
 }
 
 static void

@@ -170,6 +170,26 @@ the_same_header_again_changes_nothing_and_another_does(void **state)
 }
 
 static void
+a_blank_header_is_none(void **state)
+{
+	struct ring_gen *gen;
+
+	assert_int_equal(take(FLV_VIDEO, "\x17\0\0\0\0", 5, 1), TRACKS_DROP);
+	assert_false(t.gen->video);
+	VIDEO_HEADER(1);
+	assert_int_equal(take(FLV_AUDIO, "\xaf\0", 2, 1), TRACKS_DROP);
+	tracks_tick(&t, 2);	/* between it and the real one */
+	assert_false(t.gen->settled || t.gen->audio);
+	gen = t.gen;
+	AUDIO_HEADER(3);
+	assert_int_equal(AUDIO(3), TRACKS_FRAME);
+	assert_int_equal(KEY(3), TRACKS_FRAME);
+	assert_ptr_equal(t.gen, gen);
+	assert_int_equal(take(FLV_AUDIO, "\xaf\0", 2, 4), TRACKS_DROP);
+	assert_null(t.pending);
+}
+
+static void
 an_ended_video_leaves_audio_alone_until_its_next_key_frame(void **state)
 {
 	begin();
@@ -248,6 +268,7 @@ main(void)
 		T(a_video_without_key_frames_does_not_hold_the_audio_back_for_ever),
 		T(late_audio_joins_at_the_next_key_frame),
 		T(the_same_header_again_changes_nothing_and_another_does),
+		T(a_blank_header_is_none),
 		T(an_ended_video_leaves_audio_alone_until_its_next_key_frame),
 		T(a_silent_publisher_has_not_ended_its_video),
 		T(what_is_not_taken_is_named), T(enhanced_codecs_are_taken_but_not_with_old_audio),

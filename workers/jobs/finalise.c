@@ -369,8 +369,8 @@ finalise_start(struct job *job)
 		return;
 	}
 	log_info("finishing %s: to %s", f->file, f->mp4);
-	spawn(f, "remux", json_pack("{s:b, s:b, s:b}", "matroska", f->raw.matroska, "transcode_audio",
-	    f->raw.transcode_audio, "hvc1", f->raw.hvc1));
+	spawn(f, "remux", json_pack("{s:b, s:b, s:b, s:b}", "matroska", f->raw.matroska, "transcode_audio",
+	    f->raw.transcode_audio, "hvc1", f->raw.hvc1, "sound_only", f->raw.sound_only));
 }
 
 static void

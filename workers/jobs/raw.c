@@ -24,6 +24,7 @@
 #define START_BYTES 20		/* "20261121T135800.123Z" */
 #define FRONT_BYTES 65536
 #define FIRST_TAGS 1000
+#define BODY_FRONT 32		/* what is a frame's is known by then */
 #define TAG_MAX ((off_t)(1 << 24) + FLV_TAG_HEAD_BYTES + FLV_TAG_TAIL_BYTES)
 #define BLOCK_BYTES 65536
 #define TRIES_MAX 200000	/* of a fifth of a second at most */
@@ -89,6 +90,41 @@ look_at_first_tags(struct raw *r, const uint8_t *p, size_t len)
 		look_at(r, p + at, body > FLV_TAG_TAIL_BYTES ? body - FLV_TAG_TAIL_BYTES : 0);
 		at += FLV_TAG_HEAD_BYTES + body;
 	}
+}
+
+static bool
+is_picture(const uint8_t *p, size_t len)
+{
+	struct flv_info info;
+
+	return p[0] == FLV_VIDEO && flv_parse_video(p + FLV_TAG_HEAD_BYTES, len, &info) == 0 &&
+	    !info.sequence_header && !info.sequence_end && !info.metadata;
+}
+
+/*
+ * A publisher that is gone before its first picture leaves the video's header and sound, of which no MP4
+ * with a video can be made. Sound is taken for seconds at most before it: longer than that is not looked.
+ */
+static bool
+is_sound_only(int fd, off_t size)
+{
+	uint8_t p[FLV_TAG_HEAD_BYTES + BODY_FRONT];
+	off_t at = FLV_HEADER_BYTES;
+	uint32_t body;
+	size_t len;
+
+	for (int i = 0; i < FIRST_TAGS; i++) {
+		ssize_t n = pread(fd, p, sizeof(p), at);
+
+		if (n <= FLV_TAG_HEAD_BYTES)
+			return true;
+		tag_ms(p, &body);
+		at += FLV_TAG_HEAD_BYTES + (off_t)body;
+		len = (size_t)n - FLV_TAG_HEAD_BYTES;
+		if (at <= size && is_picture(p, len < body - FLV_TAG_TAIL_BYTES ? len : body - FLV_TAG_TAIL_BYTES))
+			return false;
+	}
+	return false;
 }
 
 /* The tag at start, if its head says what its tail does: len bytes with the head. -1: there is none. */
@@ -202,6 +238,7 @@ raw_read(int fd, struct raw *r)
 	} else if (n > (ssize_t)FLV_HEADER_BYTES) {
 		look_at_first_tags(r, front, (size_t)n);
 		r->empty = r->empty && n < FRONT_BYTES;
+		r->sound_only = is_sound_only(fd, st.st_size);
 		end = st.st_size;
 		r->duration_ms = tag_before(fd, &end);
 		if (r->duration_ms < 0)

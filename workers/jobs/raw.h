@@ -12,6 +12,7 @@ struct raw {
 	/* of its bytes */
 	bool empty;			/* not one frame */
 	bool transcode_audio, hvc1;	/* how it becomes an MP4 */
+	bool sound_only;		/* FLV: a video may be announced, but none comes */
 	int64_t duration_ms;		/* of the last tag; -1: unknown */
 };
 
