@@ -96,8 +96,7 @@ append(struct frames_file *f, const struct iovec *iov, int n, size_t len)
 static int
 write_head(struct frames_file *f, const json_t *meta)
 {
-	/* ffmpeg 7 reads no track without a size; the real one is in each JPEG */
-	const struct matroska_track video = { .codec = MATROSKA_MJPEG, .width = 16, .height = 16 };
+	const struct matroska_track video = { .codec = MATROSKA_MJPEG };
 	const struct matroska_track audio = { .codec = MATROSKA_PCM, .rate = FRAMES_RATE, .channels = 1, .bits = 16 };
 	struct evbuffer *head = evbuffer_new();
 	char *text = json_dumps(meta, JSON_COMPACT);
