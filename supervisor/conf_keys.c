@@ -128,7 +128,8 @@ const struct conf_key conf_keys[] = {
 	{ "ws.stuck", CONF_DURATION, "10s", CONF_LIVE, SEE_INGEST, SEC(1), SEC(300), NULL,
 	    "An ffmpeg that takes and gives nothing for this long, although media waits, is replaced.", false },
 	{ "ws.ffmpeg_memory", CONF_SIZE, "3GiB", CONF_NEW_STREAMS, 0, MIB(256), GIB(64), NULL,
-	    "Address space of the ffmpeg that makes H.264 and AAC of what a publisher sends.", false },
+	    "Address space of the ffmpeg that makes H.264 and AAC of what a publisher sends, or of a push "
+	    "that makes H.264.", false },
 	{ "ws.hls_url", CONF_URL, "\"\"", CONF_LIVE, SEE_HTTP, 0, 0, NULL,
 	    "A stream's playlist as viewers of rooms are told it: the name in its last part is replaced. Empty: "
 	    "hls_base_url, or this server's own.", false },

@@ -40,6 +40,9 @@ struct child *
 output_push_start(const struct output *o, int ours[OUTPUT_FDS])
 {
 	const json_t *target = output_push_target(o);
+	/* an encoder's threads need more address space than a copy */
+	struct child_box box = { .profile = "push", .memory = conf_int(sv.conf,
+	    o->wish.to.transcode_video ? "ws.ffmpeg_memory" : "limits.ffmpeg_memory") };
 	int theirs[OUTPUT_FDS], fds[4], saved;
 	struct child *c;
 	char **argv;
@@ -51,7 +54,7 @@ output_push_start(const struct output *o, int ours[OUTPUT_FDS])
 	fds[2] = theirs[1];
 	argv = push_argv(&o->wish.to, conf_str(sv.conf, "ffmpeg.path"), url_of(target),
 	    json_is_true(json_object_get(target, "verify")), conf_int(sv.conf, "push_stuck") / 2);
-	c = child_start_foreign(KIND_PUSH, argv, fds, "push", NULL);
+	c = child_start_boxed(KIND_PUSH, argv, fds, &box);
 	saved = errno;
 	output_argv_free(&argv);
 	if (c != NULL)

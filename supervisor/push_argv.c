@@ -7,6 +7,7 @@
  * -rw_timeout: a target that is mute, also at connect; -send_buffer_size: so that one that
  *   takes nothing is noticed after 256 KiB and not after the kernel's 2 MB.
  * -max_interleave_delta: else the output stands still for 10 s when audio or video pauses.
+ * -threads, -filter_threads: else as many as there are processors, and each reserves address space.
  * -tls_verify: ffmpeg believes every certificate unless it is told not to.
  */
 #include "supervisor/push_argv.h"
@@ -75,8 +76,10 @@ push_argv(const struct push_params *p, const char *ffmpeg, const char *url, bool
 	char *timeout = xasprintf("%lld", (long long)answer_ms * 1000);
 
 	ADD(&a, ffmpeg, "-hide_banner", "-nostdin", "-loglevel", "level+info", "-nostats", "-y", "-fpsprobesize", "0",
-	    "-analyzeduration", "500000", "-protocol_whitelist", "pipe", "-f", p->matroska ? "matroska" : "flv",
-	    "-i", "pipe:0");
+	    "-analyzeduration", "500000", "-protocol_whitelist", "pipe");
+	if (p->video && p->transcode_video)
+		ADD(&a, "-threads", "2", "-filter_threads", "1");
+	ADD(&a, "-f", p->matroska ? "matroska" : "flv", "-i", "pipe:0");
 	if (p->video)
 		ADD(&a, "-map", "0:v:0?");
 	if (p->audio)

@@ -1,7 +1,8 @@
 """upload.py - uploads as they lie on the disk, videos of every kind to send, and what arrived at the target."""
-import glob, json, os, secrets, subprocess, time
+import glob, json, os, secrets, struct, subprocess, time
 
 import clips
+from mp4 import boxes, find
 from millrace import wait_for
 
 
@@ -53,7 +54,20 @@ def mp4(seconds=4):
 
 def mov(seconds=4):
     """Turned, as a telephone that is held upright makes it."""
-    return made(f"upload_{seconds}s.mov", ["-i", clips.clip(seconds=seconds), "-c", "copy", "-metadata:s:v:0", "rotate=90", "-f", "mov"])
+    return made(f"turned_{seconds}s.mov", ["-i", clips.clip(seconds=seconds), "-c", "copy", "-f", "mov"], turned)
+
+
+def turned(data):
+    """A MOV whose pictures are to be shown a quarter clockwise: ffmpegs differ in how they are told to write that."""
+    for kind, start, end in boxes(data, *find(data, "moov")):
+        if kind != b"trak":
+            continue
+        _, stop = find(data, "tkhd", start, end)
+        width, height = struct.unpack(">II", data[stop - 8:stop])
+        if width:       # the video; before its size lies the matrix
+            matrix = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, height, 0, 1 << 30)
+            data = data[:stop - 44] + matrix + data[stop - 8:]
+    return data
 
 
 def webm(seconds=4):
@@ -63,12 +77,17 @@ def webm(seconds=4):
         "-cpu-used", "8", "-b:v", "300k", "-c:a", "libopus", "-f", "webm", "-live", "1"])
 
 
-def made(name, args):
+def made(name, args, change=None):
     path = os.path.join(clips.MEDIA, name)
     if not os.path.exists(path):
         os.makedirs(clips.MEDIA, exist_ok=True)
         tmp = f"{path}.{os.getpid()}"
         subprocess.run(["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y", *args, tmp], check=True)
+        if change:
+            with open(tmp, "rb") as f:
+                data = change(f.read())
+            with open(tmp, "wb") as f:
+                f.write(data)
         os.rename(tmp, path)
     return path
 

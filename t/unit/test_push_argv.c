@@ -61,6 +61,7 @@ test_variants(void **state)
 	has("video", "rtmp://h/a/k", true, "0:v:0", false);
 	has("audio", "rtmp://h/a/k", true, "0:a:0", false);
 	has("transcode_video", "rtmp://h/a/k", true, "-c:v libx264", true);
+	has("transcode_video", "rtmp://h/a/k", true, "-threads 2 -filter_threads 1 -f flv -i pipe:0", true);
 	has("transcode_audio", "rtmp://h/a/k", true, "-c:a aac", true);
 	has(NULL, "rtmp://h/a/k", true, "tls_verify", false);
 	has(NULL, "rtmps://h/a/k", true, "-tls_verify 1 -ca_file", true);
