@@ -174,8 +174,9 @@ picture_filter(const struct task_params *p)
 }
 
 /*
- * Frames without times are so many a second; those with times keep each its own. Of a picture that
- * cannot be decoded the others are made all the same: how many there are is for the job to judge.
+ * Frames without times are so many a second; those with times keep each its own. The last of them lasts
+ * 1 ms at least: ffmpeg 7 gives it no length, and what has none is not shown. Of a picture that cannot be
+ * decoded the others are made all the same: how many there are is for the job to judge.
  */
 static void
 add_frames(struct args *a, const struct task_params *p, const struct task_place *at)
@@ -191,7 +192,7 @@ add_frames(struct args *a, const struct task_params *p, const struct task_place 
 	ADD(a, "-f", "matroska", "-i", "pipe:0", "-map", "0:v:0", "-vf", picture, "-c:v", "libx264", "-preset",
 	    "ultrafast", "-crf", "23", "-g", gop, "-threads", "2", "-fps_mode", "passthrough");
 	if (p->timed)
-		ADD(a, "-enc_time_base:v", "1:1000");
+		ADD(a, "-enc_time_base:v", "1:1000", "-bsf:v", "setts=duration=max(DURATION\\,1)");
 	if (p->sound)
 		ADD(a, "-map", "0:a:0", "-af", sound, "-c:a", "aac", "-b:a", "96k");
 	ADD(a, "-movflags", "+faststart", "-f", "mp4", at->output);

@@ -141,6 +141,7 @@ frames_are_fitted_into_an_even_size(void **state)
 	assert_false(has_word(argv, "-r"));
 	has(argv, "-af", "asetpts=N/SR/TB+0.000/TB");
 	has(argv, "-enc_time_base:v", "1:1000");
+	has(argv, "-bsf:v", "setts=duration=max(DURATION\\,1)");
 	task_argv_free(&argv);
 }
 
