@@ -43,10 +43,16 @@ def wait_for(what, cond, limit=10.0, step=0.02):
         time.sleep(step)
 
 
+given_ports = set()
+
+
 def free_port():
-    """Below the kernel's own range, so that nobody's outgoing connection takes it meanwhile."""
+    """Below the kernel's own range, so that nobody's outgoing connection takes it meanwhile; never one twice."""
     while True:
         port = random.randint(20000, 32000)
+        if port in given_ports:
+            continue
+        given_ports.add(port)
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
