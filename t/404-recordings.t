@@ -97,7 +97,7 @@ def pages(t, m, b):
     link = "(n => n && !n.hidden && n.getAttribute('href'))(document.getElementById('recordings'))"
     t.is_(b.wait("the link", link), "recordings", "the home page has a link, a relative one")
     b.screenshot(f"{SHOTS}/home-recordings.png")
-    b.eval("document.querySelector('#recordings a').click()")
+    b.eval("document.getElementById('recordings').click()")
     b.wait("the list", "document.querySelectorAll('.rows li').length == 5")
     t.is_(b.eval("[...document.querySelectorAll('#groups h2')].map(h => h.textContent).sort()"),
         ["Other recordings", "alice", "bob", "sub"], "a card for each stream")
