@@ -40,8 +40,8 @@ with Test(__doc__, 200) as t:
         o = wait_for(f"{id} failed and says so", lambda: (o := push_of(m, "alice", id)).get("restarts", 0) > 0 and
             re.search(words, o["reason"]) and o, 30)
         t.ok(o["state"] in ("backoff", "connecting", "starting"), f"{id}: {o['reason']}", o["state"])
-    t.is_(m.cli("status").returncode, 1, "status: exit code 1")
-    t.like(m.cli("status").stdout, r"output push \w+ of alice does not work", "and in words")
+    said = wait_for("status says it", lambda: (lambda r: r if r.returncode == 1 else None)(m.cli("status")), 15, 0.2)
+    t.like(said.stdout, r"output push \w+ of alice does not work", "status: exit code 1, and in words")
     # a target that was away comes back
     back = RtmpTarget(targets["down"].port)
     wait_for("the one that was down is up", lambda: push_of(m, "alice", "down").get("state") == "up", 40)
