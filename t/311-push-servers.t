@@ -43,8 +43,9 @@ class Nginx:
 
 
 def millrace_frames(m, name):
-    raw = sorted(glob.glob(f"{m.data}/rec/{name}/*.flv"))
-    return flv_frames(open(raw[-1], "rb").read()) if raw else ([], [])
+    mp4 = wait_for("its recording is finished", lambda: not glob.glob(f"{m.data}/rec/{name}/*.flv") and
+        sorted(glob.glob(f"{m.data}/recordings/{name}/*.mp4")), 30, 0.2)
+    return flv_frames(subprocess.run(["ffmpeg", "-v", "error", "-i", mp4[-1], "-c", "copy", "-f", "flv", "-"], stdout=subprocess.PIPE).stdout)
 
 
 if not os.path.exists(MODULE):

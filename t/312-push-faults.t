@@ -34,7 +34,7 @@ with Test(__doc__, 200) as t:
     sent, keys = flv_frames(data), key_slices(data)
     p = t.publish(m, "alice", clip)
     m.wait_playlist("alice", 1)
-    hls = next(o for o in m.stream("alice")["outputs"] if o["kind"] == "hls")
+    hls = next(o for o in m.wait_stream("alice", lambda s: any(o["kind"] == "hls" for o in s["outputs"]))["outputs"] if o["kind"] == "hls")
     player = t.player(m, "alice")
     for id, (_, words) in FAULTS.items():
         o = wait_for(f"{id} failed and says so", lambda: (o := push_of(m, "alice", id)).get("restarts", 0) > 0 and
@@ -58,7 +58,7 @@ with Test(__doc__, 200) as t:
     wait_for("it is up again", lambda: len(back.sessions) > n and back.publishing() and
         push_of(m, "alice", "down").get("state") == "up", 60)
     # what the others saw
-    now = next(o for o in m.stream("alice")["outputs"] if o["kind"] == "hls")
+    now = next(o for o in m.wait_stream("alice", lambda s: any(o["kind"] == "hls" for o in s["outputs"]))["outputs"] if o["kind"] == "hls")
     t.is_((now["pid"], now["restarts"]), (hls["pid"], hls["restarts"]), "the same ffmpeg cuts HLS all the time")
     v = good.sessions[0].frames()[0]
     t.is_((len(good.sessions), runs(v, sent[0])), (1, [[0, len(v) - 1]]), "the good target has had every frame, in one session")
