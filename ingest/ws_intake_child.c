@@ -191,7 +191,8 @@ died(struct ws_intake *i, const char *reason, bool given_up)
 {
 	snprintf(i->why, sizeof(i->why), "its ffmpeg ended (%.100s)%s%s", reason, i->last_words[0] != '\0' ? ": " : "",
 	    i->last_words);
-	i->copy_failed |= (i->copy_video || i->copy_audio) && !i->heard;
+	/* a Cluster need not begin with a key frame, and browsers send SPS and PPS with those alone */
+	i->copy_failed |= (i->copy_video || i->copy_audio) && (!i->heard || i->container.kind == CONTAINER_MATROSKA);
 	if (given_up || (i->ending && intake_queue_bytes(&i->queue) == 0))
 		ws_intake_over(i);
 	else if (container_can_restart(&i->container))
