@@ -45,13 +45,15 @@ with Test(__doc__) as t:
     t.is_(u.patch([movie[1000:1500], movie[1500:2000]], 1000).number("upload-offset"), 2000, "a chunked body of no known length")
 
     pos = 2000
-    for cut in 0, 1, 5000, 60000:
-        u.broken_patch(movie[pos:], pos, cut)
-        pos = wait_for("it is let go", u.offset, 10)
-        t.ok(2000 <= pos <= 2000 + 65001, f"broken after {cut}: goes on at {pos}")
-    hung = u.broken_patch(movie[pos:], pos, 10000, "hang")
     part = f"{here.data}/upload/{u.id}.part"
-    wait_for("its bytes are here", lambda: os.path.getsize(part) == pos + 10000, 10)
+    arrived = lambda end: wait_for("its bytes are here", lambda: os.path.getsize(part) == end, 10)
+    for cut in 1, 5000, 60000:
+        u.broken_patch(movie[pos:], pos, cut)
+        pos += cut
+        arrived(pos)
+        t.is_(wait_for("it is let go", u.offset, 10), pos, f"broken after {cut}: goes on at {pos}")
+    hung = u.broken_patch(movie[pos:], pos, 10000, "hang")
+    arrived(pos + 10000)
     t0 = time.monotonic()
     pos2 = u.offset()
     t.ok(pos2 == pos + 10000, f"one that hangs is superseded after {time.monotonic() - t0:.1f} s, at {pos2}")
