@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "be.h"
 #include "util.h"
 
 #define EBML 0x1a45dfa3
@@ -160,16 +161,6 @@ matroska_head(struct container *c, enum container_what *what)
 	return size == ENDLESS && id != SEGMENT && id != CLUSTER ? -1 : (int)(a + b);
 }
 
-static uint64_t
-big_endian(const uint8_t *p, size_t n)
-{
-	uint64_t v = 0;
-
-	while (n-- > 0)
-		v = v << 8 | *p++;
-	return v;
-}
-
 static int
 mp4_head(struct container *c, enum container_what *what)
 {
@@ -178,11 +169,11 @@ mp4_head(struct container *c, enum container_what *what)
 
 	if (c->head_len < 8)
 		return 0;
-	size = big_endian(c->head, 4);
+	size = be_get64(c->head, 4);
 	if (size == 1) {
 		if (c->head_len < 16)
 			return 0;
-		size = big_endian(c->head + 8, 8);
+		size = be_get64(c->head + 8, 8);
 		n = 16;
 	}
 	if (size != 0 && size < (uint64_t)n)
@@ -201,8 +192,8 @@ static void
 read_pat(struct container *c, const uint8_t *p, size_t len)
 {
 	for (size_t at = 8; at + 4 + 4 <= len; at += 4)
-		if (big_endian(p + at, 2) != 0) {
-			c->pmt_pid = (int)(big_endian(p + at + 2, 2) & 0x1fff);
+		if (be_get64(p + at, 2) != 0) {
+			c->pmt_pid = (int)(be_get64(p + at + 2, 2) & 0x1fff);
 			return;
 		}
 }
@@ -210,12 +201,12 @@ read_pat(struct container *c, const uint8_t *p, size_t len)
 static void
 read_pmt(struct container *c, const uint8_t *p, size_t len)
 {
-	size_t at = len > 12 ? 12 + (big_endian(p + 10, 2) & 0xfff) : len;
+	size_t at = len > 12 ? 12 + (be_get64(p + 10, 2) & 0xfff) : len;
 
 	c->known = true;
-	for (; at + 5 + 4 <= len; at += 5 + (big_endian(p + at + 3, 2) & 0xfff)) {
+	for (; at + 5 + 4 <= len; at += 5 + (be_get64(p + at + 3, 2) & 0xfff)) {
 		if (p[at] == 0x1b)
-			c->video_pid = (int)(big_endian(p + at + 1, 2) & 0x1fff);
+			c->video_pid = (int)(be_get64(p + at + 1, 2) & 0x1fff);
 		c->h264 |= p[at] == 0x1b;
 		c->aac |= p[at] == 0x0f || p[at] == 0x11;
 	}
@@ -232,7 +223,7 @@ ts_section(struct container *c, const uint8_t *p, int pid)
 	at += 1 + (size_t)p[at];	/* pointer_field */
 	if (at + 3 >= TS_BYTES)
 		return false;
-	len = 3 + (big_endian(p + at + 1, 2) & 0xfff);
+	len = 3 + (be_get64(p + at + 1, 2) & 0xfff);
 	if (len > TS_BYTES - at)
 		len = TS_BYTES - at;
 	if (pid == 0 && p[at] == 0 && c->pmt_pid < 0)
@@ -248,7 +239,7 @@ ts_section(struct container *c, const uint8_t *p, int pid)
 static enum container_what
 ts_packet(struct container *c, const uint8_t *p)
 {
-	int pid = (int)(big_endian(p + 1, 2) & 0x1fff);
+	int pid = (int)(be_get64(p + 1, 2) & 0x1fff);
 	bool begins = p[1] & 0x40, marked = (p[3] & 0x20) && p[4] > 0 && (p[5] & 0x40);
 
 	if (!c->known)

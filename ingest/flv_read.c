@@ -61,10 +61,10 @@ static void
 take_head(struct flv_read *r)
 {
 	const uint8_t *h = r->buf;
-	size_t body = (size_t)h[1] << 16 | (size_t)h[2] << 8 | h[3];
+	size_t body = flv_tag_body(h);
 
 	r->type = (enum flv_type)(h[0] & 0x1f);
-	r->ts = (uint32_t)h[7] << 24 | (uint32_t)h[4] << 16 | (uint32_t)h[5] << 8 | h[6];
+	r->ts = flv_tag_ms(h);
 	if (h[0] & 0x20)
 		broken(r, "an encrypted FLV tag");
 	else if (r->type != FLV_AUDIO && r->type != FLV_VIDEO && r->type != FLV_DATA)

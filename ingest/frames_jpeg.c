@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "be.h"
+
 enum { SOF0 = 0xc0, SOF2 = 0xc2, DHT = 0xc4, JPG = 0xc8, DAC = 0xcc, SOF15 = 0xcf, RST0 = 0xd0, RST7 = 0xd7, SOI = 0xd8,
 	EOI = 0xd9, SOS = 0xda, DQT = 0xdb, DNL = 0xdc, DRI = 0xdd, APP0 = 0xe0, APP15 = 0xef, COM = 0xfe };
 
@@ -21,12 +23,6 @@ struct walk {
 
 static const char cut_off[] = "the JPEG is cut off";
 
-static unsigned
-be16(const uint8_t *p)
-{
-	return (unsigned)p[0] << 8 | p[1];
-}
-
 static const char *
 frame_head(const uint8_t *p, unsigned len, int64_t max_pixels, struct frames_jpeg *out)
 {
@@ -36,8 +32,8 @@ frame_head(const uint8_t *p, unsigned len, int64_t max_pixels, struct frames_jpe
 		return "the JPEG has more than 8 bits per sample";
 	if (out->width != 0)
 		return "the JPEG has two frame headers";
-	out->height = (int)be16(p + 3);
-	out->width = (int)be16(p + 5);
+	out->height = (int)be_get(p + 3, 2);
+	out->width = (int)be_get(p + 5, 2);
 	if (out->width == 0 || out->height == 0)
 		return "the JPEG says it has no pixels";
 	return (int64_t)out->width * out->height > max_pixels ? "the JPEG has more pixels than frames.max_pixels" :
@@ -79,7 +75,7 @@ segment(struct walk *w, unsigned marker, int64_t max_pixels)
 	unsigned len;
 	const char *why = NULL;
 
-	if (w->len - w->at < 2 || (len = be16(p)) > w->len - w->at)
+	if (w->len - w->at < 2 || (len = be_get(p, 2)) > w->len - w->at)
 		return cut_off;
 	if (len < 2 || (marker < SOF0 || (w->scan && !may_follow_scan(marker))))
 		return "the JPEG is damaged";

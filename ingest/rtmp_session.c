@@ -156,8 +156,8 @@ on_aggregate(struct rtmp_session *s, const struct rtmp_message *m)
 	uint32_t ts, first = 0;
 
 	while (left >= AGGREGATE_HEAD) {
-		size = be_get(p + 1, 3);
-		ts = (uint32_t)p[7] << 24 | be_get(p + 4, 3);
+		size = flv_tag_body(p);
+		ts = flv_tag_ms(p);
 		if (size + AGGREGATE_TAIL > left - AGGREGATE_HEAD)
 			return rtmp_session_fail(s, "chunk stream %u: a tag of %zu bytes in an aggregate message "
 			    "that has %zu left", m->csid, size, left - AGGREGATE_HEAD);

@@ -302,3 +302,15 @@ flv_write_tag_tail(uint8_t out[FLV_TAG_TAIL_BYTES], uint32_t body_len)
 {
 	be_put(out, FLV_TAG_TAIL_BYTES, body_len + FLV_TAG_HEAD_BYTES);
 }
+
+uint32_t
+flv_tag_body(const uint8_t head[FLV_TAG_HEAD_BYTES])
+{
+	return be_get(head + 1, 3);
+}
+
+uint32_t
+flv_tag_ms(const uint8_t head[FLV_TAG_HEAD_BYTES])
+{
+	return (uint32_t)head[7] << 24 | be_get(head + 4, 3);
+}

@@ -47,6 +47,9 @@ const char *flv_codec_name(uint32_t codec);	/* "h264" "hevc" "av1" "vp9" "aac" "
 void flv_write_header(uint8_t out[FLV_HEADER_BYTES], bool audio, bool video);
 void flv_write_tag_head(uint8_t out[FLV_TAG_HEAD_BYTES], enum flv_type t, uint32_t ts_ms, uint32_t body_len);
 void flv_write_tag_tail(uint8_t out[FLV_TAG_TAIL_BYTES], uint32_t body_len);
+/* Of a tag's head: bytes of the body behind it, its time in ms. */
+uint32_t flv_tag_body(const uint8_t head[FLV_TAG_HEAD_BYTES]);
+uint32_t flv_tag_ms(const uint8_t head[FLV_TAG_HEAD_BYTES]);
 
 /* AVCDecoderConfigurationRecord / AudioSpecificConfig, payload of the sequence header. */
 int flv_avc_size(const uint8_t *record, size_t len, int *width, int *height);

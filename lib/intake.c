@@ -15,6 +15,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "obj.h"
 #include "stream_name.h"
 #include "util.h"
 
@@ -57,14 +58,6 @@ intake_path(const char *data_dir, const char *id, const char *ext, char buf[INTA
 
 /* --- ID.json --- */
 
-static const char *
-str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s != NULL ? s : "";
-}
-
 static int64_t
 num(const json_t *o, const char *key, int64_t fallback)
 {
@@ -79,16 +72,16 @@ fill(const json_t *o, const char *id, struct intake *out)
 	size_t state = 0;
 
 	memset(out, 0, sizeof(*out));
-	while (state < NSTATES && strcmp(states[state], str(o, "state")) != 0)
+	while (state < NSTATES && strcmp(states[state], obj_str(o, "state")) != 0)
 		state++;
-	if (state == NSTATES || strcmp(str(o, "id"), id) != 0)
+	if (state == NSTATES || strcmp(obj_str(o, "id"), id) != 0)
 		return -1;
 	out->state = (enum intake_state)state;
 	str_copy(out->id, id, sizeof(out->id));
-	if (stream_name_ok(str(o, "name"), strlen(str(o, "name"))))
-		str_copy(out->name, str(o, "name"), sizeof(out->name));
-	str_copy(out->file, str(o, "file"), sizeof(out->file));
-	str_copy(out->meta, str(o, "meta"), sizeof(out->meta));
+	if (stream_name_ok(obj_str(o, "name"), strlen(obj_str(o, "name"))))
+		str_copy(out->name, obj_str(o, "name"), sizeof(out->name));
+	str_copy(out->file, obj_str(o, "file"), sizeof(out->file));
+	str_copy(out->meta, obj_str(o, "meta"), sizeof(out->meta));
 	out->size = num(o, "size", -1);
 	out->created_ms = num(o, "created", 0);
 	out->changed_ms = num(o, "changed", 0);

@@ -7,24 +7,11 @@
  */
 #include <string.h>
 
+#include "obj.h"
 #include "supervisor/cli.h"
 #include "util.h"
 
 #define PAGES_MAX 100
-
-static const char *
-str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s != NULL ? s : "";
-}
-
-static int64_t
-num(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
 
 /* The array `key` of an answer; NULL after a message. */
 static json_t *
@@ -47,7 +34,7 @@ host_by_id(const json_t *hosts, const char *id)
 	size_t i;
 
 	json_array_foreach(hosts, i, h)
-		if (strcmp(str(h, "id"), id) == 0)
+		if (strcmp(obj_str(h, "id"), id) == 0)
 			return h;
 	return NULL;
 }
@@ -67,9 +54,9 @@ add_streams(const struct cli *c, const json_t *hosts)
 		if (cli_call(c, "registry", "streams", json_pack("{s:s}", "cursor", cursor), &body) != 0)
 			cursor[0] = '\0';
 		else
-			str_copy(cursor, str(body, "cursor"), sizeof(cursor));
+			str_copy(cursor, obj_str(body, "cursor"), sizeof(cursor));
 		json_array_foreach(json_object_get(body, "streams"), i, s) {
-			h = host_by_id(hosts, str(s, "host_id"));
+			h = host_by_id(hosts, obj_str(s, "host_id"));
 			json_array_append(json_object_get(h, "streams"), json_object_get(s, "name"));
 		}
 		json_decref(body);
@@ -86,13 +73,14 @@ add_jobs(json_t *hosts, const json_t *queue)
 	size_t i;
 
 	json_array_foreach(queue, i, q)
-		if (host_by_id(hosts, str(q, "id")) == NULL)
+		if (host_by_id(hosts, obj_str(q, "id")) == NULL)
 			json_array_append_new(hosts, json_pack("{s:s, s:s, s:s, s:s, s:[], s:n}", "id",
-			    str(q, "id"), "name", str(q, "name"), "url", "", "version", "", "streams", "age_ms"));
+			    obj_str(q, "id"), "name", obj_str(q, "name"), "url", "", "version", "", "streams",
+			    "age_ms"));
 	json_array_foreach(hosts, i, h) {
-		q = host_by_id(queue, str(h, "id"));
-		json_object_set_new(h, "jobs", json_pack("{s:I, s:I}", "running", (json_int_t)num(q, "running"),
-		    "waiting", (json_int_t)num(q, "waiting")));
+		q = host_by_id(queue, obj_str(h, "id"));
+		json_object_set_new(h, "jobs", json_pack("{s:I, s:I}", "running", obj_int(q, "running"),
+		    "waiting", obj_int(q, "waiting")));
 	}
 }
 
@@ -105,7 +93,8 @@ sorted(json_t *hosts)
 
 	json_array_foreach(hosts, i, h) {
 		k = 0;
-		while (k < json_array_size(out) && strcmp(str(json_array_get(out, k), "name"), str(h, "name")) <= 0)
+		while (k < json_array_size(out) &&
+		    strcmp(obj_str(json_array_get(out, k), "name"), obj_str(h, "name")) <= 0)
 			k++;
 		json_array_insert(out, k, h);
 	}
@@ -144,15 +133,15 @@ print(const json_t *hosts, int dead)
 
 	json_array_foreach(hosts, i, h) {
 		jobs = json_object_get(h, "jobs");
-		cli_table_cell(t, "%s", str(h, "name")[0] != '\0' ? str(h, "name") : str(h, "id"));
+		cli_table_cell(t, "%s", obj_str(h, "name")[0] != '\0' ? obj_str(h, "name") : obj_str(h, "id"));
 		cli_table_cell(t, "%s", json_is_true(json_object_get(h, "alive")) ? "alive" : "DEAD");
 		cli_table_cell(t, "%s", json_is_integer(json_object_get(h, "age_ms")) ?
-		    cli_age(num(h, "age_ms"), age) : "long ago");
-		cli_table_cell(t, "%s", str(h, "version"));
+		    cli_age(obj_int(h, "age_ms"), age) : "long ago");
+		cli_table_cell(t, "%s", obj_str(h, "version"));
 		cli_table_cell(t, "%zu", json_array_size(json_object_get(h, "streams")));
-		cli_table_cell(t, "%lld", (long long)num(jobs, "running"));
-		cli_table_cell(t, "%lld", (long long)num(jobs, "waiting"));
-		cli_table_cell(t, "%s", str(h, "url"));
+		cli_table_cell(t, "%lld", (long long)obj_int(jobs, "running"));
+		cli_table_cell(t, "%lld", (long long)obj_int(jobs, "waiting"));
+		cli_table_cell(t, "%s", obj_str(h, "url"));
 	}
 	cli_table_print(t, stdout, cli_width(stdout));
 	if (dead > 0)

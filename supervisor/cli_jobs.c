@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "msg.h"
+#include "obj.h"
 #include "supervisor/cli.h"
 #include "util.h"
 
@@ -73,27 +74,13 @@ host_by_id(const json_t *hosts, const char *id)
 	return NULL;
 }
 
-static const char *
-str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s != NULL ? s : "";
-}
-
-static int64_t
-num(const json_t *o, const char *key)
-{
-	return json_integer_value(json_object_get(o, key));
-}
-
 static bool
 waits(const json_t *entry, const char *const states[])
 {
 	int i;
 
 	for (i = 0; states[i] != NULL; i++)
-		if (strcmp(str(entry, "state"), states[i]) == 0)
+		if (strcmp(obj_str(entry, "state"), states[i]) == 0)
 			return true;
 	return false;
 }
@@ -106,7 +93,7 @@ add_waiting(json_t *entry, const char *id, const char *name, const json_t *hosts
 
 	if (id[0] == '\0' || hosts == NULL || !waits(entry, states))
 		return;
-	if (h == NULL || num(h, "age_ms") > CLI_HOST_DEAD_MS)
+	if (h == NULL || obj_int(h, "age_ms") > CLI_HOST_DEAD_MS)
 		json_object_set_new(entry, "waiting_for", json_string(name[0] != '\0' ? name : id));
 }
 
@@ -115,18 +102,18 @@ add_waiting(json_t *entry, const char *id, const char *name, const json_t *hosts
 static void
 state_cell(struct cli_table *t, const json_t *o, int64_t wall)
 {
-	const char *state = str(o, "state");
+	const char *state = obj_str(o, "state");
 	char age[CLI_FORMAT];
 
-	if (str(o, "waiting_for")[0] != '\0')
-		cli_table_cell(t, "waiting for %s", str(o, "waiting_for"));
+	if (obj_str(o, "waiting_for")[0] != '\0')
+		cli_table_cell(t, "waiting for %s", obj_str(o, "waiting_for"));
 	else if (strcmp(state, "running") == 0 || strcmp(state, "uploading") == 0)
-		cli_table_cell(t, "%s %lld %%", state, (long long)num(o, "progress") / 10);
-	else if (strcmp(state, "delayed") == 0 && num(o, "due") > wall)
-		cli_table_cell(t, "again in %s", cli_age(num(o, "due") - wall, age));
-	else if (strcmp(state, "verified") == 0 && str(o, "bucket")[0] != '\0')
+		cli_table_cell(t, "%s %lld %%", state, (long long)obj_int(o, "progress") / 10);
+	else if (strcmp(state, "delayed") == 0 && obj_int(o, "due") > wall)
+		cli_table_cell(t, "again in %s", cli_age(obj_int(o, "due") - wall, age));
+	else if (strcmp(state, "verified") == 0 && obj_str(o, "bucket")[0] != '\0')
 		cli_table_cell(t, json_is_false(json_object_get(o, "local")) ? "only in %s" : "verified in %s",
-		    str(o, "bucket"));
+		    obj_str(o, "bucket"));
 	else
 		cli_table_cell(t, "%s", state);
 }
@@ -144,10 +131,10 @@ short_path(const char *path)
 static const char *
 job_file(const json_t *j, char buf[CLI_FILE])
 {
-	const char *stream = str(j, "stream"), *sent_as = str(j, "sent_as");
+	const char *stream = obj_str(j, "stream"), *sent_as = obj_str(j, "sent_as");
 
-	if (str(j, "upload")[0] == '\0' || (stream[0] == '\0' && sent_as[0] == '\0'))
-		return short_path(str(j, "file")[0] != '\0' ? str(j, "file") : str(j, "key"));
+	if (obj_str(j, "upload")[0] == '\0' || (stream[0] == '\0' && sent_as[0] == '\0'))
+		return short_path(obj_str(j, "file")[0] != '\0' ? obj_str(j, "file") : obj_str(j, "key"));
 	snprintf(buf, CLI_FILE, "%s%s%s", stream, stream[0] != '\0' && sent_as[0] != '\0' ? ": " : "", sent_as);
 	return buf;
 }
@@ -155,7 +142,7 @@ job_file(const json_t *j, char buf[CLI_FILE])
 static int
 compare_paths(const void *a, const void *b)
 {
-	return strcmp(str(*(const json_t *const *)a, "path"), str(*(const json_t *const *)b, "path"));
+	return strcmp(obj_str(*(const json_t *const *)a, "path"), obj_str(*(const json_t *const *)b, "path"));
 }
 
 /* Redis lists a set as it likes. New reference; list is stolen. */
@@ -184,9 +171,9 @@ print_errors(const json_t *list, const char *name)
 	size_t i;
 
 	json_array_foreach(list, i, o) {
-		if (str(o, "error")[0] == '\0')
+		if (obj_str(o, "error")[0] == '\0')
 			continue;
-		line = xasprintf("%s: %s", short_path(str(o, name)), str(o, "error"));
+		line = xasprintf("%s: %s", short_path(obj_str(o, name)), obj_str(o, "error"));
 		cli_printable(line);
 		printf("%s\n", line);
 		free(line);
@@ -206,13 +193,13 @@ print_jobs(const json_t *jobs)
 	size_t i;
 
 	json_array_foreach(jobs, i, j) {
-		tries = num(j, "attempts") + num(j, "crashes");
-		cli_table_cell(t, "%s", str(j, "id"));
-		cli_table_cell(t, "%s", str(j, "kind"));
+		tries = obj_int(j, "attempts") + obj_int(j, "crashes");
+		cli_table_cell(t, "%s", obj_str(j, "id"));
+		cli_table_cell(t, "%s", obj_str(j, "kind"));
 		state_cell(t, j, wall);
 		cli_table_cell(t, tries > 0 ? "%lld" : "", (long long)tries);
-		cli_table_cell(t, "%s", cli_age(wall - num(j, "added"), age));
-		cli_table_cell(t, "%s", str(j, "host_name"));
+		cli_table_cell(t, "%s", cli_age(wall - obj_int(j, "added"), age));
+		cli_table_cell(t, "%s", obj_str(j, "host_name"));
 		cli_table_cell(t, "%s", job_file(j, file));
 	}
 	cli_table_print(t, stdout, cli_width(stdout));
@@ -231,12 +218,12 @@ print_files(const json_t *files)
 	size_t i;
 
 	json_array_foreach(files, i, f) {
-		cli_table_cell(t, "%s", short_path(str(f, "path")));
-		cli_table_cell(t, "%s", str(f, "host"));
-		cli_table_cell(t, "%s", cli_bytes(num(f, "size"), text));
+		cli_table_cell(t, "%s", short_path(obj_str(f, "path")));
+		cli_table_cell(t, "%s", obj_str(f, "host"));
+		cli_table_cell(t, "%s", cli_bytes(obj_int(f, "size"), text));
 		state_cell(t, f, wall);
-		cli_table_cell(t, "%s", cli_age(wall - num(f, "since"), text));
-		cli_table_cell(t, "%s", str(f, "object"));
+		cli_table_cell(t, "%s", cli_age(wall - obj_int(f, "since"), text));
+		cli_table_cell(t, "%s", obj_str(f, "object"));
 	}
 	cli_table_print(t, stdout, cli_width(stdout));
 	print_errors(files, "path");
@@ -270,7 +257,7 @@ change(const struct cli *c, const char *verb, const char *id)
 	int rc, code = CLI_FAILING;
 
 	rc = cli_call(c, "jobs", verb, json_pack("{s:s}", "id", id), &body);
-	state = str(body, "text");
+	state = obj_str(body, "text");
 	if (rc == 0) {
 		printf("job %s %s\n", id, strcmp(verb, "retry") == 0 ? "is queued again" : "is cancelled");
 		code = CLI_OK;
@@ -295,7 +282,7 @@ list_jobs(const struct cli *c, const char *state, bool as_json)
 		return CLI_FAILING;
 	hosts = json_array_size(jobs) > 0 ? ask_hosts(c) : NULL;
 	json_array_foreach(jobs, i, job)
-		add_waiting(job, str(job, "host"), str(job, "host_name"), hosts, waiting);
+		add_waiting(job, obj_str(job, "host"), obj_str(job, "host_name"), hosts, waiting);
 	json_decref(hosts);
 	return print_list(jobs, "jobs", as_json, state == NULL ? "no job waits or runs" :
 	    strcmp(state, "failed") == 0 ? "no job has failed" : "no job is known to be done", print_jobs);
@@ -340,7 +327,7 @@ cli_files(struct cli *c, int argc, char **argv)
 		return CLI_FAILING;
 	hosts = json_array_size(files) > 0 ? ask_hosts(c) : NULL;
 	json_array_foreach(files, i, file)
-		add_waiting(file, str(file, "host_id"), str(file, "host"), hosts, waiting);
+		add_waiting(file, obj_str(file, "host_id"), obj_str(file, "host"), hosts, waiting);
 	json_decref(hosts);
 	return print_list(sorted(files), "files", as_json, "no file is known", print_files);
 }

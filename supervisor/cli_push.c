@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "msg.h"
+#include "obj.h"
 #include "supervisor/cli.h"
 #include "supervisor/push_url.h"
 #include "util.h"
@@ -23,22 +24,14 @@ ask(const struct cli *c, const char *verb, json_t *args, json_t **body)
 	    "deadline_ms", ASK_MS), body);
 }
 
-static const char *
-str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s != NULL ? s : "";
-}
-
 static int
 failed(int rc, const json_t *body, const char *name, const char *id)
 {
 	if (rc == ENOENT)
 		fprintf(stderr, "millrace: %s has no push %s; `millrace push list %s` lists them\n", name, id, name);
 	else if (rc != -1)
-		fprintf(stderr, "millrace: push %s of %s: %s\n", id, name, str(body, "text")[0] != '\0' ?
-		    str(body, "text") : strerror(rc));
+		fprintf(stderr, "millrace: push %s of %s: %s\n", id, name, obj_str(body, "text")[0] != '\0' ?
+		    obj_str(body, "text") : strerror(rc));
 	return CLI_FAILING;
 }
 
@@ -60,7 +53,7 @@ ask_all(const struct cli *c, const char *name)
 			return NULL;
 		}
 		json_array_extend(all, json_object_get(body, "pushes"));
-		str_copy(cursor, str(body, "cursor"), sizeof(cursor));
+		str_copy(cursor, obj_str(body, "cursor"), sizeof(cursor));
 		json_decref(body);
 		if (cursor[0] == '\0')
 			break;
@@ -98,14 +91,14 @@ print_table(const json_t *list, bool one_stream)
 	size_t i;
 
 	json_array_foreach(list, i, o) {
-		cli_table_cell(t, strcmp(str(o, "app"), "*") == 0 ? "%s" : "%s of app %s", str(o, "stream"),
-		    str(o, "app"));
-		cli_table_cell(t, "%s", str(o, "id"));
-		cli_table_cell(t, "%s%s", str(o, "target"), json_is_true(json_object_get(o, "transcode")) ?
+		cli_table_cell(t, strcmp(obj_str(o, "app"), "*") == 0 ? "%s" : "%s of app %s", obj_str(o, "stream"),
+		    obj_str(o, "app"));
+		cli_table_cell(t, "%s", obj_str(o, "id"));
+		cli_table_cell(t, "%s%s", obj_str(o, "target"), json_is_true(json_object_get(o, "transcode")) ?
 		    " (transcode)" : "");
-		cli_table_cell(t, "%s", str(o, "from"));
+		cli_table_cell(t, "%s", obj_str(o, "from"));
 		if (one_stream)
-			cli_table_cell(t, "%s", str(o, "state")[0] != '\0' ? str(o, "state") : "not live");
+			cli_table_cell(t, "%s", obj_str(o, "state")[0] != '\0' ? obj_str(o, "state") : "not live");
 		else
 			state_cell(t, o);
 	}
@@ -173,7 +166,7 @@ add(struct cli *c, int argc, char **argv)
 	rc = ask(c, "push_add", json_pack("{s:s, s:s, s:s, s:b, s:b}", "name", words[0], "id", words[1], "url",
 	    read_url(words[2], buf), "transcode", transcode, "verify", verify), &body);
 	if (rc == 0)
-		printf("%s is pushed to %s%s\n", words[0], str(body, "target"),
+		printf("%s is pushed to %s%s\n", words[0], obj_str(body, "target"),
 		    json_is_true(json_object_get(body, "live")) ? "" : " as soon as it is live");
 	else
 		failed(rc, body, words[0], words[1]);

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "obj.h"
 #include "supervisor/conf_table.h"
 #include "supervisor/push_url.h"
 
@@ -27,14 +28,6 @@ static const struct member {
 	{ "verify", "yes", { .path = "push.verify", .type = CONF_BOOL } },
 };
 #define NMEMBERS (sizeof(members) / sizeof(members[0]))
-
-static const char *
-text_of(const json_t *target, const char *name)
-{
-	const char *text = json_string_value(json_object_get(target, name));
-
-	return text != NULL ? text : "";
-}
 
 static void
 read_member(json_t *target, const struct conf_node *n, struct conf_errors *e)
@@ -63,7 +56,7 @@ fill_defaults(json_t *target)
 static void
 check_pattern(const json_t *target, const char *name, unsigned line, struct conf_errors *e)
 {
-	const char *text = text_of(target, name);
+	const char *text = obj_str(target, name);
 	size_t n = strlen(text);
 
 	if (n == 0 || n > PATTERN_MAX || strspn(text, PATTERN_CHARS) != n)
@@ -75,23 +68,23 @@ static void
 check_target(const json_t *list, const json_t *target, unsigned line, struct conf_errors *e)
 {
 	static const char *const same[] = { "id", "stream", "app" };
-	const char *id = text_of(target, "id"), *wrong;
+	const char *id = obj_str(target, "id"), *wrong;
 	const json_t *other;
 	size_t i, k;
 
-	if (id[0] == '\0' || text_of(target, "url")[0] == '\0') {
+	if (id[0] == '\0' || obj_str(target, "url")[0] == '\0') {
 		conf_error(e, line, "push: a target without %s: want {id: youtube, url: \"rtmp://HOST/APP/KEY\"}",
 		    id[0] == '\0' ? "id" : "url");
 		return;
 	}
 	if ((wrong = push_id_wrong(id)) != NULL)
 		conf_error(e, line, "push.id: \"%.40s\": %s", id, wrong);
-	if ((wrong = push_url_wrong(text_of(target, "url"))) != NULL)
+	if ((wrong = push_url_wrong(obj_str(target, "url"))) != NULL)
 		conf_error(e, line, "push.url of %.40s: %s", id, wrong);
 	check_pattern(target, "stream", line, e);
 	check_pattern(target, "app", line, e);
 	json_array_foreach(list, i, other) {
-		for (k = 0; k < 3 && strcmp(text_of(target, same[k]), text_of(other, same[k])) == 0; k++)
+		for (k = 0; k < 3 && strcmp(obj_str(target, same[k]), obj_str(other, same[k])) == 0; k++)
 			;
 		if (k == 3)
 			conf_error(e, line, "push: the id %s is given twice for the same streams", id);

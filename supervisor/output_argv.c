@@ -28,33 +28,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/args.h"
 #include "util.h"
 
-#define ARGS_MAX 72
 #define EVERY_KEY_FRAME "0.001"
 #define AUDIO_PCR "pcr_period=90:"	/* about its own choice for audio alone, which it warns of in each segment */
-
-struct args { char **v; int n; };
-
-static void
-add(struct args *a, const char *arg)
-{
-	if (a->n < ARGS_MAX - 1)
-		a->v[a->n++] = xstrdup(arg);
-}
-
-static void
-add_list(struct args *a, const char *const *list)
-{
-	for (; *list != NULL; list++)
-		add(a, *list);
-}
 
 static void
 add_pair(struct args *a, const char *option, char *value)
 {
-	add(a, option);
-	add(a, value);
+	ADD(a, option, value);
 	free(value);
 }
 
@@ -128,15 +111,15 @@ add_input(struct args *a, const struct output_params *p)
 		"level+warning", "-nostats", "-y", "-fpsprobesize", "0", "-analyzeduration",
 		"500000", "-protocol_whitelist", "pipe", NULL };
 
-	add_list(a, head);
+	args_add(a, head);
 	if (p->segment_ms == 0 && !p->matroska)
-		add_pair(a, "-fflags", xstrdup("+nofillin+noparse"));
-	add_pair(a, "-f", xstrdup(p->matroska ? "matroska" : "flv"));
-	add_pair(a, "-i", xstrdup("pipe:0"));
+		ADD(a, "-fflags", "+nofillin+noparse");
+	ADD(a, "-f", p->matroska ? "matroska" : "flv");
+	ADD(a, "-i", "pipe:0");
 	if (p->video)
-		add_pair(a, "-map", xstrdup("0:v:0?"));
+		ADD(a, "-map", "0:v:0?");
 	if (p->audio)
-		add_pair(a, "-map", xstrdup("0:a:0?"));
+		ADD(a, "-map", "0:a:0?");
 }
 
 static void
@@ -146,17 +129,17 @@ add_codecs(struct args *a, const struct output_params *p)
 		"2", NULL };
 
 	if (p->video)
-		add_pair(a, "-c:v", xstrdup("copy"));
+		ADD(a, "-c:v", "copy");
 	if (p->audio) {
-		add(a, "-c:a");
+		ADD(a, "-c:a");
 		if (p->transcode_audio)
-			add_list(a, aac);
+			args_add(a, aac);
 		else
-			add(a, "copy");
+			ADD(a, "copy");
 	}
 	if (p->fmp4 && p->hvc1)
-		add_pair(a, "-tag:v", xstrdup("hvc1"));
-	add_pair(a, "-max_interleave_delta", xstrdup("500000"));
+		ADD(a, "-tag:v", "hvc1");
+	ADD(a, "-max_interleave_delta", "500000");
 }
 
 static char *
@@ -175,13 +158,13 @@ add_format(struct args *a, const struct output_params *p, const char *dir)
 	long long sec = p->offset_ms / 1000, ms = p->offset_ms % 1000;
 
 	if (!p->fmp4) {
-		add_pair(a, "-segment_format", xstrdup("mpegts"));
+		ADD(a, "-segment_format", "mpegts");
 		add_pair(a, "-segment_format_options",
 		    xasprintf("%soutput_ts_offset=%lld.%03lld", p->video ? "" : AUDIO_PCR, sec, ms));
 		return;
 	}
-	add_pair(a, "-segment_format", xstrdup("mp4"));
-	add_pair(a, "-individual_header_trailer", xstrdup("0"));
+	ADD(a, "-segment_format", "mp4");
+	ADD(a, "-individual_header_trailer", "0");
 	add_pair(a, "-segment_header_filename",
 	    xasprintf("%s/s%lld_init.mp4", dir, (long long)p->run));
 	add_pair(a, "-segment_format_options",
@@ -192,18 +175,18 @@ add_format(struct args *a, const struct output_params *p, const char *dir)
 char **
 output_argv(const struct output_params *p, const char *ffmpeg, const char *dir)
 {
-	struct args a = { xcalloc(ARGS_MAX, sizeof(char *)), 0 };
+	struct args a = args_new();
 
-	add(&a, ffmpeg);
+	ADD(&a, ffmpeg);
 	add_input(&a, p);
 	add_codecs(&a, p);
-	add_pair(&a, "-f", xstrdup("segment"));
+	ADD(&a, "-f", "segment");
 	add_pair(&a, "-segment_time", segment_time(p));
-	add_pair(&a, "-break_non_keyframes", xstrdup("0"));
+	ADD(&a, "-break_non_keyframes", "0");
 	add_format(&a, p, dir);
 	add_pair(&a, "-segment_start_number", xasprintf("%lld", (long long)p->start_number));
-	add_pair(&a, "-segment_list", xstrdup("pipe:3"));
-	add_pair(&a, "-segment_list_type", xstrdup("csv"));
+	ADD(&a, "-segment_list", "pipe:3");
+	ADD(&a, "-segment_list_type", "csv");
 	a.v[a.n++] = xasprintf("%s/s%lld_%%06d.%s", dir, (long long)p->run, p->fmp4 ? "m4s" : "ts");
 	return a.v;
 }

@@ -16,9 +16,9 @@
 #include <string.h>
 
 #include "supervisor/output_intake.h"
+#include "supervisor/args.h"
 #include "util.h"
 
-#define ARGS_MAX 80
 #define FORMATS "mov,matroska,webm,flv,mpegts,mpeg,avi,ogg,wav,mp3,aac,asf"
 
 int
@@ -44,20 +44,10 @@ intake_params_parse(const json_t *params, struct intake_params *out, const char 
 	return -1;
 }
 
-struct args { char **v; int n; };
-
-static void
-add(struct args *a, const char *const *list)
-{
-	for (; *list != NULL && a->n < ARGS_MAX - 1; list++)
-		a->v[a->n++] = xstrdup(*list);
-}
-#define ADD(a, ...) add(a, (const char *const[]){ __VA_ARGS__, NULL })
-
 char **
 intake_argv(const struct intake_params *p, const char *ffmpeg)
 {
-	struct args a = { xcalloc(ARGS_MAX, sizeof(char *)), 0 };
+	struct args a = args_new();
 
 	ADD(&a, ffmpeg, "-hide_banner", "-nostdin", "-loglevel", "level+error", "-nostats", "-fflags",
 	    "+discardcorrupt", "-fpsprobesize", "0", "-analyzeduration", "500000", "-probesize",

@@ -15,9 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/args.h"
 #include "util.h"
 
-#define ARGS_MAX 72
 #define CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 
 static int
@@ -44,16 +44,6 @@ push_params_parse(const json_t *params, struct push_params *out, const char **wh
 	return *why == NULL ? 0 : -1;
 }
 
-struct args { char **v; int n; };
-
-static void
-add(struct args *a, const char *const *list)
-{
-	for (; *list != NULL && a->n < ARGS_MAX - 1; list++)
-		a->v[a->n++] = xstrdup(*list);
-}
-#define ADD(a, ...) add(a, (const char *const[]){ __VA_ARGS__, NULL })
-
 static void
 add_codecs(struct args *a, const struct push_params *p)
 {
@@ -72,7 +62,7 @@ add_codecs(struct args *a, const struct push_params *p)
 char **
 push_argv(const struct push_params *p, const char *ffmpeg, const char *url, bool verify, int64_t answer_ms)
 {
-	struct args a = { xcalloc(ARGS_MAX, sizeof(char *)), 0 };
+	struct args a = args_new();
 	char *timeout = xasprintf("%lld", (long long)answer_ms * 1000);
 
 	ADD(&a, ffmpeg, "-hide_banner", "-nostdin", "-loglevel", "level+info", "-nostats", "-y", "-fpsprobesize", "0",

@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "stream_name.h"
+#include "supervisor/args.h"
 #include "util.h"
 
-#define ARGS_MAX 80
 #define PATH_BYTES 400
 
 /*
@@ -119,16 +119,6 @@ task_params_parse(const char *kind, const json_t *params, struct task_params *ou
 	*why = "input";
 	return is_plain(out->input) ? 0 : -1;
 }
-
-struct args { char **v; int n; };
-
-static void
-add(struct args *a, const char *const *list)
-{
-	for (; *list != NULL && a->n < ARGS_MAX - 1; list++)
-		a->v[a->n++] = xstrdup(*list);
-}
-#define ADD(a, ...) add(a, (const char *const[]){ __VA_ARGS__, NULL })
 
 static void
 add_remux(struct args *a, const struct task_params *p, const struct task_place *at)
@@ -294,7 +284,7 @@ task_argv(const struct task_params *p, const struct task_place *at)
 		[TASK_PLAYBACK] = add_playback, [TASK_PROBE] = add_probe,
 		[TASK_CONVERT] = add_convert, [TASK_PUSH] = add_push,
 	};
-	struct args a = { xcalloc(ARGS_MAX, sizeof(char *)), 0 };
+	struct args a = args_new();
 
 	ADD(&a, at->ffmpeg, "-hide_banner", "-nostdin", "-loglevel", "level+info");
 	kinds[p->kind](&a, p, at);

@@ -38,7 +38,7 @@ static void
 look_at(struct walk *w, const uint8_t *head)
 {
 	const uint8_t *p = head + FLV_TAG_HEAD_BYTES;
-	int64_t ms = (int64_t)head[7] << 24 | head[4] << 16 | head[5] << 8 | head[6];
+	int64_t ms = flv_tag_ms(head);
 
 	if (head[0] == FLV_VIDEO)
 		look_at_video(w, p, ms);
@@ -69,7 +69,7 @@ flv_walk(int fd, int64_t want_ms, struct flv_walk *out)
 		memset(head, 0, sizeof(head));
 		if (pread(fd, head, sizeof(head), at) < (ssize_t)FLV_TAG_HEAD_BYTES)
 			return -1;
-		body = (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3];
+		body = flv_tag_body(head);
 		at += FLV_TAG_HEAD_BYTES + (off_t)body + FLV_TAG_TAIL_BYTES;
 		if (at > st.st_size)
 			return -1;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "be.h"
 #include "stream_name.h"
 #include "util.h"
 
@@ -50,16 +51,6 @@ frames_raw_parse_path(const char *path, struct frames_raw *out)
 	return 0;
 }
 
-static uint64_t
-be(const uint8_t *p, unsigned bytes)
-{
-	uint64_t v = 0;
-
-	while (bytes-- > 0)
-		v = v << 8 | *p++;
-	return v;
-}
-
 /* --- the head --- */
 
 /* An element's id and size; the bytes both take, 0: torn. */
@@ -73,8 +64,8 @@ element(const uint8_t *p, size_t len, uint32_t *id, uint64_t *size)
 	m = (unsigned)__builtin_clz(p[n]) - 23;
 	if (len < n + m)
 		return 0;
-	*id = (uint32_t)be(p, n);
-	*size = be(p + n, m) & ~(UINT64_C(1) << 7 * m);
+	*id = (uint32_t)be_get64(p, n);
+	*size = be_get64(p + n, m) & ~(UINT64_C(1) << 7 * m);
 	return n + m;
 }
 
@@ -103,7 +94,7 @@ read_head(int fd, struct frames_raw *out)
 		ssize_t n = pread(fd, head, sizeof(head), at);
 		unsigned used = n > 0 ? element(head, (size_t)n, &id, &size) : 0;
 
-		if (at == 0 && (n < 4 || be(head, 4) != EBML)) {
+		if (at == 0 && (n < 4 || be_get64(head, 4) != EBML)) {
 			errno = n < 0 ? errno : n < 4 ? ENODATA : EBADMSG;
 			return -1;
 		}
@@ -143,11 +134,11 @@ read_size(int fd, off_t at, size_t len, struct frames_raw *out)
 			continue;
 		}
 		if (p[i + 1] >= 0xc0 && p[i + 1] <= 0xc2) {
-			out->height = (int)be(p + i + 5, 2);
-			out->width = (int)be(p + i + 7, 2);
+			out->height = (int)be_get64(p + i + 5, 2);
+			out->width = (int)be_get64(p + i + 7, 2);
 			break;
 		}
-		i += 2 + be(p + i + 2, 2);
+		i += 2 + be_get64(p + i + 2, 2);
 		if (i + 9 >= (size_t)n && i + 9 < len && n == JPEG_LOOK) {	/* long comments before it */
 			at += (off_t)i;
 			len -= i;
@@ -194,10 +185,10 @@ read_frame(int fd, off_t at, off_t end, int wav_fd, struct frames_raw *out)
 	uint8_t head[FRAME_HEAD];
 	int64_t size, ms, len;
 
-	if (pread(fd, head, sizeof(head), at) != (ssize_t)sizeof(head) || be(head, 4) != CLUSTER)
+	if (pread(fd, head, sizeof(head), at) != (ssize_t)sizeof(head) || be_get64(head, 4) != CLUSTER)
 		return 0;
-	size = CLUSTER_HEAD + (int64_t)(be(head + 4, 4) & 0x0fffffff);
-	ms = (int64_t)be(head + 10, 8);
+	size = CLUSTER_HEAD + (int64_t)(be_get64(head + 4, 4) & 0x0fffffff);
+	ms = (int64_t)be_get64(head + 10, 8);
 	len = size - FRAME_HEAD;
 	if (len <= 0 || size > end - at || ms < 0 || (head[23] != VIDEO && head[23] != AUDIO))
 		return 0;

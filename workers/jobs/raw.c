@@ -55,8 +55,8 @@ raw_parse_path(const char *path, struct raw *out)
 static int64_t
 tag_ms(const uint8_t *p, uint32_t *body)
 {
-	*body = be_get(p + 1, 3) + FLV_TAG_TAIL_BYTES;
-	return (int64_t)((uint32_t)p[7] << 24 | be_get(p + 4, 3));
+	*body = flv_tag_body(p) + FLV_TAG_TAIL_BYTES;
+	return flv_tag_ms(p);
 }
 
 /* What the codec's own number or FourCC asks of an MP4. */

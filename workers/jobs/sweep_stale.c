@@ -14,6 +14,7 @@
 
 #include "conf.h"
 #include "log.h"
+#include "obj.h"
 #include "util.h"
 #include "workers/common/keys.h"
 #include "workers/jobs/bucket.h"
@@ -177,26 +178,18 @@ target(size_t n)
 	return o;
 }
 
-static const char *
-str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s != NULL ? s : "";
-}
-
 /* False: nothing can be looked for there. A folder that has the bucket to itself is no place of ours alone. */
 static bool
 begin(const json_t *where)
 {
 	const char *why = "";
 
-	if (str(where, "prefix")[0] == '\0')
+	if (obj_str(where, "prefix")[0] == '\0')
 		return false;
-	st.s3 = upload_connect(bk.svc, str(where, "bucket"), &why);
+	st.s3 = upload_connect(bk.svc, obj_str(where, "bucket"), &why);
 	if (st.s3 == NULL)
 		return false;
-	st.call = s3_uploads(st.s3, str(where, "prefix"), listed_cb, NULL);
+	st.call = s3_uploads(st.s3, obj_str(where, "prefix"), listed_cb, NULL);
 	return true;
 }
 

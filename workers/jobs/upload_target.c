@@ -12,14 +12,7 @@
 #include <string.h>
 
 #include "conf.h"
-
-static const char *
-str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s != NULL ? s : "";
-}
+#include "obj.h"
 
 /* The path inside the folder, NULL: it is not in it. */
 static const char *
@@ -44,7 +37,7 @@ folder_of(const json_t *conf, const char *path, const char **rel)
 	size_t i;
 
 	json_array_foreach(list, i, folder) {
-		r = inside(path, str(folder, "dir"));
+		r = inside(path, obj_str(folder, "dir"));
 		if (r == NULL || (strchr(r, '/') != NULL && !json_is_true(json_object_get(folder, "recursive"))))
 			continue;
 		found = folder;
@@ -56,19 +49,19 @@ folder_of(const json_t *conf, const char *path, const char **rel)
 int
 upload_target(const json_t *conf, const json_t *args, struct upload_target *out)
 {
-	const char *bucket = str(args, "bucket"), *rel = "";
-	const json_t *folder = strcmp(str(args, "kind"), "watch") == 0 ?
-	    folder_of(conf, str(args, "path"), &rel) : NULL;
+	const char *bucket = obj_str(args, "bucket"), *rel = "";
+	const json_t *folder = strcmp(obj_str(args, "kind"), "watch") == 0 ?
+	    folder_of(conf, obj_str(args, "path"), &rel) : NULL;
 	int n;
 
 	if (folder != NULL)
-		bucket = str(folder, "bucket");
+		bucket = obj_str(folder, "bucket");
 	if (bucket[0] == '\0')
 		bucket = conf_str(conf, "storage.s3.bucket");
 	n = snprintf(out->bucket, sizeof(out->bucket), "%s", bucket);
 	if (n < 0 || n >= (int)sizeof(out->bucket))
 		return -1;
-	n = snprintf(out->object, sizeof(out->object), "%s%s", folder != NULL ? str(folder, "prefix") : "",
-	    folder != NULL ? rel : str(args, "object"));
+	n = snprintf(out->object, sizeof(out->object), "%s%s", folder != NULL ? obj_str(folder, "prefix") : "",
+	    folder != NULL ? rel : obj_str(args, "object"));
 	return n > 0 && n < (int)sizeof(out->object) ? 0 : -1;
 }

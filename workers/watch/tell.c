@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "obj.h"
 #include "util.h"
 #include "workers/watch/name.h"
 #include "workers/watch/watch.h"
@@ -246,14 +247,6 @@ claim(struct file *f)
 
 /* --- the ledger's answer --- */
 
-static const char *
-str(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
 /* The entry is of this very file, and says what is in it. */
 static bool
 is_entry_of(const struct file *f, const json_t *entry)
@@ -261,7 +254,7 @@ is_entry_of(const struct file *f, const json_t *entry)
 	struct settle_id id = { json_integer_value(json_object_get(entry, "size")),
 		json_integer_value(json_object_get(entry, "mtime_ns")),
 		(uint64_t)json_integer_value(json_object_get(entry, "inode")) };
-	const char *sha256 = str(entry, "sha256");
+	const char *sha256 = obj_str(entry, "sha256");
 
 	return entry != NULL && settle_same(&id, &f->settle.id) && strlen(sha256) == 64 &&
 	    strspn(sha256, "0123456789abcdef") == 64;
@@ -271,12 +264,12 @@ static void
 asked_cb(int rc, json_t *entry, void *ctx)
 {
 	struct file *f = ctx;
-	const char *state = str(entry, "state");
+	const char *state = obj_str(entry, "state");
 
 	if (is_over(f, rc))
 		return;
 	if (is_entry_of(f, entry)) {
-		str_copy(f->sha256, str(entry, "sha256"), sizeof f->sha256);
+		str_copy(f->sha256, obj_str(entry, "sha256"), sizeof f->sha256);
 		f->hashed = f->settle.id;
 		if (strcmp(state, "verified") == 0)
 			is_known(f);
