@@ -48,8 +48,6 @@ struct convert {
 	struct event *limit;
 };
 
-enum verdict { AGAIN, LATER, DEAD };
-
 static void spawn_convert(struct convert *c);
 
 static void
@@ -66,17 +64,14 @@ convert_free(struct convert *c)
 }
 
 static void
-fail(struct convert *c, enum verdict v, const char *why)
+fail(struct convert *c, enum job_verdict v, const char *why)
 {
 	struct job *job = c->job;
 	char text[640];
 
 	snprintf(text, sizeof(text), "%s%s%.250s", c->in.file, c->in.file[0] != '\0' ? ": " : "", why);
 	convert_free(c);
-	if (v == LATER)
-		job_later(job, text);
-	else
-		job_failed(job, text, v == AGAIN);
+	job_fails(job, v, text);
 }
 
 static const char *
@@ -130,7 +125,7 @@ kept_cb(int rc, void *ctx)
 	if (rc == 0)
 		over(c);
 	else
-		fail(c, rc == ENOSPC || rc == EDQUOT ? LATER : AGAIN, strerror(rc));
+		fail(c, job_verdict_of(rc), strerror(rc));
 }
 
 /* On a thread. */
@@ -187,7 +182,7 @@ looked_cb(int rc, void *ctx)
 	c->slow = NULL;
 	if (why != NULL) {
 		if (!encode_instead(c, why))
-			fail(c, DEAD, why);
+			fail(c, JOB_DEAD, why);
 		return;
 	}
 	c->step = KEEP;
@@ -196,7 +191,7 @@ looked_cb(int rc, void *ctx)
 	c->in.duration_ms = c->walk.duration_ms;
 	c->slow = slow_run(c->svc->base, keep, kept_cb, c);
 	if (c->slow == NULL)
-		fail(c, AGAIN, "no thread to bring it to the disk");
+		fail(c, JOB_AGAIN, "no thread to bring it to the disk");
 }
 
 /* --- ffmpeg --- */
@@ -228,7 +223,7 @@ spawn_convert(struct convert *c)
 	c->copies = c->probe.video == CONVERT_COPY || c->probe.audio == CONVERT_COPY;
 	/* an ffmpeg of before, if one still runs, keeps a file without a name */
 	if (unlink(path_of(c, "tmp", path)) == -1 && errno != ENOENT) {
-		fail(c, AGAIN, strerror(errno));
+		fail(c, JOB_AGAIN, strerror(errno));
 		return;
 	}
 	snprintf(input, sizeof(input), INTAKE_DIR "/%s.part", c->in.id);
@@ -247,15 +242,15 @@ ffmpeg_failed(struct convert *c, const char *words)
 	if (path != NULL)	/* where it lies is nobody's business */
 		words = path + 7;
 	if (strstr(words, "No space left") != NULL)
-		fail(c, LATER, "no space left on the disk");
+		fail(c, JOB_LATER, "no space left on the disk");
 	else if (strstr(words, "SIGXFSZ") != NULL)
-		fail(c, DEAD, "what it unfolds to is bigger than upload.max_size");
+		fail(c, JOB_DEAD, "what it unfolds to is bigger than upload.max_size");
 	else if (strstr(words, "killed by") != NULL || strstr(words, "Cannot allocate memory") != NULL)
-		fail(c, AGAIN, words);
+		fail(c, JOB_AGAIN, words);
 	else if (c->step == PROBE || !encode_instead(c, words)) {
 		snprintf(why, sizeof(why), "%s (%s)", c->step == PROBE ? "not a video or audio file that can be read" :
 		    "it can't be converted", words);
-		fail(c, DEAD, why);
+		fail(c, JOB_DEAD, why);
 	}
 }
 
@@ -267,14 +262,14 @@ on_exited(void *ctx, bool well, const char *words)
 	if (!well)
 		ffmpeg_failed(c, words);
 	else if (c->step == PROBE && c->probe.video == CONVERT_NONE && c->probe.audio == CONVERT_NONE)
-		fail(c, DEAD, "there is neither video nor audio in it");
+		fail(c, JOB_DEAD, "there is neither video nor audio in it");
 	else if (c->step == PROBE)
 		spawn_convert(c);
 	else {
 		c->step = LOOK;
 		c->slow = slow_run(c->svc->base, look, looked_cb, c);
 		if (c->slow == NULL)
-			fail(c, AGAIN, "no thread to look at it");
+			fail(c, JOB_AGAIN, "no thread to look at it");
 	}
 }
 
@@ -284,7 +279,7 @@ limit_cb(evutil_socket_t fd, short what, void *ctx)
 	struct convert *c = ctx;
 
 	if (c->slow == NULL)
-		fail(c, DEAD, "its conversion took longer than upload.convert_timeout");
+		fail(c, JOB_DEAD, "its conversion took longer than upload.convert_timeout");
 }
 
 /* --- the job --- */
@@ -306,7 +301,7 @@ open_upload(struct convert *c, const char *id)
 			convert_free(c);
 			job_done(job, NULL);
 		} else
-			fail(c, AGAIN, strerror(errno));
+			fail(c, JOB_AGAIN, strerror(errno));
 		return -1;
 	}
 	if (c->in.state != INTAKE_RECEIVED) {
@@ -318,8 +313,8 @@ open_upload(struct convert *c, const char *id)
 	}
 	c->lock = intake_lock(c->data_dir, id, false);
 	if (c->lock < 0) {
-		fail(c, errno == EWOULDBLOCK ? LATER : AGAIN, errno == EWOULDBLOCK ? "another process works on it" :
-		    strerror(errno));
+		fail(c, errno == EWOULDBLOCK ? JOB_LATER : JOB_AGAIN, errno == EWOULDBLOCK ?
+		    "another process works on it" : strerror(errno));
 		return -1;
 	}
 	return 0;

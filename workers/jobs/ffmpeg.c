@@ -1,6 +1,7 @@
 /*
  * ffmpeg.c - an ffmpeg of a job (contract in ffmpeg.h). It is the supervisor's child: here are
- * only the ends of its stderr and its -progress, both always read. Called by convert.c and push.c.
+ * only the ends of its stderr and its -progress, both always read. Called by convert.c, finalise.c,
+ * frames.c and push.c.
  */
 #include "workers/jobs/ffmpeg.h"
 
@@ -10,8 +11,7 @@
 #include "log.h"
 #include "util.h"
 
-/* finalise.c counts from 1; the two never meet. */
-static int64_t last_task = INT64_C(1) << 32;
+static int64_t last_task;
 
 /* "[mov @ 0x55] [error] moov atom not found" */
 static const char *
@@ -30,7 +30,7 @@ err_line(void *ctx, const char *line)
 	struct ffmpeg *f = ctx;
 	const char *error = error_in(line);
 
-	if (error != NULL) {
+	if (error != NULL && !(f->may_be_torn && strstr(error, "File ended prematurely") != NULL)) {
 		str_copy(f->words, error, sizeof(f->words));
 		log_redact(f->words);
 		log_foreign(LOG_LEVEL_WARN, f->what, line, (int)strlen(line));
@@ -43,10 +43,14 @@ static void
 progress_line(void *ctx, const char *line)
 {
 	struct ffmpeg *f = ctx;
-	long long us;
+	long long n;
 
-	if (sscanf(line, "out_time_us=%lld", &us) == 1 && us >= 0)
-		f->ops->progress(f->ctx, us);
+	if (f->ops->frames != NULL && sscanf(line, "frame=%lld", &n) == 1)
+		f->ops->frames(f->ctx, n);
+	else if (f->ops->progress == NULL)
+		return;
+	else if (sscanf(line, "out_time_us=%lld", &n) == 1 && n >= 0)
+		f->ops->progress(f->ctx, n);
 	else if (strcmp(line, "progress=end") == 0)
 		f->ops->progress(f->ctx, -1);
 }
@@ -114,4 +118,16 @@ ffmpeg_drop(struct ffmpeg *f, const char *why)
 		    "action", "stop"));
 	f->task = 0;
 	close_lines(f);
+}
+
+int64_t
+ffmpeg_duration_ms(const char *line)
+{
+	const char *p = strstr(line, "Duration: ");
+	int h, m;
+	double s;
+
+	if (p == NULL || sscanf(p, "Duration: %d:%d:%lf", &h, &m, &s) != 3)
+		return -1;
+	return (int64_t)(((h * 60 + m) * 60 + s) * 1000);
 }

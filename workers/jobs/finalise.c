@@ -20,10 +20,10 @@
 #include <unistd.h>
 
 #include "conf.h"
-#include "lines.h"
 #include "log.h"
 #include "util.h"
 #include "workers/common/fs.h"
+#include "workers/jobs/ffmpeg.h"
 #include "workers/jobs/raw.h"
 #include "workers/jobs/replace.h"
 #include "workers/jobs/upload_kind.h"
@@ -44,15 +44,11 @@ struct finalise {
 	char file[FILE_BYTES];		/* rec/NAME/START.flv */
 	char mp4[FILE_BYTES], tmp[FILE_BYTES + 8];	/* relative to data_dir, too */
 	char mp4_path[PATH_BYTES], tmp_path[PATH_BYTES];	/* absolute, for the thread */
-	struct lines err, progress;
+	struct ffmpeg ff;
 	int64_t mp4_ms;			/* as ffmpeg says of it; -1: nothing */
 	bool streams;			/* it found one in it */
-	char last[200];			/* ffmpeg's last words */
 	struct slow *slow;
-	int64_t task;			/* the ffmpeg that works for us; another's messages are of a job before */
 };
-
-static int64_t last_task;
 
 static const char *
 path_of(const struct finalise *f, const char *relative, char buf[PATH_BYTES])
@@ -66,8 +62,7 @@ finalise_free(struct finalise *f)
 {
 	char path[PATH_BYTES];
 
-	lines_close(&f->err);
-	lines_close(&f->progress);
+	ffmpeg_drop(&f->ff, "the job is over");
 	if (f->tmp[0] != '\0')
 		unlink(path_of(f, f->tmp, path));
 	if (f->lock >= 0)
@@ -77,20 +72,15 @@ finalise_free(struct finalise *f)
 	free(f);
 }
 
-enum verdict { AGAIN, LATER, DEAD };
-
 static void
-fail(struct finalise *f, enum verdict v, const char *why)
+fail(struct finalise *f, enum job_verdict v, const char *why)
 {
 	struct job *job = f->job;
 	char text[FILE_BYTES + 300];
 
 	snprintf(text, sizeof(text), "%s: %.250s", f->file, why);
 	finalise_free(f);
-	if (v == LATER)
-		job_later(job, text);
-	else
-		job_failed(job, text, v == AGAIN);
+	job_fails(job, v, text);
 }
 
 /* --- ffmpeg --- */
@@ -100,39 +90,28 @@ spawn(struct finalise *f, const char *kind, json_t *params)
 {
 	json_object_set_new(params, "input", json_string(f->step == REMUX ? f->file : f->tmp));
 	json_object_set_new(params, "output", json_string(f->tmp));
-	f->last[0] = '\0';
-	svc_send(f->job->svc, MSG_SPAWN, 0, json_pack("{s:s, s:s, s:I, s:o}", "output", "job", "kind", kind,
-	    "task", (json_int_t)++last_task, "params", params));
-	f->task = last_task;
+	f->ff.may_be_torn = f->step == REMUX;	/* by a crash; all other frames are there */
+	ffmpeg_start(&f->ff, kind, params);
 }
 
 static void
-err_line(void *ctx, const char *line)
+on_line(void *ctx, const char *line)
 {
 	struct finalise *f = ctx;
-	const char *p = strstr(line, "Duration: ");
-	int h, m;
-	double s;
+	int64_t ms = ffmpeg_duration_ms(line);
 
-	if (p != NULL && sscanf(p, "Duration: %d:%d:%lf", &h, &m, &s) == 3)
-		f->mp4_ms = (int64_t)(((h * 60 + m) * 60 + s) * 1000);
+	if (ms >= 0)
+		f->mp4_ms = ms;
 	if (strstr(line, "Stream #0:0") != NULL)
 		f->streams = true;
-	if (strstr(line, "[error]") != NULL || strstr(line, "[fatal]") != NULL) {
-		/* a crash tore its last frame: the others are all there */
-		if (f->step != REMUX || strstr(line, "File ended prematurely") == NULL)
-			str_copy(f->last, line, sizeof(f->last));
-		log_foreign(LOG_LEVEL_WARN, "ffmpeg finalise", line, (int)strlen(line));
-	}
 }
 
 static void
-progress_line(void *ctx, const char *line)
+on_progress(void *ctx, int64_t us)
 {
 	struct finalise *f = ctx;
-	long long us;
 
-	if (sscanf(line, "out_time_us=%lld", &us) == 1 && f->raw.duration_ms > 0 && us > 0)
+	if (f->raw.duration_ms > 0 && us > 0)
 		job_progress(f->job, (int)(us / f->raw.duration_ms > 900 ? 900 : us / f->raw.duration_ms));
 }
 
@@ -143,17 +122,8 @@ static int
 sync_file(void *ctx)
 {
 	const struct finalise *f = ctx;
-	int fd = open(f->tmp_path, O_RDWR | O_CLOEXEC), rc;
 
-	rc = fd < 0 ? -1 : fsync(fd);
-	if (rc == 0)
-		rc = rename(f->tmp_path, f->mp4_path);
-	if (rc == 0)
-		rc = fs_sync_dir_of(f->mp4_path);
-	rc = rc == 0 ? 0 : errno;
-	if (fd >= 0)
-		close(fd);
-	return rc;
+	return fs_sync_rename(open(f->tmp_path, O_RDWR | O_CLOEXEC), f->tmp_path, f->mp4_path);
 }
 
 static void
@@ -182,7 +152,7 @@ over(struct finalise *f)
 
 	if (stat(path_of(f, f->mp4, path), &st) == -1 ||
 	    replace_raw(f->svc, job->ledger, f->file, f->mp4) == -1) {
-		fail(f, AGAIN, strerror(errno));
+		fail(f, JOB_AGAIN, strerror(errno));
 		return;
 	}
 	tell_ledger(f, &st);
@@ -205,7 +175,7 @@ synced_cb(int rc, void *ctx)
 	if (rc == 0)
 		over(f);
 	else
-		fail(f, rc == ENOSPC || rc == EDQUOT ? LATER : AGAIN, strerror(rc));
+		fail(f, job_verdict_of(rc), strerror(rc));
 }
 
 /* --- the steps --- */
@@ -221,7 +191,7 @@ next_step(struct finalise *f)
 		break;
 	case CHECK_TAIL:
 		if (!f->streams || short_of) {
-			fail(f, AGAIN, f->streams ? "its MP4 is too short" : "its MP4 has no stream");
+			fail(f, JOB_AGAIN, f->streams ? "its MP4 is too short" : "its MP4 has no stream");
 			break;
 		}
 		spawn(f, "check", json_pack("{s:b}", "tail", true));
@@ -231,36 +201,27 @@ next_step(struct finalise *f)
 		path_of(f, f->mp4, f->mp4_path);
 		f->slow = slow_run(f->job->svc->base, sync_file, synced_cb, f);
 		if (f->slow == NULL)
-			fail(f, AGAIN, "no thread to bring it to the disk");
+			fail(f, JOB_AGAIN, "no thread to bring it to the disk");
 	}
 }
 
 static void
-on_exited(struct finalise *f, struct msg *m)
+on_exited(void *ctx, bool well, const char *words)
 {
-	lines_drain(&f->err);
-	lines_close(&f->err);
-	lines_close(&f->progress);
-	if (msg_int_or(m, "code", -1) == 0 && f->last[0] == '\0')
+	struct finalise *f = ctx;
+
+	if (well && words[0] == '\0')
 		next_step(f);
-	else if (strstr(f->last, "No space left") != NULL)
-		fail(f, LATER, "no space left on the disk");
+	else if (strstr(words, "No space left") != NULL)
+		fail(f, JOB_LATER, "no space left on the disk");
 	else
-		fail(f, AGAIN, f->last[0] != '\0' ? f->last : msg_str_or(m, "reason", "ffmpeg failed"));
+		fail(f, JOB_AGAIN, words);
 }
 
 static void
 finalise_message(struct job *job, struct msg *m)
 {
-	struct finalise *f = job->state;
-
-	if (msg_int_or(m, "task", 0) != f->task)
-		return;
-	if (m->type == MSG_SPAWNED) {
-		lines_open(&f->err, job->svc->base, msg_take_fd(m, 0));
-		lines_open(&f->progress, job->svc->base, msg_take_fd(m, 1));
-	} else if (m->type == MSG_EXITED)
-		on_exited(f, m);
+	ffmpeg_message(&((struct finalise *)job->state)->ff, m);
 }
 
 /* "recordings/alice/x.mp4" -> "recordings/alice/.x.mp4.tmp", and its folder is there. */
@@ -294,11 +255,11 @@ open_raw(struct finalise *f)
 		return 0;
 	}
 	if (f->lock >= 0 && flock(f->lock, LOCK_EX | LOCK_NB) == -1) {
-		fail(f, LATER, "somebody still writes or finishes it");
+		fail(f, JOB_LATER, "somebody still writes or finishes it");
 		return 0;
 	}
 	if (f->lock < 0 || raw_read(f->lock, &f->raw) == -1) {
-		fail(f, errno == EBADMSG ? DEAD : AGAIN, errno == EBADMSG ?
+		fail(f, errno == EBADMSG ? JOB_DEAD : JOB_AGAIN, errno == EBADMSG ?
 		    "it is neither FLV nor Matroska; it is kept" : strerror(errno));
 		return 0;
 	}
@@ -320,9 +281,9 @@ renamed_before(struct finalise *f, const struct stat *mp4, const char *path)
 	struct stat raw;
 
 	if (fstat(f->lock, &raw) == -1 || mp4->st_mtime < raw.st_mtime)
-		fail(f, DEAD, "the name of its MP4 is taken by an older file; it is kept");
+		fail(f, JOB_DEAD, "the name of its MP4 is taken by an older file; it is kept");
 	else if (fs_sync_dir_of(path) == -1)
-		fail(f, AGAIN, strerror(errno));
+		fail(f, JOB_AGAIN, strerror(errno));
 	else {
 		f->mp4_ms = f->raw.duration_ms;
 		over(f);
@@ -332,6 +293,7 @@ renamed_before(struct finalise *f, const struct stat *mp4, const char *path)
 static void
 finalise_start(struct job *job)
 {
+	static const struct ffmpeg_ops ops = { .line = on_line, .progress = on_progress, .exited = on_exited };
 	const char *file = json_string_value(json_object_get(job->q->args, "file"));
 	struct finalise *f;
 	char path[PATH_BYTES];
@@ -345,18 +307,17 @@ finalise_start(struct job *job)
 	f->job = job;
 	f->svc = job->svc;
 	f->lock = -1;
-	f->err = (struct lines){ .fd = -1, .line = err_line, .ctx = f };
-	f->progress = (struct lines){ .fd = -1, .line = progress_line, .ctx = f };
+	ffmpeg_init(&f->ff, job->svc, "ffmpeg finalise", &ops, f);
 	f->mp4_ms = -1;
 	str_copy(f->file, file, sizeof(f->file));
 	if (raw_parse_path(file, &f->raw) == -1) {
-		fail(f, DEAD, "it is no raw recording's name");
+		fail(f, JOB_DEAD, "it is no raw recording's name");
 		return;
 	}
 	if (open_raw(f) == 0)
 		return;
 	if (prepare(f) == -1) {
-		fail(f, errno == ENOSPC ? LATER : AGAIN, strerror(errno));
+		fail(f, job_verdict_of(errno), strerror(errno));
 		return;
 	}
 	if (stat(path_of(f, f->mp4, path), &st) == 0) {
@@ -365,7 +326,7 @@ finalise_start(struct job *job)
 	}
 	/* an ffmpeg of before, if one still runs, keeps a file without a name */
 	if (unlink(path_of(f, f->tmp, path)) == -1 && errno != ENOENT) {
-		fail(f, AGAIN, strerror(errno));
+		fail(f, JOB_AGAIN, strerror(errno));
 		return;
 	}
 	log_info("finishing %s: to %s", f->file, f->mp4);
@@ -388,8 +349,6 @@ finalise_stop(struct job *job, enum job_stop why)
 		slow_forget(&f->slow, free_cb);
 		return;
 	}
-	svc_send(job->svc, MSG_OUTPUT_DOWN, 0, json_pack("{s:s, s:s, s:s}", "output", "job", "reason",
-	    why == JOB_STOP_TAKEN ? "the job is another worker's now" : "the job stops", "action", "stop"));
 	finalise_free(f);
 }
 

@@ -20,11 +20,11 @@
 #include <unistd.h>
 
 #include "conf.h"
-#include "lines.h"
 #include "log.h"
 #include "util.h"
 #include "workers/common/fs.h"
 #include "slow.h"
+#include "workers/jobs/ffmpeg.h"
 #include "workers/jobs/frames_raw.h"
 
 #define PATH_BYTES 1024
@@ -42,22 +42,17 @@ struct frames {
 	char file[FILE_BYTES], mp4[FILE_BYTES], tmp[FILE_BYTES];
 	char file_path[PATH_BYTES], mp4_path[PATH_BYTES], tmp_path[PATH_BYTES];	/* the same, absolute */
 	char wav_path[PATH_BYTES], wav_tmp_path[PATH_BYTES];
-	struct lines err, progress;
+	struct ffmpeg ff;
 	bool timed;			/* frames get the times of the file, not so many a second */
 	int64_t encoded, mp4_ms;	/* frames in the MP4, and how long it says it is */
 	bool no_space;
-	char last[200];			/* ffmpeg's last words */
 	struct slow *slow;
-	int64_t task;			/* the ffmpeg that works for us; another's messages are of a job before */
 };
-
-static int64_t last_task;
 
 static void
 frames_free(struct frames *f)
 {
-	lines_close(&f->err);
-	lines_close(&f->progress);
+	ffmpeg_drop(&f->ff, "the job is over");
 	if (f->lock >= 0) {		/* else they are of one who has it */
 		unlink(f->tmp_path);
 		unlink(f->wav_tmp_path);
@@ -68,26 +63,21 @@ frames_free(struct frames *f)
 	free(f);
 }
 
-enum verdict { AGAIN, LATER, DEAD };
-
 static void
-fail(struct frames *f, enum verdict v, const char *why)
+fail(struct frames *f, enum job_verdict v, const char *why)
 {
 	struct job *job = f->job;
 	char text[FILE_BYTES + 300];
 
 	snprintf(text, sizeof(text), "%s: %.250s", f->file, why);
 	frames_free(f);
-	if (v == LATER)
-		job_later(job, text);
-	else
-		job_failed(job, text, v == AGAIN);
+	job_fails(job, v, text);
 }
 
-static enum verdict
+static enum job_verdict
 verdict_of(int error)
 {
-	return error == ENOSPC || error == EDQUOT ? LATER : error == EBADMSG || error == ENODATA ? DEAD : AGAIN;
+	return error == EBADMSG || error == ENODATA ? JOB_DEAD : job_verdict_of(error);
 }
 
 /* --- ffmpeg --- */
@@ -97,10 +87,7 @@ spawn(struct frames *f, const char *kind, json_t *params)
 {
 	json_object_set_new(params, "input", json_string(f->step == ENCODE ? f->file : f->tmp));
 	json_object_set_new(params, "output", json_string(f->tmp));
-	f->last[0] = '\0';
-	svc_send(f->job->svc, MSG_SPAWN, 0, json_pack("{s:s, s:s, s:I, s:o}", "output", "job", "kind", kind,
-	    "task", (json_int_t)++last_task, "params", params));
-	f->task = last_task;
+	ffmpeg_start(&f->ff, kind, params);
 }
 
 static void
@@ -118,31 +105,23 @@ encode(struct frames *f)
 }
 
 static void
-err_line(void *ctx, const char *line)
+on_line(void *ctx, const char *line)
 {
 	struct frames *f = ctx;
-	const char *p = strstr(line, "Duration: ");
-	int h, m;
-	double s;
+	int64_t ms = f->step != ENCODE ? ffmpeg_duration_ms(line) : -1;
 
-	if (f->step != ENCODE && p != NULL && sscanf(p, "Duration: %d:%d:%lf", &h, &m, &s) == 3)
-		f->mp4_ms = (int64_t)(((h * 60 + m) * 60 + s) * 1000);
+	if (ms >= 0)
+		f->mp4_ms = ms;
 	if (strstr(line, "No space left") != NULL)
 		f->no_space = true;
-	if ((strstr(line, "[error]") != NULL || strstr(line, "[fatal]") != NULL) &&
-	    strstr(line, "File ended prematurely") == NULL) {
-		str_copy(f->last, line, sizeof(f->last));
-		log_foreign(LOG_LEVEL_WARN, "ffmpeg frames", line, (int)strlen(line));
-	}
 }
 
 static void
-progress_line(void *ctx, const char *line)
+on_frames(void *ctx, int64_t n)
 {
 	struct frames *f = ctx;
-	long long n;
 
-	if (f->step != ENCODE || sscanf(line, "frame=%lld", &n) != 1)
+	if (f->step != ENCODE)
 		return;
 	f->encoded = n;
 	job_progress(f->job, n >= f->raw.frames ? 900 : (int)(n * 900 / f->raw.frames));
@@ -213,7 +192,7 @@ next_step(struct frames *f)
 	switch (++f->step) {
 	case CHECK_HEAD:
 		if (f->encoded == 0) {
-			fail(f, DEAD, "not one of its frames can be decoded; it is kept");
+			fail(f, JOB_DEAD, "not one of its frames can be decoded; it is kept");
 			break;
 		}
 		if (f->encoded < f->raw.frames)
@@ -223,7 +202,7 @@ next_step(struct frames *f)
 		break;
 	case CHECK_TAIL:
 		if (f->mp4_ms + SLACK_MS < expected_ms(f)) {
-			fail(f, AGAIN, "its MP4 is too short");
+			fail(f, JOB_AGAIN, "its MP4 is too short");
 			break;
 		}
 		if (f->mp4_ms > CHECKED_MS) {
@@ -235,37 +214,27 @@ next_step(struct frames *f)
 	default:
 		f->slow = slow_run(f->job->svc->base, sync_mp4, synced_cb, f);
 		if (f->slow == NULL)
-			fail(f, AGAIN, "no thread to bring it to the disk");
+			fail(f, JOB_AGAIN, "no thread to bring it to the disk");
 	}
 }
 
 static void
-on_exited(struct frames *f, struct msg *m)
+on_exited(void *ctx, bool well, const char *words)
 {
-	lines_drain(&f->err);
-	lines_drain(&f->progress);
-	lines_close(&f->err);
-	lines_close(&f->progress);
+	struct frames *f = ctx;
+
 	if (f->no_space)
-		fail(f, LATER, "no space left on the disk");
-	else if (msg_int_or(m, "code", -1) == 0 && (f->step == ENCODE || f->last[0] == '\0'))
+		fail(f, JOB_LATER, "no space left on the disk");
+	else if (well && (f->step == ENCODE || words[0] == '\0'))
 		next_step(f);
 	else
-		fail(f, AGAIN, f->last[0] != '\0' ? f->last : msg_str_or(m, "reason", "ffmpeg failed"));
+		fail(f, JOB_AGAIN, words[0] != '\0' ? words : "ffmpeg failed");
 }
 
 static void
 frames_message(struct job *job, struct msg *m)
 {
-	struct frames *f = job->state;
-
-	if (msg_int_or(m, "task", 0) != f->task)
-		return;
-	if (m->type == MSG_SPAWNED) {
-		lines_open(&f->err, job->svc->base, msg_take_fd(m, 0));
-		lines_open(&f->progress, job->svc->base, msg_take_fd(m, 1));
-	} else if (m->type == MSG_EXITED)
-		on_exited(f, m);
+	ffmpeg_message(&((struct frames *)job->state)->ff, m);
 }
 
 /* --- the file --- */
@@ -328,12 +297,13 @@ make_paths(struct frames *f)
 static struct frames *
 frames_new(struct job *job, const char *file)
 {
+	static const struct ffmpeg_ops ops = { .line = on_line, .frames = on_frames, .exited = on_exited };
 	struct frames *f = xcalloc(1, sizeof(*f));
 
 	f->job = job;
 	f->lock = -1;
-	f->err = (struct lines){ .fd = -1, .line = err_line, .ctx = f };
-	f->progress = (struct lines){ .fd = -1, .line = progress_line, .ctx = f };
+	ffmpeg_init(&f->ff, job->svc, "ffmpeg frames", &ops, f);
+	f->ff.may_be_torn = true;
 	str_copy(f->file, file, sizeof(f->file));
 	return f;
 }
@@ -350,7 +320,7 @@ frames_start(struct job *job)
 	}
 	f = job->state = frames_new(job, file);
 	if (frames_raw_parse_path(file, &f->raw) == -1) {
-		fail(f, DEAD, "it is no frames session's name");
+		fail(f, JOB_DEAD, "it is no frames session's name");
 		return;
 	}
 	make_paths(f);
@@ -359,13 +329,13 @@ frames_start(struct job *job)
 		frames_free(f);
 		job_done(job, NULL);
 	} else if (f->lock < 0)
-		fail(f, AGAIN, strerror(errno));
+		fail(f, JOB_AGAIN, strerror(errno));
 	else if (flock(f->lock, LOCK_EX | LOCK_NB) == -1) {
 		close(f->lock);
 		f->lock = -1;
-		fail(f, LATER, "somebody still writes or finishes it");
+		fail(f, JOB_LATER, "somebody still writes or finishes it");
 	} else if ((f->slow = slow_run(job->svc->base, read_file, read_cb, f)) == NULL)
-		fail(f, AGAIN, "no thread to read it");
+		fail(f, JOB_AGAIN, "no thread to read it");
 }
 
 static void
@@ -383,8 +353,6 @@ frames_stop(struct job *job, enum job_stop why)
 		slow_forget(&f->slow, free_cb);
 		return;
 	}
-	svc_send(job->svc, MSG_OUTPUT_DOWN, 0, json_pack("{s:s, s:s, s:s}", "output", "job", "reason",
-	    why == JOB_STOP_TAKEN ? "the job is another worker's now" : "the job stops", "action", "stop"));
 	frames_free(f);
 }
 

@@ -79,6 +79,11 @@ void job_done(struct job *job, json_t *result);
 void job_failed(struct job *job, const char *error, bool again);
 /* The other side is away (S3 down, disk full): tried again after the backoff, without end. */
 void job_later(struct job *job, const char *error);
+/* One of these three, by what a failure is taken for: the text is the same. */
+enum job_verdict { JOB_AGAIN, JOB_LATER, JOB_DEAD };
+void job_fails(struct job *job, enum job_verdict v, const char *error);
+/* Of an errno: a full disk is nobody's fault. */
+enum job_verdict job_verdict_of(int error);
 /* Only a person can change what is wrong (credentials, bucket): put aside, tried again now and then. */
 void job_park(struct job *job, const char *error);
 /* For status, before its end: "" some of an upload is in the bucket; else why it has to wait (S3 away, wrong keys). */

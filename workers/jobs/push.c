@@ -67,20 +67,15 @@ name_of(const struct intake *in, char buf[INTAKE_NAME])
 	return buf;
 }
 
-enum verdict { AGAIN, LATER, DEAD };
-
 static void
-fail(struct push *p, enum verdict v, const char *why)
+fail(struct push *p, enum job_verdict v, const char *why)
 {
 	struct job *job = p->job;
 	char text[640];
 
 	snprintf(text, sizeof(text), "%s%s%.300s", p->in.file, p->in.file[0] != '\0' ? ": " : "", why);
 	push_free(p);
-	if (v == LATER)
-		job_later(job, text);
-	else
-		job_failed(job, text, v == AGAIN);
+	job_fails(job, v, text);
 }
 
 static void
@@ -98,9 +93,9 @@ static void
 given_up(struct push *p)
 {
 	if (wall_ms() - p->in.tried_ms < conf_int(p->svc->conf, "upload.retry"))
-		fail(p, LATER, p->failed);
+		fail(p, JOB_LATER, p->failed);
 	else
-		fail(p, DEAD, p->failed);
+		fail(p, JOB_DEAD, p->failed);
 }
 
 /* On a thread: since when it is tried in vain. */
@@ -164,7 +159,7 @@ finished_cb(int rc, void *ctx)
 
 	p->slow = NULL;
 	if (rc != 0) {
-		fail(p, AGAIN, strerror(rc));
+		fail(p, JOB_AGAIN, strerror(rc));
 		return;
 	}
 	log_info("upload %s is pushed: %.1f s", p->in.id, (double)p->in.duration_ms / 1000);
@@ -181,7 +176,7 @@ pushed(struct push *p)
 	p->in.changed_ms = wall_ms();
 	p->slow = slow_run(p->svc->base, finish, finished_cb, p);
 	if (p->slow == NULL)
-		fail(p, AGAIN, "no thread to finish it");
+		fail(p, JOB_AGAIN, "no thread to finish it");
 }
 
 /* --- ffmpeg --- */
@@ -267,7 +262,7 @@ found_cb(int rc, void *ctx)
 		p->in.duration_ms = p->walk.duration_ms;
 		begin(p);
 	} else
-		fail(p, AGAIN, strerror(rc));
+		fail(p, JOB_AGAIN, strerror(rc));
 }
 
 /* 0: go on; else the job has ended. */
@@ -277,7 +272,7 @@ open_upload(struct push *p, const char *id)
 	struct job *job = p->job;
 
 	if (intake_read(p->data_dir, id, &p->in) == -1 && errno != ENOENT) {
-		fail(p, AGAIN, strerror(errno));
+		fail(p, JOB_AGAIN, strerror(errno));
 		return -1;
 	}
 	if (p->in.id[0] == '\0' || p->in.state != INTAKE_CONVERTED) {	/* it was done, or deleted, before */
@@ -289,8 +284,8 @@ open_upload(struct push *p, const char *id)
 	}
 	p->lock = intake_lock(p->data_dir, id, true);
 	if (p->lock < 0) {
-		fail(p, errno == EWOULDBLOCK ? LATER : AGAIN, errno == EWOULDBLOCK ? "another process works on it" :
-		    strerror(errno));
+		fail(p, errno == EWOULDBLOCK ? JOB_LATER : JOB_AGAIN, errno == EWOULDBLOCK ?
+		    "another process works on it" : strerror(errno));
 		return -1;
 	}
 	return 0;

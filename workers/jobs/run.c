@@ -261,6 +261,21 @@ job_later(struct job *job, const char *error)
 }
 
 void
+job_fails(struct job *job, enum job_verdict v, const char *error)
+{
+	if (v == JOB_LATER)
+		job_later(job, error);
+	else
+		job_failed(job, error, v == JOB_AGAIN);
+}
+
+enum job_verdict
+job_verdict_of(int error)
+{
+	return error == ENOSPC || error == EDQUOT ? JOB_LATER : JOB_AGAIN;
+}
+
+void
 job_park(struct job *job, const char *error)
 {
 	over(END_PARK, error);
