@@ -69,6 +69,10 @@ enum proto_type {
 			 * kind "push", output "push:ID" (see PUSH): params {matroska, video, audio, transcode_video,
 			 * transcode_audio (bools)}; said: the last words of the one before it, foreign text,
 			 * may be left out. Its SPAWNED has no list.
+			 * kinds "opus" and "h264", outputs of the same names, of a stream with a FEED: params
+			 * {matroska (bool)}, of h264 also {from_ms (int): frames before it are decoded only}:
+			 * stdin its sound, or its video, with times as FEED has them; what comes out goes to
+			 * the webrtc worker. Their SPAWNED has stdin and stderr only.
 			 * From a jobs worker {output:"job", task, kind, params}: an ffmpeg for a file,
 			 * never started again; task: the worker's number for it, which SPAWNED (stderr,
 			 * progress) and EXITED repeat. input and output are relative to data_dir.
@@ -91,16 +95,22 @@ enum proto_type {
 			 * ends its connection: code "pattern" "protocol" "media" "timeout";
 			 * "recorded" {name, file}: an ingest has closed a raw recording, data_dir/FILE;
 			 * "uploaded" {id}: an ingest has received an upload (lib/intake.h) to its end;
-			 * the supervisor sends these two on to a jobs worker. */
+			 * the supervisor sends these two on to a jobs worker.
+			 * Of a webrtc worker "viewers" has no sketch: n connected ones, counted as they are. */
 	MSG_BYE,	/* {reason}: last message of a child */
 	MSG_HANDOFF,	/* http: {route, peer, local, masked} + 2 fds: a connection whose request is not
 			 * for http to answer, and a file with every byte read of it since the
 			 * request began. Answer with the same id: TAKEN or REFUSED. http reads and
 			 * writes nothing meanwhile and keeps its own descriptor until then.
-			 * route "ws" "frames" "upload"; masked (bool): peer is a proxy's address. */
+			 * route "ws" "frames" "upload"; masked (bool): peer is a proxy's address.
+			 * route "room" {.., name}: signalling of room NAME: it goes to the webrtc worker that
+			 * NAME belongs to (lib/stream_name.h), as CONN; REFUSED code "off": there is none. */
+	MSG_WANT,	/* webrtc: {name, want (bool)}: it has viewers that wait for NAME, which may be long
+			 * before that is live; false: none any more. See FEED. */
 	/* supervisor -> child */
 	MSG_CONN = 32,	/* {route, peer, local, proxy_protocol (bool)} + 1 fd: the connection this ingest
-			 * serves; route "rtmp", or HANDOFF's, then + its second fd */
+			 * serves; route "rtmp", or HANDOFF's, then + its second fd. To a webrtc worker:
+			 * {route: "room", name, peer, local} + both */
 	MSG_GRANT,	/* {name, resume (bool: the stream goes on)}: claim granted */
 	MSG_REFUSE,	/* {code, text}: claim refused; code: "key" "signature" "expired"
 			 * "duplicate" "elsewhere" "redis" "busy" "disk" "stopping" */
@@ -120,9 +130,22 @@ enum proto_type {
 			 * be pushed to. Another rev of the same id: another target, begin anew. Where
 			 * to is not told: SPAWN of output "push:ID" has it filled in. */
 	MSG_TAKEN,	/* {}: HANDOFF: it has a process of its own now */
-	MSG_REFUSED,	/* {code, text}: HANDOFF: it has none; code "address" "limit" "stopping" "process" */
+	MSG_REFUSED,	/* {code, text}: HANDOFF: it has none; code "address" "limit" "stopping" "process" "off" */
+	MSG_FEED,	/* A stream's media on its way to browsers, whenever a NAME that is WANTed is live.
+			 * to an ingest: {on (bool)} + (if on) 1 fd, a socketpair's end: write FLV to it, header
+			 * first, H.264 that browsers can take as it is, Opus if that is what came (enhanced
+			 * tag), from the current GOP on; new headers come in between. Times are the
+			 * ring's, in 32 bits of milliseconds, never rebased. What browsers cannot take
+			 * goes by way of an ffmpeg: SPAWN of "opus" and "h264". on false: no viewer is left.
+			 * to webrtc: {name, ingest (pid), track: "media"|"audio"|"video", format: "flv"|"ogg",
+			 * on} + (if on) 1 fd to read: the other end of that ("media", flv), or the stdout
+			 * of the ffmpeg that makes Opus ("audio", ogg; granule = 48 kHz since the times'
+			 * 0) or baseline H.264 ("video", flv). The same ingest: the same clock; another
+			 * one: the publisher has come back, its times may be others. A FEED of a track
+			 * replaces the one before it. EOF: more may follow, by another FEED (an ffmpeg
+			 * that was started again). on false {name, ingest, on}: NAME is not live. */
 	/* both: relayed by kind */
-	MSG_CALL = 64,	/* {to, verb, args, deadline_ms}: to "registry" | "jobs" | "supervisor" */
+	MSG_CALL = 64,	/* {to, verb, args, deadline_ms}: to "registry" | "jobs" | "webrtc" | "supervisor" */
 	MSG_REPLY,	/* {rc, body}: rc 0 or an errno-like code; body any JSON */
 	/* CLI -> supervisor, each answered by REPLY */
 	MSG_KICK = 80,	/* {name}: end the stream's publisher connection */
@@ -146,6 +169,13 @@ enum proto_type {
  *   job    {id}             -> one of list, or of an upload of this host {id, state, percent, name, file,
  *                              error ..}; state "receiving" "queued" "converting" "pushing" "retrying"
  *                              "failed" "cancelled" "done"
+ * CALL verbs of "webrtc" (the worker that args.name belongs to answers; ENOTCONN: it is not up, ENOSYS:
+ * webrtc.workers is 0; else EINVAL bad SDP, ENOTSUP nothing in common, ENOSPC full: each {text}; ENOENT no such
+ * session). An SDP has at most webrtc.max_sdp bytes:
+ *   offer  {name, sdp, peer} -> {id, sdp}
+ *   patch  {name, id, sdp}   -> {sdp}         ("": nothing to say, 204)
+ *   delete {name, id}        -> {}
+ *   stats  {name}            -> what workers/webrtc/calls.c says
  * CALL verbs of "supervisor":
  *   kick {name}
  *   push_add {name, id, url, transcode, verify (bools, may be left out)} -> {id, target, live}

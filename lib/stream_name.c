@@ -21,3 +21,13 @@ stream_name_ok(const char *s, size_t len)
 			return false;
 	return true;
 }
+
+uint32_t
+stream_name_hash(const char *name)
+{
+	uint32_t h = UINT32_C(2166136261);
+
+	for (; *name != '\0'; name++)
+		h = (h ^ (unsigned char)*name) * UINT32_C(16777619);
+	return h;
+}

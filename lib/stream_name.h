@@ -7,8 +7,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define STREAM_NAME_MAX 64
 
 bool stream_name_ok(const char *s, size_t len);
+/*
+ * FNV-1a, 32 bits. Modulo webrtc.workers: the worker that all signalling and media of a NAME
+ * belong to, so that whoever has to ask one knows which.
+ */
+uint32_t stream_name_hash(const char *name);
 #endif

@@ -42,6 +42,15 @@ no_name_can_leave_its_folder(void **state)
 	assert_true(stream_name_ok("-", 1));
 }
 
+/* Vectors of the FNV authors: draft-eastlake-fnv, appendix C. */
+static void
+the_hash_is_fnv_1a(void **state)
+{
+	assert_int_equal(stream_name_hash(""), 0x811c9dc5);
+	assert_int_equal(stream_name_hash("a"), 0xe40c292c);
+	assert_int_equal(stream_name_hash("foobar"), 0xbf9cf968);
+}
+
 int
 main(void)
 {
@@ -49,6 +58,7 @@ main(void)
 		cmocka_unit_test(every_byte_is_judged),
 		cmocka_unit_test(length_is_1_to_64),
 		cmocka_unit_test(no_name_can_leave_its_folder),
+		cmocka_unit_test(the_hash_is_fnv_1a),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
