@@ -1,0 +1,73 @@
+/*
+ * room.h - a stream's NAME as its viewers see it: two tracks, those who watch, those who wait.
+ *
+ * A room exists as long as somebody holds a reference: a viewer does, and so does whoever waits
+ * without one (a WebSocket of the rooms protocol, which may be there long before the publisher);
+ * and then for webrtc.linger, so that a page that is loaded again finds its stream warm. While it
+ * exists the supervisor knows (WANT) and sends it a FEED whenever NAME is live.
+ *
+ * A publisher's restart is no event to viewers: sequence numbers go on, times go on with an offset.
+ */
+#ifndef MILLRACE_WEBRTC_ROOM_H
+#define MILLRACE_WEBRTC_ROOM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "stream_name.h"
+
+struct room;
+struct track;
+struct viewer;
+
+/* Who waits: told when NAME goes on air or leaves it. Embedded in the owner's own struct. */
+struct room_member {
+	TAILQ_ENTRY(room_member) link;
+	struct room *room;
+	void (*live)(void *ctx, bool live);	/* may call room_leave() of its own member, of no other */
+	void *ctx;
+};
+
+/*
+ * The room of NAME (which is checked already), made if there is none, with one more reference.
+ * Never NULL: who joins is counted by its own limit (webrtc.max_viewers, the number of sockets).
+ */
+struct room *room_get(const char *name);
+void room_put(struct room **r);			/* gives the reference back; sets *r NULL */
+struct room *room_find(const char *name);	/* without a reference; NULL: nobody is interested in NAME */
+const char *room_name(const struct room *r);
+
+/* Adds m, whose live and ctx are set, with a reference. live() is not called for what is so now. */
+void room_join(struct room *r, struct room_member *m);
+void room_leave(struct room_member *m);		/* harmless if it is in no room */
+
+/* On air as far as this worker knows: a FEED has come and did not end. What to say as isPublishing. */
+bool room_is_live(const struct room *r);
+unsigned room_viewers(const struct room *r);	/* connected ones */
+
+/*
+ * What an SDP says of the tracks. They are the same for every viewer and as long as the room
+ * exists, whether or not something was fed yet.
+ */
+struct room_sdp {
+	uint32_t video_ssrc, rtx_ssrc, audio_ssrc;
+	const char *cname, *msid;		/* the msid of both tracks: then browsers keep them together */
+	bool profile_known;			/* the stream's video came: */
+	uint8_t profile[3];			/* profile_idc, constraints, level_idc of its SPS */
+};
+void room_sdp(const struct room *r, struct room_sdp *out);
+
+/* --- for feed.c, viewer.c, main.c --- */
+
+struct track *room_video(struct room *r);
+struct track *room_audio(struct room *r);
+void room_add_viewer(struct room *r, struct viewer *v);
+void room_remove_viewer(struct room *r, struct viewer *v);
+/* New packets are in the tracks: every viewer is given what it may have now. */
+void room_pump(struct room *r);
+void room_tick(int64_t now);			/* all rooms: viewers that are behind, reports, linger */
+void room_supervisor_again(void);		/* WANT of all rooms is said again */
+void room_free_all(void);
+#endif
