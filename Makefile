@@ -47,11 +47,12 @@ HIREDIS = -lhiredis
 endif
 ALL_CFLAGS = $(TLS) $(WARN) $(CFLAGS) $(HARDEN) -D_GNU_SOURCE -Ilib -I. -MMD -MP $(shell pkg-config --cflags $(PKGS))
 LIBS = -levent_core -ljansson -lnettle -lm
+RTC_LIBS = -lssl -lcrypto -lsrtp2
 
 # Every folder is an archive without its main files; a program is its main plus what it pulls in.
 MAINS = supervisor/main.c supervisor/cli_main.c supervisor/exec_main.c ingest/main.c \
 	ingest/finish_main.c workers/http/main.c workers/registry/main.c workers/jobs/main.c workers/watch/main.c
-ARCHIVES = lib supervisor ingest workers/http workers/registry workers/jobs workers/watch workers/common
+ARCHIVES = lib rtc supervisor ingest workers/http workers/registry workers/jobs workers/watch workers/common
 archive_src = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
 archive_lib = $(B)/obj/$(subst /,_,$(1)).a
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -103,10 +104,10 @@ endef
 $(foreach d,$(ARCHIVES),$(eval $(call archive_rule,$(d))))
 
 # Unit tests may reach into every folder; cmocka prints TAP.
-UNIT_LIBS = $(foreach d,supervisor ingest workers/http workers/registry workers/jobs workers/watch workers/common lib,$(call archive_lib,$(d)))
+UNIT_LIBS = $(foreach d,supervisor ingest workers/http workers/registry workers/jobs workers/watch workers/common rtc lib,$(call archive_lib,$(d)))
 $(B)/t/%: t/unit/%.c $(UNIT_LIBS)
 	@mkdir -p $(@D); echo "  LD $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml $(HIREDIS) -lhttp_parser -lwslay -lcurl -lexpat -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml $(HIREDIS) -lhttp_parser -lwslay -lcurl -lexpat $(RTC_LIBS) -lcmocka
 
 # Load generators of `make bench` and the tests; s3put is the upload engine by itself.
 $(B)/t/bench/s3put: $(call archive_lib,workers/jobs)
@@ -124,7 +125,7 @@ bench-build: $(BENCH)
 FUZZERS = $(patsubst t/fuzz/%.c,$(B)/fuzz/%,$(wildcard t/fuzz/*.c))
 $(B)/fuzz/%: t/fuzz/%.c $(UNIT_LIBS)
 	@mkdir -p $(@D); echo "  LD $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -fsanitize=fuzzer -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml $(HIREDIS) -lhttp_parser -lwslay -lcurl -lexpat
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -fsanitize=fuzzer -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml $(HIREDIS) -lhttp_parser -lwslay -lcurl -lexpat $(RTC_LIBS)
 fuzz-build: $(FUZZERS)
 fuzz:
 	scripts/fuzz
