@@ -14,6 +14,7 @@
 
 #define OGG_PACKET_MAX 8192		/* of Opus; a longer one (and comments) is left out */
 #define OGG_PAGE_MAX (27 + 255 + 255 * 255)
+#define OGG_NO_TIME INT64_MIN
 
 struct ogg_ops {
 	/* OpusHead: channels as coded, samples to be skipped at the beginning. */
@@ -34,7 +35,7 @@ struct ogg {
 	uint32_t serial;
 	int pre_skip;
 	unsigned headers;		/* of the two that stand before the sound */
-	int64_t next;			/* granule expected of the next packet; -1: none yet */
+	int64_t next;			/* granule expected of the next packet, or OGG_NO_TIME */
 	uint8_t *part;			/* of a packet that goes on in the next page */
 	size_t part_len;
 	bool part_lost;			/* its beginning is missing, or it is too long */
