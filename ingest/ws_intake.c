@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amf0.h"
 #include "conf.h"
 #include "log.h"
 #include "util.h"
 #include "ws_intake_parts.h"
 
 #define UNFRAGMENTED "this MP4 is not fragmented, so it can't be streamed: upload it, or write it with fragments"
+#define SCRIPT_MAX 65536		/* onMetaData longer than this is not looked at */
 #define PROBE_BYTES (64 * 1024)	/* MPEG-TS without a program map: ffmpeg shall find out */
 
 /* --- FLV, a publisher's own or ffmpeg's --- */
@@ -27,7 +29,7 @@ void
 ws_intake_give_held(struct ws_intake *i)
 {
 	if (i->held.body != NULL)
-		i->ops->flv.media(i->ctx, FLV_VIDEO, i->held.ts, i->held.body, i->held.len);
+		i->ops->media(i->ctx, FLV_VIDEO, i->held.ts, i->held.body, i->held.len);
 	ws_intake_drop_held(i);
 }
 
@@ -62,15 +64,25 @@ on_media(void *ctx, enum flv_type type, uint32_t ts, const uint8_t *body, size_t
 		}
 	} else if (copied)
 		ws_intake_give_held(i);
-	i->ops->flv.media(i->ctx, type, ts, body, len);
+	i->ops->media(i->ctx, type, ts, body, len);
 }
 
 static void
-on_metadata(void *ctx, json_t *data)
+on_script(void *ctx, const uint8_t *body, size_t len)
 {
 	struct ws_intake *i = ctx;
+	json_t *values;
+	int whole;
 
-	i->ops->flv.metadata(i->ctx, data);
+	if (len > SCRIPT_MAX)
+		return;
+	values = amf0_read(body, len, &whole);
+	for (size_t k = 0; k < json_array_size(values); k++)
+		if (json_is_object(json_array_get(values, k))) {
+			i->ops->metadata(i->ctx, json_array_get(values, k));
+			break;
+		}
+	json_decref(values);
 }
 
 /* --- the container --- */
@@ -246,7 +258,7 @@ ws_intake_end(struct ws_intake *i)
 struct ws_intake *
 ws_intake_new(struct svc *svc, const struct ws_intake_ops *ops, void *ctx)
 {
-	static const struct flv_read_ops flv = { .media = on_media, .metadata = on_metadata };
+	static const struct flv_read_ops flv = { .media = on_media, .script = on_script };
 	struct ws_intake *i = xcalloc(1, sizeof(*i));
 
 	i->svc = svc;

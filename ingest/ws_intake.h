@@ -21,7 +21,8 @@
 struct ws_intake;
 
 struct ws_intake_ops {
-	struct flv_read_ops flv;	/* media and metadata */
+	void (*media)(void *ctx, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len);
+	void (*metadata)(void *ctx, json_t *data);	/* onMetaData's object; borrowed */
 	void (*room)(void *ctx);	/* after _full(): send again */
 	/* The sender has to begin a new file; what it sends before is for nobody. -1: it can't. */
 	int (*restart)(void *ctx, const char *why);

@@ -260,7 +260,7 @@ static void
 ws_publish_accept(struct protocol *p, const char *name)
 {
 	static const struct ws_intake_ops ops = {
-		.flv = { .media = on_media, .metadata = on_metadata }, .room = on_room, .restart = on_restart,
+		.media = on_media, .metadata = on_metadata, .room = on_room, .restart = on_restart,
 		.drained = on_drained,
 	};
 	size_t n = evbuffer_get_length(p->behind);

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flv_read.h"
 #include "ingest/container.h"
-#include "ingest/flv_read.h"
 #include "ws.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -108,18 +108,17 @@ on_media(void *ctx, enum flv_type type, uint32_t ts, const uint8_t *body, size_t
 }
 
 static void
-on_metadata(void *ctx, json_t *data)
+on_script(void *ctx, const uint8_t *body, size_t n)
 {
 	uint64_t *hash = ctx;
-	size_t n = json_object_size(data);
 
-	*hash = mix(*hash, &n, sizeof(n));
+	*hash = mix(mix(*hash, &n, sizeof(n)), body, n);
 }
 
 static uint64_t
 run_flv(const uint8_t *p, size_t n, size_t step)
 {
-	static const struct flv_read_ops ops = { on_media, on_metadata };
+	static const struct flv_read_ops ops = { on_media, on_script };
 	uint64_t hash = 0;
 	struct flv_read r;
 	int rc = 0;

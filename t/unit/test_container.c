@@ -15,8 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "flv_read.h"
 #include "ingest/container.h"
-#include "ingest/flv_read.h"
 #include "ingest/intake_queue.h"
 
 struct bytes { uint8_t p[8192]; size_t n; };
@@ -241,17 +241,17 @@ on_media(void *ctx, enum flv_type type, uint32_t ts, const uint8_t *body, size_t
 }
 
 static void
-on_metadata(void *ctx, json_t *data)
+on_script(void *ctx, const uint8_t *body, size_t n)
 {
 	char *log = ctx;
 
-	snprintf(log + strlen(log), 60, "width=%g ", json_number_value(json_object_get(data, "width")));
+	snprintf(log + strlen(log), 60, "script:%zu ", n);
 }
 
 static void
 expect_flv(const struct bytes *b, const char *want, const char *error)
 {
-	static const struct flv_read_ops ops = { on_media, on_metadata };
+	static const struct flv_read_ops ops = { on_media, on_script };
 
 	for (size_t step = 1; step <= b->n; step++) {
 		char log[500] = "";
@@ -283,7 +283,7 @@ test_flv(void **state)
 	put(&b, "08" "000001" "000000" "00" "000000" "7a" "0000000c");
 	put(&b, "09" "000000" "000001" "00" "000000" "0000000b");	/* nothing in it */
 	put(&b, "08" "000009" "00");					/* torn */
-	expect_flv(&b, "width=320 9@16842751:abc 8@0:z ", NULL);
+	expect_flv(&b, "script:33 9@16842751:abc 8@0:z ", NULL);
 	b.n = 0;
 	put(&b, FLV "0a0000010000000000000061");
 	expect_flv(&b, "", "neither audio");

@@ -5,7 +5,6 @@
 #ifndef MILLRACE_FLV_READ_H
 #define MILLRACE_FLV_READ_H
 
-#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,7 +12,8 @@
 
 struct flv_read_ops {
 	void (*media)(void *ctx, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len);
-	void (*metadata)(void *ctx, json_t *data);	/* onMetaData's object; borrowed */
+	/* A script tag's body, AMF0 values (onMetaData); may be NULL. */
+	void (*script)(void *ctx, const uint8_t *body, size_t len);
 };
 
 struct flv_read {

@@ -1,14 +1,15 @@
-/* flv_read.c - see flv_read.h. Called by ws_intake.c, for a publisher's FLV and for what ffmpeg makes. */
+/*
+ * flv_read.c - see flv_read.h. Called by ingest/ws_intake.c, for a publisher's FLV and for what ffmpeg
+ * makes, and by workers/webrtc/feed.c for what an ingest sends.
+ */
 #include "flv_read.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "amf0.h"
 #include "util.h"
 
 #define KEEP_BYTES (256 * 1024)	/* memory that is kept between two tags */
-#define SCRIPT_MAX 65536	/* onMetaData longer than this is not looked at */
 
 void
 flv_read_init(struct flv_read *r, size_t max, const struct flv_read_ops *ops, void *ctx)
@@ -78,30 +79,13 @@ take_head(struct flv_read *r)
 }
 
 static void
-give_metadata(struct flv_read *r, size_t len)
-{
-	json_t *values;
-	int whole;
-
-	if (len > SCRIPT_MAX)
-		return;
-	values = amf0_read(r->buf, len, &whole);
-	for (size_t i = 0; i < json_array_size(values); i++)
-		if (json_is_object(json_array_get(values, i))) {
-			r->ops->metadata(r->ctx, json_array_get(values, i));
-			break;
-		}
-	json_decref(values);
-}
-
-static void
 take_body(struct flv_read *r)
 {
 	size_t len = r->len - FLV_TAG_TAIL_BYTES;
 
-	if (r->type == FLV_DATA)
-		give_metadata(r, len);
-	else if (len > 0)
+	if (r->type == FLV_DATA && r->ops->script != NULL)
+		r->ops->script(r->ctx, r->buf, len);
+	else if (r->type != FLV_DATA && len > 0)
 		r->ops->media(r->ctx, r->type, r->ts, r->buf, len);
 	r->state = FLV_READ_HEAD;
 	r->want = FLV_TAG_HEAD_BYTES;
