@@ -212,7 +212,7 @@ void
 frames_live_open(struct frames_live *l, const char *name)
 {
 	static const struct ws_intake_ops ops = {
-		.flv = { .media = on_media, .metadata = on_metadata }, .room = on_room, .restart = on_restart,
+		.media = on_media, .metadata = on_metadata, .room = on_room, .restart = on_restart,
 		.drained = drained_cb,
 	};
 
