@@ -4,6 +4,7 @@
  * Addresses, URL patterns, networks, Redis URLs, key hashes; each message says what to write
  * instead. Pure; called by conf_type.c for single values and by conf.c at the end.
  */
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "conf.h"
@@ -47,6 +48,29 @@ conf_check_net(const char *path, const char *text, unsigned line, struct conf_er
 	    net_in_cidr((const struct sockaddr *)&any.ss, text) != -1)
 		return 0;
 	conf_error(e, line, "%s: \"%s\" is no network: want 10.0.0.0/8, 127.0.0.1 or ::1", path, text);
+	return -1;
+}
+
+int
+conf_check_address(const char *path, const char *text, unsigned line, struct conf_errors *e)
+{
+	struct in6_addr any;
+
+	if (inet_pton(AF_INET, text, &any) == 1 || inet_pton(AF_INET6, text, &any) == 1)
+		return 0;
+	conf_error(e, line, "%s: \"%s\" is no IP address: want 203.0.113.7 or 2001:db8::7, no port and no host name",
+	    path, text);
+	return -1;
+}
+
+int
+conf_check_ports(const char *path, const char *text, unsigned line, struct conf_errors *e)
+{
+	unsigned first, last;
+
+	if (conf_parse_ports(text, &first, &last) == 0)
+		return 0;
+	conf_error(e, line, "%s: \"%s\" are no ports: want 8200-8299, from 1 to 65535", path, text);
 	return -1;
 }
 
@@ -288,6 +312,20 @@ check_target(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 		    "rtmp://HOST/APP (or rtmps://), of at most %d characters", TARGET_CONF_MAX);
 }
 
+/* Each worker has a port of its own, the next one. */
+static void
+check_webrtc(const json_t *conf, const unsigned *lines, struct conf_errors *e)
+{
+	const char *listen = conf_str(conf, "webrtc.listen"), *colon = strrchr(listen, ':');
+	int64_t port = 0, workers = conf_int(conf, "webrtc.workers");
+
+	if (both_read(lines, "webrtc.listen", "webrtc.workers") && colon != NULL &&
+	    conf_parse_int(colon + 1, &port) == 0 && port + workers - 1 > 65535)
+		conf_error(e, line_of(lines, "webrtc.listen", "webrtc.workers"), "webrtc.listen: %lld workers have "
+		    "%lld ports from %lld on, which ends above 65535", (long long)workers, (long long)workers,
+		    (long long)port);
+}
+
 void
 conf_check_relations(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 {
@@ -301,6 +339,7 @@ conf_check_relations(const json_t *conf, const unsigned *lines, struct conf_erro
 	check_bucket(conf, lines, e);
 	check_record_path(conf, lines, e);
 	check_target(conf, lines, e);
+	check_webrtc(conf, lines, e);
 	if (both_read(lines, "run_dir", "data_dir") && strcmp(run_dir, conf_str(conf, "data_dir")) == 0)
 		conf_error(e, line_of(lines, "data_dir", "run_dir"), "run_dir and data_dir are the same");
 	if (strlen(run_dir) > RUN_DIR_MAX)

@@ -5,6 +5,7 @@
  * A key here is also named in etc/millrace.yaml (with this default) and man/millrace.yaml.5;
  * a unit test compares the three. `millrace help KEY` prints its line.
  */
+#include "supervisor/conf_keys_webrtc.h"
 #include "supervisor/conf_table.h"
 
 #define KIB(n) ((int64_t)(n) << 10)
@@ -322,6 +323,8 @@ const struct conf_key conf_keys[] = {
 	    "Sound in one message of a playback.", false },
 	{ "frames.ffmpeg_memory", CONF_SIZE, "3GiB", CONF_LIVE, 0, MIB(256), GIB(64), NULL,
 	    "Address space of the ffmpeg that makes an MP4 of frames.", false },
+
+	CONF_KEYS_WEBRTC,
 
 	{ "watch", CONF_WATCH, "[]", CONF_LIVE, SEE_WATCH | SEE_JOBS, 0, 0, NULL,
 	    "Folders whose files are uploaded, each {dir: /PATH, extensions: [mp4, mkv], recursive: false, "

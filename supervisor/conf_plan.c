@@ -122,6 +122,8 @@ show(const struct conf_key *k, const json_t *v)
 		return xstrdup(conf_format_duration(json_integer_value(v), buf));
 	case CONF_SIZE:
 		return xstrdup(conf_format_size(json_integer_value(v), buf));
+	case CONF_BITRATE:
+		return xstrdup(conf_format_bitrate(json_integer_value(v), buf));
 	case CONF_REDIS:
 	case CONF_URL:
 		return show_url(json_string_value(v));

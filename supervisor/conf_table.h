@@ -18,14 +18,16 @@
 
 enum conf_type {
 	CONF_TEXT, CONF_PATH, CONF_BOOL, CONF_INT, CONF_DURATION, CONF_SIZE, CONF_CHOICE, CONF_REDIS,
-	CONF_URL, CONF_SECRET, CONF_LISTENERS, CONF_PATTERNS, CONF_CHOICES, CONF_NETS, CONF_EXTENSIONS,
-	CONF_ORIGINS, CONF_KEYS,
+	CONF_URL, CONF_SECRET, CONF_ADDRESS, CONF_PORTS, CONF_BITRATE,
+	CONF_LISTENERS, CONF_PATTERNS, CONF_CHOICES, CONF_NETS, CONF_EXTENSIONS,
+	CONF_ORIGINS, CONF_ADDRESSES, CONF_KEYS,
 	CONF_WATCH, CONF_PUSH,
 };
 /* What a reload does with a change. */
 enum conf_class { CONF_LIVE, CONF_NEW_STREAMS, CONF_RESTART };
 /* Kinds of children that may see a key; the supervisor sees all. */
-enum { SEE_INGEST = 1, SEE_FINISH = 2, SEE_HTTP = 4, SEE_REGISTRY = 8, SEE_JOBS = 16, SEE_WATCH = 32, SEE_ALL = 63 };
+enum { SEE_INGEST = 1, SEE_FINISH = 2, SEE_HTTP = 4, SEE_REGISTRY = 8, SEE_JOBS = 16, SEE_WATCH = 32,
+	SEE_WEBRTC = 64, SEE_ALL = 127 };
 
 struct conf_key {
 	const char *path;	/* dotted */
@@ -85,8 +87,11 @@ char *conf_env_expand(const char *text, unsigned line, struct conf_errors *e);
 int conf_parse_duration(const char *text, int64_t *ms);
 int conf_parse_size(const char *text, int64_t *bytes);
 int conf_parse_int(const char *text, int64_t *out);
+int conf_parse_bitrate(const char *text, int64_t *bps);	/* "96k" "2M" "64000" */
+int conf_parse_ports(const char *text, unsigned *first, unsigned *last);	/* "8200-8299" "8200" */
 const char *conf_format_duration(int64_t ms, char buf[CONF_FORMAT]);	/* "5s" "250ms" */
 const char *conf_format_size(int64_t bytes, char buf[CONF_FORMAT]);	/* "8MiB" "2500000B" */
+const char *conf_format_bitrate(int64_t bps, char buf[CONF_FORMAT]);	/* "96k" */
 
 /* --- conf_type.c --- */
 /* The normalised value of one key, or NULL after an error. */
@@ -101,6 +106,9 @@ json_t *conf_read_push(const struct conf_key *k, const struct conf_node *n, stru
 /* --- conf_check.c: 0, or -1 after an error --- */
 int conf_check_listener(const char *path, const char *text, unsigned line, struct conf_errors *e);
 int conf_check_pattern(const char *text, unsigned line, struct conf_errors *e);
+/* An IP address without port. */
+int conf_check_address(const char *path, const char *text, unsigned line, struct conf_errors *e);
+int conf_check_ports(const char *path, const char *text, unsigned line, struct conf_errors *e);
 int conf_check_net(const char *path, const char *text, unsigned line, struct conf_errors *e);
 int conf_check_extension(const char *path, const char *text, unsigned line, struct conf_errors *e);
 int conf_check_origin(const char *path, const char *text, unsigned line, struct conf_errors *e);

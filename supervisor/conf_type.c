@@ -45,7 +45,9 @@ as_text(const struct conf_key *k, const char *text, unsigned line, struct conf_e
 		conf_error(e, line, "%s: \"%s\" does not begin with http:// or https://", k->path, text);
 		return NULL;
 	}
-	if (k->type == CONF_REDIS && conf_check_redis(text, line, e) == -1)
+	if ((k->type == CONF_REDIS && conf_check_redis(text, line, e) == -1) ||
+	    (k->type == CONF_ADDRESS && conf_check_listener(k->path, text, line, e) == -1) ||
+	    (k->type == CONF_PORTS && conf_check_ports(k->path, text, line, e) == -1))
 		return NULL;
 	value = json_string(text);
 	if (value == NULL)	/* only a variable can hold such bytes */
@@ -80,6 +82,8 @@ show(const struct conf_key *k, int64_t n, char buf[CONF_FORMAT])
 		return conf_format_duration(n, buf);
 	if (k->type == CONF_SIZE)
 		return conf_format_size(n, buf);
+	if (k->type == CONF_BITRATE)
+		return conf_format_bitrate(n, buf);
 	snprintf(buf, CONF_FORMAT, "%lld", (long long)n);
 	return buf;
 }
@@ -94,6 +98,7 @@ as_number(const struct conf_key *k, const char *text, unsigned line, struct conf
 		[CONF_INT] = { conf_parse_int, "a whole number" },
 		[CONF_DURATION] = { conf_parse_duration, "a duration (5s, 250ms, 2m, 1h)" },
 		[CONF_SIZE] = { conf_parse_size, "a size (64KiB, 8MiB, 1GiB, or bytes)" },
+		[CONF_BITRATE] = { conf_parse_bitrate, "a bit rate (96k, 2M, or bits a second)" },
 	};
 	char a[CONF_FORMAT], b[CONF_FORMAT];
 	int64_t n;
@@ -146,6 +151,7 @@ add_item(json_t *list, const struct conf_key *k, const char *text, unsigned line
 	}
 	if (k->type == CONF_PATTERNS ? conf_check_pattern(text, line, e) == 0 :
 	    k->type == CONF_NETS ? conf_check_net(k->path, text, line, e) == 0 :
+	    k->type == CONF_ADDRESSES ? conf_check_address(k->path, text, line, e) == 0 :
 	    k->type == CONF_ORIGINS ? conf_check_origin(k->path, text, line, e) == 0 :
 	    k->type == CONF_EXTENSIONS ? conf_check_extension(k->path, text, line, e) == 0 : true)
 		value = k->type == CONF_CHOICES ? as_choice(k, text, line, e) : json_string(text);
@@ -297,7 +303,7 @@ conf_read(const struct conf_key *k, const struct conf_node *n, struct conf_error
 		[CONF_TEXT] = as_text, [CONF_PATH] = as_text, [CONF_REDIS] = as_text,
 		[CONF_URL] = as_text, [CONF_SECRET] = as_text, [CONF_BOOL] = as_bool,
 		[CONF_CHOICE] = as_choice, [CONF_INT] = as_number, [CONF_DURATION] = as_number,
-		[CONF_SIZE] = as_number,
+		[CONF_SIZE] = as_number, [CONF_BITRATE] = as_number, [CONF_ADDRESS] = as_text, [CONF_PORTS] = as_text,
 	};
 	json_t *value;
 	char *text;

@@ -1,5 +1,5 @@
 /*
- * conf_value.c - durations, sizes and whole numbers: text to number and back. Pure.
+ * conf_value.c - durations, sizes, bit rates and whole numbers: text to number and back. Pure.
  *
  * Called by conf_type.c when reading, by conf_plan.c when showing, by the CLI for --for.
  * A duration needs its unit (so that 5 is never taken for 5 ms); a size may do without.
@@ -25,6 +25,8 @@ static const struct unit sizes[] = {
 	{ "TB", 1000000000000LL }, { "GB", 1000000000 }, { "MB", 1000000 }, { "kB", 1000 }, { "KB", 1000 },
 	{ "B", 1 }, { "", 1 }, { NULL, 0 },
 };
+
+static const struct unit bitrates[] = { { "M", 1000000 }, { "k", 1000 }, { "", 1 }, { NULL, 0 } };
 
 static int
 parse(const char *text, const struct unit *units, int64_t *out)
@@ -64,6 +66,12 @@ conf_parse_size(const char *text, int64_t *bytes)
 }
 
 int
+conf_parse_bitrate(const char *text, int64_t *bps)
+{
+	return parse(text, bitrates, bps);
+}
+
+int
 conf_parse_int(const char *text, int64_t *out)
 {
 	size_t n = strlen(text);
@@ -71,6 +79,23 @@ conf_parse_int(const char *text, int64_t *out)
 	if (n == 0 || n > 15 || strspn(text, "0123456789") != n)
 		return -1;
 	*out = strtoll(text, NULL, 10);
+	return 0;
+}
+
+int
+conf_parse_ports(const char *text, unsigned *first, unsigned *last)
+{
+	const char *dash = strchr(text, '-');
+	char low[8] = "";
+	int64_t a, b;
+
+	if (dash != NULL && (size_t)(dash - text) < sizeof(low))
+		memcpy(low, text, (size_t)(dash - text));
+	if (conf_parse_int(dash != NULL ? low : text, &a) == -1 ||
+	    conf_parse_int(dash != NULL ? dash + 1 : text, &b) == -1 || a < 1 || b < a || b > 65535)
+		return -1;
+	*first = (unsigned)a;
+	*last = (unsigned)b;
 	return 0;
 }
 
@@ -102,4 +127,10 @@ conf_format_size(int64_t bytes, char buf[CONF_FORMAT])
 		return format(bytes, sizes, buf);
 	snprintf(buf, CONF_FORMAT, "0B");
 	return buf;
+}
+
+const char *
+conf_format_bitrate(int64_t bps, char buf[CONF_FORMAT])
+{
+	return format(bps, bitrates, buf);
 }

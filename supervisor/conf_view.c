@@ -17,6 +17,7 @@ static const struct {
 } kinds[] = {
 	{ "ingest", SEE_INGEST }, { "finish", SEE_FINISH }, { "http", SEE_HTTP },
 	{ "registry", SEE_REGISTRY }, { "jobs", SEE_JOBS }, { "watch", SEE_WATCH },
+	{ "webrtc", SEE_WEBRTC },
 };
 
 json_t *

@@ -146,7 +146,7 @@ man_names_every_key(void **state)
 static void
 views(void **state)
 {
-	static const char *const kinds[] = { "ingest", "finish", "http", "registry", "jobs", "watch" };
+	static const char *const kinds[] = { "ingest", "finish", "http", "webrtc", "registry", "jobs", "watch" };
 	static const char text[] = "authorize: {secret: 'a secret of some length'}\nhttp: {api_token: 12345678}\n"
 	    "redis: {url: 'redis://u:p@h'}\n";
 	json_t *errors = json_array(), *conf = conf_load_buffer("f", text, strlen(text), errors), *view;
@@ -161,7 +161,7 @@ views(void **state)
 		assert_int_equal(conf_int(view, "streams.hls.segment"), 1000);
 		assert_null(conf_get(view, "authorize.secret"));
 		assert_null(conf_get(view, "authorize.keys"));
-		assert_true((conf_get(view, "redis") != NULL) == (i >= 3));
+		assert_true((conf_get(view, "redis") != NULL) == (i >= 4));
 		assert_true((conf_get(view, "http.api_token") != NULL) == (strcmp(kinds[i], "http") == 0));
 		assert_true((conf_get(view, "authorize.patterns") != NULL) ==
 		    (strcmp(kinds[i], "http") == 0 || strcmp(kinds[i], "ingest") == 0));

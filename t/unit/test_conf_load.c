@@ -316,6 +316,39 @@ bounded(void **state)
 }
 
 static void
+webrtc(void **state)
+{
+	json_t *conf = load("webrtc: {listen: '192.0.2.7:0', addresses: '203.0.113.7, 2001:db8::7', ingest_ports: 9000,"
+	    " opus_bitrate: 64k}\n");
+	unsigned first, last;
+	char buf[CONF_FORMAT];
+	int64_t bps;
+
+	assert_string_equal(conf_str(conf, "webrtc.listen"), "192.0.2.7:0");
+	assert_int_equal(json_array_size(conf_get(conf, "webrtc.addresses")), 2);
+	assert_int_equal(conf_int(conf, "webrtc.opus_bitrate"), 64000);
+	assert_string_equal(conf_str(conf, "webrtc.ingest_ports"), "9000");
+	json_decref(conf);
+	assert_int_equal(conf_parse_ports("8200-8299", &first, &last), 0);
+	assert_true(first == 8200 && last == 8299);
+	assert_int_equal(conf_parse_ports("9000", &first, &last), 0);
+	assert_true(first == 9000 && last == 9000);
+	assert_int_equal(conf_parse_bitrate("1.5M", &bps), 0);
+	assert_string_equal(conf_format_bitrate(bps, buf), "1500k");
+	refused("webrtc: {listen: 8189}\n", "webrtc.listen: \"8189\" is no address", NULL);
+	refused("webrtc: {addresses: [example.org]}\n", "\"example.org\" is no IP address", NULL);
+	refused("webrtc: {addresses: ['192.0.2.7:80']}\n", "\"192.0.2.7:80\" is no IP address", NULL);
+	refused("webrtc: {ingest_ports: 9000-8000}\n", "\"9000-8000\" are no ports", NULL);
+	refused("webrtc: {ingest_ports: 0-10}\n", "\"0-10\" are no ports", NULL);
+	refused("webrtc: {ingest_ports: -}\n", "\"-\" are no ports", NULL);
+	refused("webrtc: {ingest_ports: 1-70000}\n", "\"1-70000\" are no ports", NULL);
+	refused("webrtc: {opus_bitrate: 1k}\n", "1k is not between 6k and 510k", NULL);
+	refused("webrtc: {opus_bitrate: loud}\n", "\"loud\" is not a bit rate", NULL);
+	refused("webrtc: {workers: 4, listen: ':65533'}\n", "4 workers have 4 ports from 65533 on", NULL);
+	json_decref(load("webrtc: {workers: 3, listen: ':65533'}\n"));
+}
+
+static void
 missing_file(void **state)
 {
 	json_t *errors = json_array();
@@ -334,7 +367,7 @@ main(void)
 		cmocka_unit_test(patterns_and_keys), cmocka_unit_test(relations), cmocka_unit_test(all_at_once),
 		cmocka_unit_test(environment), cmocka_unit_test(cut_everywhere), cmocka_unit_test(bounded),
 		cmocka_unit_test(watched_folders), cmocka_unit_test(wrong_folders),
-		cmocka_unit_test(missing_file),
+		cmocka_unit_test(webrtc), cmocka_unit_test(missing_file),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
