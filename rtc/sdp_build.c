@@ -40,8 +40,8 @@ sdp_candidate(const struct sdp_local *l, unsigned i, char *out, size_t size)
 			    UDP_TYPE << 24 | (UDP_LOCAL - k) << 8 | 255, a[k].ip, a[k].udp);
 	for (k = 0; k < l->naddresses; k++)
 		if (a[k].tcp != 0 && n++ == i)
-			return (size_t)snprintf(out, size, "candidate:%u 1 tcp %u %s %u typ host tcptype passive", i + 1,
-			    TCP_TYPE << 24 | (TCP_LOCAL - k) << 8 | 255, a[k].ip, a[k].tcp);
+			return (size_t)snprintf(out, size, "candidate:%u 1 tcp %u %s %u typ host tcptype passive",
+			    i + 1, TCP_TYPE << 24 | (TCP_LOCAL - k) << 8 | 255, a[k].ip, a[k].tcp);
 	return 0;
 }
 
@@ -249,7 +249,8 @@ sdp_offer(const struct sdp_local *l, bool video, bool audio)
 
 	head(f, l, video && audio ? " 0 1" : " 0");
 	if (video) {
-		fprintf(f, "m=video 9 UDP/TLS/RTP/SAVPF %d %d %d %d\r\n", OFFER_VIDEO, OFFER_RTX, OFFER_HIGH, OFFER_HIGH_RTX);
+		fprintf(f, "m=video 9 UDP/TLS/RTP/SAVPF %d %d %d %d\r\n", OFFER_VIDEO, OFFER_RTX, OFFER_HIGH,
+		    OFFER_HIGH_RTX);
 		transport(f, l, "actpass");
 		flow(f, "0", SDP_SENDONLY);
 		msid(f, l, "video");

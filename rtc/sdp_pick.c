@@ -185,7 +185,7 @@ check_media(const struct sdp *s, int index, char *why)
 	if (!m->rtcp_mux)
 		return refuse(ENOTSUP, why, "m-line %d has no a=rtcp-mux: RTCP has no port of its own here", index + 1);
 	if (s->type == SDP_ANSWER && m->setup != SDP_ACTIVE)
-		return refuse(EINVAL, why, "m-line %d has to say a=setup:active: it was offered by an ICE-lite end", index + 1);
+		return refuse(EINVAL, why, "m-line %d has to say a=setup:active, since we are passive", index + 1);
 	if (s->type == SDP_OFFER && m->setup == SDP_PASSIVE)
 		return refuse(ENOTSUP, why, "m-line %d says a=setup:passive, want actpass or active", index + 1);
 	return 0;
@@ -215,7 +215,8 @@ pick_transport(const struct sdp *s, struct sdp_pick *out, char *why)
 	if (m->ice.ufrag == NULL || m->ice.pwd == NULL)
 		return refuse(EINVAL, why, "m-line %d has no a=ice-ufrag and a=ice-pwd", first + 1);
 	if (m->fingerprint == NULL)
-		return refuse(EINVAL, why, "m-line %d has no a=fingerprint with sha-256, sha-384 or sha-512", first + 1);
+		return refuse(EINVAL, why, "m-line %d has no a=fingerprint with sha-256, sha-384 or sha-512",
+		    first + 1);
 	if (s->ice_lite)
 		return refuse(ENOTSUP, why, "it is ICE-lite as we are: nobody would begin");
 	return 0;
