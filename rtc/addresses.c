@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net.h"
+#include "lib/net.h"
 #include "util.h"
 
 struct list {
@@ -73,7 +73,8 @@ add_text(struct list *l, const char *text)
 	if (bare6)
 		snprintf(whole, sizeof(whole), "[%s]:1", text);
 	else
-		snprintf(whole, sizeof(whole), "%s%s", text, colon == NULL || text[strlen(text) - 1] == ']' ? ":1" : "");
+		snprintf(whole, sizeof(whole), "%s%s", text,
+		    colon == NULL || text[strlen(text) - 1] == ']' ? ":1" : "");
 	if (net_parse(whole, &a) == 0)
 		add(l, (struct sockaddr *)&a.ss);
 }

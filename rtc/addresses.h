@@ -13,7 +13,7 @@
 
 struct addresses_wish {
 	const json_t *configured;	/* webrtc.addresses; NULL or empty: what there is */
-	int udp_fd, tcp_fd;		/* bound sockets: their ports, and their address if they have one; tcp -1: none */
+	int udp_fd, tcp_fd;		/* bound sockets: their ports, and address if they have one; tcp -1: none */
 	const char *local;		/* "IP:PORT" that the request came to; may be NULL or "" */
 	const char *host;		/* its Host field: counts if it is an IP address. May be NULL */
 };
