@@ -229,6 +229,12 @@ dtls_input(struct dtls *d, const uint8_t *p, size_t n)
 	return d->state;
 }
 
+enum dtls_state
+dtls_state(const struct dtls *d)
+{
+	return d->state;
+}
+
 int
 dtls_timeout_ms(struct dtls *d)
 {

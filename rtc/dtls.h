@@ -21,6 +21,7 @@ enum dtls_state { DTLS_SHAKING, DTLS_UP, DTLS_CLOSED, DTLS_FAILED };
 struct dtls *dtls_new(void (*send)(void *ctx, const uint8_t *p, size_t n), void *ctx);
 void dtls_free(struct dtls **d);
 enum dtls_state dtls_input(struct dtls *d, const uint8_t *p, size_t n);
+enum dtls_state dtls_state(const struct dtls *d);
 /* Milliseconds until dtls_expired is due, -1: nothing is waited for. */
 int dtls_timeout_ms(struct dtls *d);
 enum dtls_state dtls_expired(struct dtls *d);	/* sends the flight again */

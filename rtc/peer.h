@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "net.h"
+#include "lib/net.h"
 
 struct event_base;
 struct rtc_net;
@@ -67,7 +67,8 @@ struct rtc_peer_ops {
 
 /*
  * udp_fd: bound, non-blocking; any family. tcp_fd: listening, or -1. Both are ours from now on, closed
- * by rtc_net_free (and if this fails). NULL + errno, logged. Free all peers before the net.
+ * by rtc_net_free (and if this fails). NULL + errno, logged. Free all peers before the net, and that in no
+ * callback of it.
  */
 struct rtc_net *rtc_net_new(struct event_base *base, int udp_fd, int tcp_fd, const struct rtc_limits *limits);
 void rtc_net_free(struct rtc_net **net);

@@ -33,8 +33,8 @@ srtp_suite_name(enum srtp_suite suite)
 	return suite == SRTP_GCM_128 ? "AEAD_AES_128_GCM" : suite == SRTP_CM_SHA1_80 ? "AES128_CM_SHA1_80" : "";
 }
 
-static int
-library(void)
+int
+rtc_srtp_library(void)
 {
 	static bool ready;
 	srtp_err_status_t rc;
@@ -82,7 +82,7 @@ rtc_srtp_new(const struct srtp_keys *keys)
 {
 	struct rtc_srtp *s = xcalloc(1, sizeof(*s));
 
-	if (library() < 0 || side(&s->out, keys->suite, keys->ours, ssrc_any_outbound, WINDOW_OUT) < 0 ||
+	if (rtc_srtp_library() < 0 || side(&s->out, keys->suite, keys->ours, ssrc_any_outbound, WINDOW_OUT) < 0 ||
 	    side(&s->in, keys->suite, keys->theirs, ssrc_any_inbound, WINDOW_IN) < 0)
 		rtc_srtp_free(&s);
 	return s;

@@ -19,6 +19,8 @@ struct srtp_keys { enum srtp_suite suite; uint8_t ours[SRTP_KEY], theirs[SRTP_KE
 
 struct rtc_srtp;
 
+/* Starts the library, once; it loads files, so before the process locks itself in. 0 or -1, logged. */
+int rtc_srtp_library(void);
 /* NULL: no memory or no such cipher in the library; logged. */
 struct rtc_srtp *rtc_srtp_new(const struct srtp_keys *keys);
 void rtc_srtp_free(struct rtc_srtp **s);

@@ -26,10 +26,11 @@
 
 struct tcp_conn {
 	struct tcp *tcp;
+	void *owner;
 	int fd;
 	struct sockaddr_in6 address;
 	int64_t since_ms;
-	bool stranger, dirty, dead;
+	bool stranger, dirty, dead;	/* stranger: and in that list */
 	struct event *readable, *writable;
 	struct evbuffer *out;
 	struct frame in;
@@ -43,9 +44,9 @@ struct tcp {
 	const struct tcp_ops *ops;
 	void *ctx;
 	struct event *acceptable, *timer;	/* timer: the oldest stranger's end, or the end of a pause */
-	TAILQ_HEAD(conn_list, tcp_conn) conns;	/* oldest first */
+	TAILQ_HEAD(conn_list, tcp_conn) strangers, admitted;	/* oldest first */
 	struct conn_list dirty;
-	unsigned n, strangers;
+	unsigned n, nstrangers;
 	bool paused;
 	struct tcp_conn *reading;	/* its memory is not freed before frame_feed is through */
 };
@@ -53,12 +54,9 @@ struct tcp {
 static void
 arm(struct tcp *t)
 {
-	struct tcp_conn *c;
+	const struct tcp_conn *c = TAILQ_FIRST(&t->strangers);
 	int64_t ms = PAUSE_MS;
 
-	TAILQ_FOREACH(c, &t->conns, all)
-		if (c->stranger)
-			break;
 	if (c != NULL && !t->paused)
 		ms = c->since_ms + t->limits.stranger_ms - now_ms();
 	ms = ms < 0 ? 0 : ms;
@@ -84,11 +82,11 @@ drop(struct tcp_conn *c)
 {
 	struct tcp *t = c->tcp;
 
-	TAILQ_REMOVE(&t->conns, c, all);
+	TAILQ_REMOVE(c->stranger ? &t->strangers : &t->admitted, c, all);
 	if (c->dirty)
 		TAILQ_REMOVE(&t->dirty, c, flush);
 	t->n--;
-	t->strangers -= c->stranger;
+	t->nstrangers -= c->stranger;
 	c->dead = true;
 	event_del(c->readable);
 	event_del(c->writable);
@@ -195,17 +193,6 @@ tcp_flush(struct tcp *t)
 
 /* --- connections --- */
 
-static struct tcp_conn *
-oldest_stranger(struct tcp *t)
-{
-	struct tcp_conn *c;
-
-	TAILQ_FOREACH(c, &t->conns, all)
-		if (c->stranger)
-			break;
-	return c;
-}
-
 static void
 conn_new(struct tcp *t, int fd, const struct sockaddr *from)
 {
@@ -223,10 +210,10 @@ conn_new(struct tcp *t, int fd, const struct sockaddr *from)
 	c->writable = event_new(t->base, fd, EV_WRITE | EV_PERSIST, writable_cb, c);
 	if (c->out == NULL || c->readable == NULL || c->writable == NULL || event_add(c->readable, NULL) == -1)
 		fatal("webrtc: a TCP connection has no place in the event loop");
-	TAILQ_INSERT_TAIL(&t->conns, c, all);
+	TAILQ_INSERT_TAIL(&t->strangers, c, all);
 	t->n++;
-	if (++t->strangers > t->limits.max_strangers)
-		drop(oldest_stranger(t));
+	if (++t->nstrangers > t->limits.max_strangers)
+		drop(TAILQ_FIRST(&t->strangers));
 }
 
 /* A lack of descriptors or memory passes; until then the loop is not to be woken by who waits. */
@@ -267,7 +254,7 @@ timer_cb(evutil_socket_t fd, short what, void *arg)
 	if (t->paused)
 		event_add(t->acceptable, NULL);
 	t->paused = false;
-	while ((c = oldest_stranger(t)) != NULL && now_ms() - c->since_ms >= t->limits.stranger_ms)
+	while ((c = TAILQ_FIRST(&t->strangers)) != NULL && now_ms() - c->since_ms >= t->limits.stranger_ms)
 		drop(c);
 	arm(t);
 }
@@ -275,10 +262,23 @@ timer_cb(evutil_socket_t fd, short what, void *arg)
 /* --- what others ask --- */
 
 void
-tcp_admit(struct tcp_conn *c)
+tcp_admit(struct tcp_conn *c, void *owner)
 {
-	c->tcp->strangers -= c->stranger;
+	struct tcp *t = c->tcp;
+
+	c->owner = owner;
+	if (!c->stranger)
+		return;
+	TAILQ_REMOVE(&t->strangers, c, all);
+	TAILQ_INSERT_TAIL(&t->admitted, c, all);
+	t->nstrangers--;
 	c->stranger = false;
+}
+
+void *
+tcp_owner(const struct tcp_conn *c)
+{
+	return c->owner;
 }
 
 const struct sockaddr_in6 *
@@ -310,7 +310,8 @@ tcp_new(struct event_base *base, int fd, const struct tcp_limits *limits, const 
 	t->limits = *limits;
 	t->ops = ops;
 	t->ctx = ctx;
-	TAILQ_INIT(&t->conns);
+	TAILQ_INIT(&t->strangers);
+	TAILQ_INIT(&t->admitted);
 	TAILQ_INIT(&t->dirty);
 	t->acceptable = event_new(base, fd, EV_READ | EV_PERSIST, acceptable_cb, t);
 	t->timer = evtimer_new(base, timer_cb, t);
@@ -329,8 +330,10 @@ tcp_free(struct tcp **tp)
 	*tp = NULL;
 	if (t == NULL)
 		return;
-	while (!TAILQ_EMPTY(&t->conns))
-		drop(TAILQ_FIRST(&t->conns));
+	while (!TAILQ_EMPTY(&t->strangers))
+		drop(TAILQ_FIRST(&t->strangers));
+	while (!TAILQ_EMPTY(&t->admitted))
+		drop(TAILQ_FIRST(&t->admitted));
 	if (t->acceptable != NULL)
 		event_free(t->acceptable);
 	if (t->timer != NULL)

@@ -35,7 +35,8 @@ void tcp_set_limits(struct tcp *t, const struct tcp_limits *limits);
 unsigned tcp_count(const struct tcp *t);
 
 const struct sockaddr_in6 *tcp_address(const struct tcp_conn *c);	/* of the other end, IPv4 as mapped */
-void tcp_admit(struct tcp_conn *c);	/* a valid check has come: no stranger any more */
+void tcp_admit(struct tcp_conn *c, void *owner);	/* a valid check has come: no stranger any more */
+void *tcp_owner(const struct tcp_conn *c);	/* NULL: a stranger */
 /* Queued until tcp_flush; false: full, dropped whole. */
 bool tcp_send(struct tcp_conn *c, const uint8_t *p, size_t n);
 void tcp_flush(struct tcp *t);

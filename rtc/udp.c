@@ -14,7 +14,7 @@
 
 #include "util.h"
 
-#define SLOTS 1024
+#define SLOTS 4096		/* 6 MB, of which only what is in use has been touched */
 #define BATCH 64
 #define READ_BATCH 32
 #define READ_BATCHES 8		/* of one event */
@@ -87,13 +87,17 @@ read_batch(struct udp *u)
 	struct iovec iov[READ_BATCH];
 	struct mmsghdr m[READ_BATCH];
 	struct udp_addr addr;
+	struct msghdr *h;
 	int n;
 
 	memset(m, 0, sizeof(m));
 	for (int i = 0; i < READ_BATCH; i++) {
 		iov[i] = (struct iovec){ u->in + (size_t)i * UDP_INPUT, UDP_INPUT };
-		m[i].msg_hdr = (struct msghdr){ .msg_name = &from[i], .msg_namelen = sizeof(from[i]), .msg_iov = &iov[i],
-			.msg_iovlen = 1, .msg_control = u->any ? control[i] : NULL, .msg_controllen = u->any ? CONTROL : 0 };
+		h = &m[i].msg_hdr;
+		*h = (struct msghdr){ .msg_name = &from[i], .msg_iov = &iov[i], .msg_iovlen = 1 };
+		h->msg_control = control[i];
+		h->msg_namelen = sizeof(from[i]);
+		h->msg_controllen = u->any ? CONTROL : 0;
 	}
 	n = recvmmsg(u->fd, m, READ_BATCH, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < n; i++) {
@@ -173,7 +177,8 @@ write_batch(struct udp *u)
 		struct msghdr *h = &m[i].msg_hdr;
 
 		iov[i] = (struct iovec){ s->p, s->n };
-		*h = (struct msghdr){ .msg_name = &to[i], .msg_iov = &iov[i], .msg_iovlen = 1, .msg_control = control[i] };
+		*h = (struct msghdr){ .msg_name = &to[i], .msg_iov = &iov[i], .msg_iovlen = 1 };
+		h->msg_control = control[i];
 		h->msg_namelen = (socklen_t)put_name(u, &to[i], &s->to.peer);
 		h->msg_controllen = put_local(u, control[i], &s->to.local);
 	}
