@@ -124,6 +124,18 @@ struct board_watch {
 	char missing_dir[160];
 };
 
+/* What a webrtc worker counts; since its start, but for the first four. */
+struct board_webrtc {
+	uint32_t viewers, sessions, rooms, tcp;	/* connected; also those on their way; names wanted; by TCP */
+	uint64_t viewers_total;
+	uint64_t no_ice, failed, refused;	/* no check ever came: is `port` open?; DTLS; over a limit */
+	uint64_t sent_bytes, sent_packets, dropped; /* dropped: the socket did not take them in time */
+	uint64_t lost, nacks, retransmitted, plis;	/* as viewers report */
+	uint64_t strangers, malformed;		/* packets of nobody, of nothing */
+	int64_t last_no_ice_ms;			/* 0 = never */
+	uint32_t port, _pad;			/* UDP, and TCP if that is on */
+};
+
 /* The child's own page (PROTO_FD_BOARD). */
 struct board_page {
 	uint16_t version, size;
@@ -139,6 +151,7 @@ struct board_page {
 		struct board_registry registry;
 		struct board_jobs jobs;
 		struct board_watch watch;
+		struct board_webrtc webrtc;
 	};
 };
 

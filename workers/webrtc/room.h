@@ -18,6 +18,8 @@
 
 #include "stream_name.h"
 
+struct feed;
+struct h264_pack;
 struct room;
 struct track;
 struct viewer;
@@ -59,15 +61,34 @@ struct room_sdp {
 };
 void room_sdp(const struct room *r, struct room_sdp *out);
 
+/* For who lists them: the first and the next viewer of a room, in no order; NULL: none. */
+struct viewer *room_first_viewer(const struct room *r);
+struct viewer *room_next_viewer(const struct viewer *v);
+
 /* --- for feed.c, viewer.c, main.c --- */
 
 struct track *room_video(struct room *r);
 struct track *room_audio(struct room *r);
 void room_add_viewer(struct room *r, struct viewer *v);
 void room_remove_viewer(struct room *r, struct viewer *v);
+void room_connected(struct room *r, int by);	/* one more, one less */
+enum room_track { ROOM_MEDIA, ROOM_AUDIO, ROOM_VIDEO, ROOM_TRACKS };
+struct feed **room_feed(struct room *r, enum room_track t);	/* feed.c's, freed with the room */
+/*
+ * Media of the publisher whose ingest has that pid, a new one of which begins a new line of times.
+ * An access unit, its time as it came. fresh: nothing of this source was taken yet, so anything
+ * before an IDR is left out. true: it was one.
+ */
+bool room_give_video(struct room *r, int64_t ingest, struct h264_pack *pack, const uint8_t *unit, size_t len,
+    uint32_t pts_ms, bool fresh);
+/* One packet of Opus; at: of its first sample, 48 kHz samples of the publisher's time; or that in ms. */
+void room_give_audio(struct room *r, int64_t ingest, const uint8_t *packet, size_t len, int64_t at);
+void room_give_audio_ms(struct room *r, int64_t ingest, const uint8_t *packet, size_t len, uint32_t ms);
+void room_set_live(struct room *r, bool live);
+/* RTP's time of now, for a sender report; false: nothing came yet. */
+bool room_rtp_now(const struct room *r, bool video, int64_t now, uint32_t *rtp);
 /* New packets are in the tracks: every viewer is given what it may have now. */
 void room_pump(struct room *r);
-void room_tick(int64_t now);			/* all rooms: viewers that are behind, reports, linger */
-void room_supervisor_again(void);		/* WANT of all rooms is said again */
+void room_tick(int64_t now);			/* all rooms: reports of viewers, linger, who watches what */
 void room_free_all(void);
 #endif

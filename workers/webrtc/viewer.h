@@ -58,8 +58,9 @@ struct viewer_stats {
 };
 void viewer_get_stats(const struct viewer *v, struct viewer_stats *out);
 
-/* --- for room.c --- */
+/* --- for room.c, main.c --- */
 void viewer_pump(struct viewer *v, int64_t now);	/* sends what it may have now */
 void viewer_tick(struct viewer *v, int64_t now);	/* every WEBRTC_TICK_MS */
-struct viewer *viewer_next(const struct viewer *v);	/* in its room's list */
+void viewer_start(void);				/* once, before the first one */
+void viewer_stop(void);
 #endif

@@ -5,7 +5,7 @@
  *   feed.c     what the supervisor brokered from an ingest: FLV and Ogg in, frames out
  *   track.c    RTP packets of a track, once for all viewers; clock.c media time and wall clock
  *   room.c     a stream's NAME: its tracks, who waits for it, who watches it
- *   viewer.c   one peer: where it is in the ring, what it lost (viewer_rtcp.c)
+ *   viewer.c   one peer: where it is in the ring; viewer_again.c what it lost; viewer_rtcp.c reports
  *   calls.c    verbs of CALL (offer, patch, delete, stats); signal.c the rooms protocol
  *   show.c     the board
  */
@@ -17,7 +17,8 @@
 #include "rtc/peer.h"
 #include "svc.h"
 
-#define WEBRTC_TICK_MS 10	/* how often those who are behind are given more */
+#define WEBRTC_PACE_MS 10	/* how often those who are behind are given more */
+#define WEBRTC_TICK_MS 200	/* reports that are due, rooms that nobody is in any more */
 
 struct webrtc_limits {		/* of the config, live */
 	int64_t max_viewers, max_sdp, linger_ms, ring_bytes;
@@ -27,14 +28,18 @@ struct webrtc {
 	struct svc *svc;
 	struct rtc_net *net;
 	struct webrtc_limits limits;
+	struct rtc_limits rtc_limits;
+	unsigned port;			/* of UDP, and of TCP if that is there */
+	bool tcp;
 	unsigned viewers, rooms;	/* now */
 	/* Since the start: */
-	uint64_t viewers_total, failed_ice, sent_bytes, sent_packets, lost, nacks, retransmitted, plis, refused;
+	uint64_t viewers_total, failed_ice, failed_dtls, sent_bytes, sent_packets, lost, nacks, retransmitted, plis, refused;
+	int64_t failed_ice_ms;		/* the last one; 0 = none */
 };
 extern struct webrtc webrtc;
 
-/* What was queued for viewers in this turn of the loop goes out at its end. */
-void webrtc_flush_soon(void);
+/* Microseconds since 1970, for NTP: runs on evenly, whatever is done to the clock. */
+int64_t webrtc_wall_us(void);
 
 /* --- show.c --- */
 void show_page(void);
