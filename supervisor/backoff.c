@@ -31,6 +31,7 @@ static const struct policy policies[KIND_COUNT] = {
 	[KIND_FINISH] = WORKER,
 	[KIND_JOBS] = WORKER,
 	[KIND_WATCH] = WORKER,
+	[KIND_HOOKS] = WORKER,
 	[KIND_INGEST] = { 0, 0, 0, 0, 0, 0 },
 	[KIND_FFMPEG] = { 500, 8000, 0, 5, 30000, 30000 },
 	[KIND_PUSH] = { 1000, 30000, 20, 0, 60000, 60000 },

@@ -34,6 +34,7 @@ static const struct { const char *name; bool foreign, wanted; } kinds[KIND_COUNT
 	[KIND_JOBS] = { "jobs", false, true },
 	[KIND_WATCH] = { "watch", false, true },
 	[KIND_PUSH] = { "push", true, false },
+	[KIND_HOOKS] = { "hooks", false, true },
 };
 
 const char *
@@ -330,6 +331,7 @@ tell_others(struct child *c)
 		break;
 	case KIND_REGISTRY:
 	case KIND_WATCH:
+	case KIND_HOOKS:
 	case KIND_COUNT:
 		break;
 	}

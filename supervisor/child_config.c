@@ -30,6 +30,7 @@ make(enum child_kind kind)
 	}
 	json_object_set_new(view, "listeners", json_integer(kind == KIND_HTTP ? sv.nlisten_http : 0));
 	json_object_set_new(view, "alone", json_boolean(strcmp(conf_str(sv.conf, "redis.url"), "embedded") == 0));
+	json_object_set_new(view, "wanted_events", conf_wanted_events(sv.conf));
 	json_object_set_new(view, "host_id", json_string(sv.host_id));
 	json_object_set_new(view, "host", json_string(sv.host));
 	fd = conf_write_memfd(view);

@@ -1,5 +1,5 @@
 /*
- * child_work.c - the processes that are always wanted: redis (if embedded), registry,
+ * child_work.c - the processes that are always wanted: redis (if embedded), registry, hooks,
  * http x N, jobs x J, and watch (if any folder is watched). Starts them, brings them back
  * after a death when backoff.c says so, follows their numbers at a reload, and looks once a
  * second for those that hang. Spare ingests are spare.c's.

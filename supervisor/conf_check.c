@@ -213,6 +213,7 @@ static const struct relation relations[] = {
 	{ "streams.hls.segment", "streams.hls.batch", true, 0, "else segments come late" },
 	{ "streams.record.keep.free_space", "disk.reserve", false, 0,
 	    "else recording pauses before anything is deleted; 0B deletes nothing for space" },
+	{ "hooks.retry_max", "hooks.retry_min", true, 0, "else the longest wait is shorter than the first" },
 };
 
 static unsigned

@@ -5,6 +5,7 @@
  * A key here is also named in etc/millrace.yaml (with this default) and man/millrace.yaml.5;
  * a unit test compares the three. `millrace help KEY` prints its line.
  */
+#include "supervisor/conf_keys_hooks.h"
 #include "supervisor/conf_keys_webrtc.h"
 #include "supervisor/conf_table.h"
 
@@ -13,7 +14,7 @@
 #define GIB(n) ((int64_t)(n) << 30)
 #define SEC(n) ((int64_t)(n) * 1000)
 #define MEDIA (SEE_INGEST | SEE_FINISH)
-#define REDIS (SEE_REGISTRY | SEE_JOBS | SEE_WATCH)
+#define REDIS (SEE_REGISTRY | SEE_JOBS | SEE_WATCH | SEE_HOOKS)
 
 const struct conf_key conf_keys[] = {
 	{ "run_dir", CONF_PATH, "/run/millrace", CONF_RESTART, SEE_ALL, 0, 0, NULL,
@@ -154,6 +155,7 @@ const struct conf_key conf_keys[] = {
 	    "them.", true },
 	{ "authorize.secret", CONF_SECRET, "\"\"", CONF_LIVE, 0, 16, 0, NULL,
 	    "Signs the expiring URLs of `millrace sign-url`. Empty: no signed URLs.", true },
+	CONF_KEYS_AUTHORIZE_HOOK,
 
 	{ "streams.reconnect_delay", CONF_DURATION, "5s", CONF_LIVE, SEE_ALL, 0, SEC(3600), NULL,
 	    "How long a stream waits for its publisher to come back before its playlist "
@@ -325,6 +327,7 @@ const struct conf_key conf_keys[] = {
 	    "Address space of the ffmpeg that makes an MP4 of frames.", false },
 
 	CONF_KEYS_WEBRTC,
+	CONF_KEYS_HOOKS,
 
 	{ "watch", CONF_WATCH, "[]", CONF_LIVE, SEE_WATCH | SEE_JOBS, 0, 0, NULL,
 	    "Folders whose files are uploaded, each {dir: /PATH, extensions: [mp4, mkv], recursive: false, "
@@ -366,6 +369,8 @@ const struct conf_key conf_keys[] = {
 	    "Push targets of one stream.", false },
 	{ "limits.pushes_added", CONF_INT, "1000", CONF_LIVE, 0, 0, 10000, NULL,
 	    "Push targets that `millrace push add` and the API may add, of all streams together.", false },
+	{ "limits.ingress_keys", CONF_INT, "10000", CONF_LIVE, 0, 0, 100000, NULL,
+	    "Streams that /v1/createIngress may have given a key.", false },
 
 	{ "limits.watch_files", CONF_INT, "100000", CONF_LIVE, SEE_WATCH, 16, 10000000, NULL,
 	    "Files of watched folders that are known; what is beyond is not looked at.", false },

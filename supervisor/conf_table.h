@@ -20,14 +20,14 @@ enum conf_type {
 	CONF_TEXT, CONF_PATH, CONF_BOOL, CONF_INT, CONF_DURATION, CONF_SIZE, CONF_CHOICE, CONF_REDIS,
 	CONF_URL, CONF_SECRET, CONF_ADDRESS, CONF_PORTS, CONF_BITRATE,
 	CONF_LISTENERS, CONF_PATTERNS, CONF_CHOICES, CONF_NETS, CONF_EXTENSIONS,
-	CONF_ORIGINS, CONF_ADDRESSES, CONF_KEYS,
-	CONF_WATCH, CONF_PUSH,
+	CONF_ORIGINS, CONF_ADDRESSES, CONF_PATTERN_LIST, CONF_KEYS,
+	CONF_WATCH, CONF_PUSH, CONF_HOOKS,
 };
 /* What a reload does with a change. */
 enum conf_class { CONF_LIVE, CONF_NEW_STREAMS, CONF_RESTART };
 /* Kinds of children that may see a key; the supervisor sees all. */
 enum { SEE_INGEST = 1, SEE_FINISH = 2, SEE_HTTP = 4, SEE_REGISTRY = 8, SEE_JOBS = 16, SEE_WATCH = 32,
-	SEE_WEBRTC = 64, SEE_ALL = 127 };
+	SEE_WEBRTC = 64, SEE_HOOKS = 128, SEE_ALL = 255 };
 
 struct conf_key {
 	const char *path;	/* dotted */
@@ -102,6 +102,13 @@ json_t *conf_read_watch(const struct conf_key *k, const struct conf_node *n, str
 
 /* --- conf_push.c: the list of push targets; NULL after an error --- */
 json_t *conf_read_push(const struct conf_key *k, const struct conf_node *n, struct conf_errors *e);
+
+/* --- conf_hooks.c: the list of URLs that events are sent to; NULL after an error --- */
+json_t *conf_read_hooks(const struct conf_key *k, const struct conf_node *n, struct conf_errors *e);
+#define CONF_HOOK_ID 17
+/* The id of one that was given none. Pure. */
+void conf_hook_id(const char *url, const char *style, char out[CONF_HOOK_ID]);
+int conf_check_pattern_name(const char *path, const char *text, unsigned line, struct conf_errors *e);
 
 /* --- conf_check.c: 0, or -1 after an error --- */
 int conf_check_listener(const char *path, const char *text, unsigned line, struct conf_errors *e);

@@ -153,7 +153,8 @@ add_item(json_t *list, const struct conf_key *k, const char *text, unsigned line
 	    k->type == CONF_NETS ? conf_check_net(k->path, text, line, e) == 0 :
 	    k->type == CONF_ADDRESSES ? conf_check_address(k->path, text, line, e) == 0 :
 	    k->type == CONF_ORIGINS ? conf_check_origin(k->path, text, line, e) == 0 :
-	    k->type == CONF_EXTENSIONS ? conf_check_extension(k->path, text, line, e) == 0 : true)
+	    k->type == CONF_EXTENSIONS ? conf_check_extension(k->path, text, line, e) == 0 :
+	    k->type == CONF_PATTERN_LIST ? conf_check_pattern_name(k->path, text, line, e) == 0 : true)
 		value = k->type == CONF_CHOICES ? as_choice(k, text, line, e) : json_string(text);
 	if (value == NULL)
 		return;
@@ -314,6 +315,8 @@ conf_read(const struct conf_key *k, const struct conf_node *n, struct conf_error
 		return conf_read_push(k, n, e);
 	if (k->type == CONF_WATCH)
 		return conf_read_watch(k, n, e);
+	if (k->type == CONF_HOOKS)
+		return conf_read_hooks(k, n, e);
 	if (k->type >= CONF_LISTENERS)
 		return read_list(k, n, e);
 	if (n->kind != CONF_SCALAR) {

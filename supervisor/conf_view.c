@@ -16,7 +16,7 @@ static const struct {
 	unsigned bit;
 } kinds[] = {
 	{ "ingest", SEE_INGEST }, { "finish", SEE_FINISH }, { "http", SEE_HTTP },
-	{ "registry", SEE_REGISTRY }, { "jobs", SEE_JOBS }, { "watch", SEE_WATCH },
+	{ "registry", SEE_REGISTRY }, { "jobs", SEE_JOBS }, { "watch", SEE_WATCH }, { "hooks", SEE_HOOKS },
 	{ "webrtc", SEE_WEBRTC },
 };
 

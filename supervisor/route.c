@@ -164,6 +164,8 @@ channel_of(const char *to)
 		c = child_first(KIND_REGISTRY);
 	else if (strcmp(to, "jobs") == 0)
 		c = child_worker(KIND_JOBS, 0);
+	else if (strcmp(to, "hooks") == 0)
+		c = child_first(KIND_HOOKS);
 	return c != NULL ? c->control : NULL;
 }
 
@@ -342,7 +344,7 @@ static const struct handler {
 	{ MSG_EVENT, BY_ALL, on_event },
 	{ MSG_BYE, BY_ALL, on_bye },
 	{ MSG_CALL, BY_ALL, on_call },
-	{ MSG_REPLY, BY(KIND_REGISTRY) | BY(KIND_JOBS), on_reply },
+	{ MSG_REPLY, BY(KIND_REGISTRY) | BY(KIND_JOBS) | BY(KIND_HOOKS), on_reply },
 };
 
 void

@@ -33,6 +33,7 @@ stop_workers(void)
 	stage = STAGE_WORKERS;
 	child_stop_kind(KIND_HTTP, "millraced stops");
 	child_stop_kind(KIND_REGISTRY, "millraced stops");
+	child_stop_kind(KIND_HOOKS, "millraced stops");
 }
 
 static void
@@ -55,7 +56,7 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 	if (stage == STAGE_STREAMS && (streams_gone() || spent > STOP_STREAMS_MS + 1000))
 		stop_workers();
 	if (stage == STAGE_WORKERS && child_count(KIND_HTTP) == 0 && child_count(KIND_REGISTRY) == 0 &&
-	    child_count(KIND_JOBS) == 0 && child_count(KIND_WATCH) == 0)
+	    child_count(KIND_JOBS) == 0 && child_count(KIND_WATCH) == 0 && child_count(KIND_HOOKS) == 0)
 		stop_redis();
 	if (child_none_left())
 		event_base_loopbreak(sv.base);

@@ -38,7 +38,7 @@
 #include "net.h"
 
 enum child_kind { KIND_HTTP, KIND_REGISTRY, KIND_INGEST, KIND_FINISH, KIND_REDIS, KIND_FFMPEG, KIND_JOBS, KIND_WATCH,
-	KIND_PUSH, KIND_COUNT };	/* KIND_PUSH: an ffmpeg that sends a stream to another server */
+	KIND_PUSH, KIND_HOOKS, KIND_COUNT };	/* KIND_PUSH: an ffmpeg that sends a stream to another server */
 enum child_state { CHILD_STARTING, CHILD_READY, CHILD_STOPPING, CHILD_BACKOFF };
 
 struct stream;
@@ -107,6 +107,8 @@ json_t *conf_load(const char *path, json_t *errors);
 /* --- conf_host.c: texts are added to the list, "FILE:LINE: ..." --- */
 void conf_host_errors(const json_t *conf, const char *file, json_t *errors);
 void conf_host_hints(const json_t *conf, const char *file, json_t *hints);
+/* {EVENT: true} for each that any of hooks.urls wants. New reference. */
+json_t *conf_wanted_events(const json_t *conf);
 /* The view of one kind: only its sections (ingest: no redis, no storage, no keys). New reference. */
 json_t *conf_view(const json_t *conf, const char *kind);
 /*
@@ -199,7 +201,7 @@ struct child *child_first(enum child_kind kind);			/* a READY one, or NULL */
 struct child *child_worker(enum child_kind kind, int worker);		/* that one if it is READY, or NULL */
 void child_each(void (*fn)(struct child *, void *), void *ctx);
 const char *child_kind_name(enum child_kind kind);
-/* redis (if embedded), registry, http x N, jobs x J, watch (if any folder is watched) */
+/* redis (if embedded), registry, hooks, http x N, jobs x J, watch (if any folder is watched) */
 void child_start_workers(void);
 void child_stop_kind(enum child_kind kind, const char *reason);
 bool child_none_left(void);

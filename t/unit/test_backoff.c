@@ -10,7 +10,7 @@ static void
 workers_double_up_to_the_limit(void **state)
 {
 	static const int64_t want[] = { 500, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000 };
-	static const enum child_kind kinds[] = { KIND_REGISTRY, KIND_REDIS, KIND_FINISH, KIND_JOBS, KIND_WATCH };
+	static const enum child_kind kinds[] = { KIND_REGISTRY, KIND_REDIS, KIND_FINISH, KIND_JOBS, KIND_WATCH, KIND_HOOKS };
 	size_t k;
 	unsigned i;
 

@@ -146,7 +146,7 @@ man_names_every_key(void **state)
 static void
 views(void **state)
 {
-	static const char *const kinds[] = { "ingest", "finish", "http", "webrtc", "registry", "jobs", "watch" };
+	static const char *const kinds[] = { "ingest", "finish", "http", "webrtc", "registry", "jobs", "watch", "hooks" };
 	static const char text[] = "authorize: {secret: 'a secret of some length'}\nhttp: {api_token: 12345678}\n"
 	    "redis: {url: 'redis://u:p@h'}\n";
 	json_t *errors = json_array(), *conf = conf_load_buffer("f", text, strlen(text), errors), *view;
