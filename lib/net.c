@@ -201,27 +201,64 @@ net_in_cidr(const struct sockaddr *sa, const char *cidr)
 	return bits % 8 == 0 || (addr[bits / 8] ^ net[bits / 8]) >> (8 - bits % 8) == 0;
 }
 
-int
-net_listen(const struct net_addr *addr, int backlog)
+/* reuse: also while old connections of that port linger. */
+static int
+bind_socket(const struct net_addr *addr, int type, bool reuse)
 {
 	int on = 1, off = 0, saved;
-	int fd = socket(addr->ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(addr->ss.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct net_addr v4;
 
 	if (fd < 0 && errno == EAFNOSUPPORT && addr->ss.ss_family == AF_INET6 &&
 	    parse_host("0.0.0.0", ((const struct sockaddr_in6 *)&addr->ss)->sin6_port, &v4) == 0)
-		return net_listen(&v4, backlog);	/* a host without IPv6 */
+		return bind_socket(&v4, type, reuse);	/* a host without IPv6 */
 	if (fd < 0)
 		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (reuse)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (addr->ss.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-	if (bind(fd, (const struct sockaddr *)&addr->ss, addr->len) == 0 && listen(fd, backlog) == 0)
+	if (bind(fd, (const struct sockaddr *)&addr->ss, addr->len) == 0)
 		return fd;
 	saved = errno;
 	close(fd);
 	errno = saved;
 	return -1;
+}
+
+int
+net_listen(const struct net_addr *addr, int backlog)
+{
+	int fd = bind_socket(addr, SOCK_STREAM, true), saved;
+
+	if (fd < 0 || listen(fd, backlog) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int
+net_udp(const struct net_addr *addr)
+{
+	return bind_socket(addr, SOCK_DGRAM, false);	/* there SO_REUSEADDR would let others in */
+}
+
+unsigned
+net_port(const struct sockaddr *sa)
+{
+	return ntohs(sa->sa_family == AF_INET6 ? ((const struct sockaddr_in6 *)(const void *)sa)->sin6_port :
+	    ((const struct sockaddr_in *)(const void *)sa)->sin_port);
+}
+
+void
+net_set_port(struct net_addr *addr, unsigned port)
+{
+	if (addr->ss.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&addr->ss)->sin6_port = htons((uint16_t)port);
+	else
+		((struct sockaddr_in *)&addr->ss)->sin_port = htons((uint16_t)port);
 }
 
 void

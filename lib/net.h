@@ -27,6 +27,10 @@ bool net_same_host(const struct sockaddr *a, const struct sockaddr *b);
 int net_in_cidr(const struct sockaddr *sa, const char *cidr);
 /* A listening TCP socket (SO_REUSEADDR, backlog, V6ONLY off for ":port"), or -1 + errno. */
 int net_listen(const struct net_addr *addr, int backlog);
+/* A UDP socket bound to addr, which nobody shares (":port": both families), or -1 + errno. */
+int net_udp(const struct net_addr *addr);
+unsigned net_port(const struct sockaddr *sa);
+void net_set_port(struct net_addr *addr, unsigned port);
 /* TCP_NODELAY, TCP_USER_TIMEOUT user_timeout_ms (0 = leave), keepalive. */
 void net_tune(int fd, int user_timeout_ms);
 /*

@@ -26,6 +26,7 @@ struct policy {
 
 static const struct policy policies[KIND_COUNT] = {
 	[KIND_HTTP] = { 250, 2000, 20, 0, 10000, 60000 },
+	[KIND_WEBRTC] = { 250, 2000, 20, 0, 10000, 60000 },
 	[KIND_REGISTRY] = WORKER,
 	[KIND_REDIS] = WORKER,
 	[KIND_FINISH] = WORKER,

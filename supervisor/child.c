@@ -26,6 +26,7 @@ static bool slot_used[BOARD_PROCS];
 
 static const struct { const char *name; bool foreign, wanted; } kinds[KIND_COUNT] = {
 	[KIND_HTTP] = { "http", false, true },
+	[KIND_WEBRTC] = { "webrtc", false, true },
 	[KIND_REGISTRY] = { "registry", false, true },
 	[KIND_INGEST] = { "ingest", false, false },
 	[KIND_FINISH] = { "finish", false, false },
@@ -215,7 +216,7 @@ control_cb(struct msg_chan *chan, struct msg *m, void *ctx)
 static int
 own_fds(const struct child *c, int control, int page, int config, struct spawn_fd *fds, int max)
 {
-	int i, n = 0;
+	int i, n = 0, webrtc[2], nwebrtc = c->kind == KIND_WEBRTC ? listen_webrtc_fds(c->worker, webrtc) : 0;
 
 	fds[n++] = (struct spawn_fd){ child_null_fd(), 0 };
 	fds[n++] = (struct spawn_fd){ child_null_fd(), 1 };
@@ -226,6 +227,8 @@ own_fds(const struct child *c, int control, int page, int config, struct spawn_f
 	if (c->kind == KIND_HTTP)
 		for (i = 0; i < sv.nlisten_http && n < max; i++)
 			fds[n++] = (struct spawn_fd){ sv.listen_http[i], PROTO_FD_LISTEN + i };
+	for (i = 0; i < nwebrtc; i++)
+		fds[n++] = (struct spawn_fd){ webrtc[i], PROTO_FD_LISTEN + i };
 	return n;
 }
 
@@ -307,8 +310,13 @@ tell_others(struct child *c)
 	case KIND_HTTP:
 		streams_forget_viewers(c);
 		break;
+	case KIND_WEBRTC:
+		streams_forget_viewers(c);
+		feeds_worker_gone(c);
+		break;
 	case KIND_INGEST:
 		accept_gone(c);
+		feeds_ingest_gone(c);
 		output_owner_gone(c);
 		task_worker_gone(c);
 		streams_child_gone(c);

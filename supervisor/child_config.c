@@ -21,14 +21,15 @@ static int
 make(enum child_kind kind)
 {
 	json_t *view = conf_view(sv.conf, child_kind_name(kind));
-	int fd;
+	int fd, webrtc[2];
 
 	if (view == NULL) {
 		log_warnx("no config for a %s", child_kind_name(kind));
 		errno = EINVAL;
 		return -1;
 	}
-	json_object_set_new(view, "listeners", json_integer(kind == KIND_HTTP ? sv.nlisten_http : 0));
+	json_object_set_new(view, "listeners", json_integer(kind == KIND_HTTP ? sv.nlisten_http :
+	    kind == KIND_WEBRTC ? listen_webrtc_fds(0, webrtc) : 0));
 	json_object_set_new(view, "alone", json_boolean(strcmp(conf_str(sv.conf, "redis.url"), "embedded") == 0));
 	json_object_set_new(view, "wanted_events", conf_wanted_events(sv.conf));
 	json_object_set_new(view, "host_id", json_string(sv.host_id));
@@ -81,9 +82,13 @@ limit(pid_t pid, enum __rlimit_resource what, int64_t value)
 void
 child_limits(const struct child *c)
 {
-	/* An http worker has a descriptor per connection and one per file it sends. */
+	/* An http worker has a descriptor per connection and one per file it sends; a webrtc worker one per
+	 * viewer's TCP connection, one per WebSocket, and those of its streams. */
 	if (c->kind == KIND_HTTP)
 		limit(c->pid, RLIMIT_NOFILE, 2 * conf_int(sv.conf, "http.max_connections") + 128);
+	else if (c->kind == KIND_WEBRTC)
+		limit(c->pid, RLIMIT_NOFILE, 2 * (conf_int(sv.conf, "webrtc.max_viewers") +
+		    conf_int(sv.conf, "webrtc.max_handshakes")) + 3 * BOARD_STREAMS);
 	else
 		limit(c->pid, RLIMIT_NOFILE, conf_int(sv.conf, "limits.files"));
 #if !defined(__SANITIZE_ADDRESS__)	/* whose shadow memory is terabytes of address space */

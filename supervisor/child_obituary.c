@@ -36,7 +36,7 @@ describe(const struct child *c, char *buf, size_t size)
 
 	if (c->name[0] == '\0')
 		snprintf(buf, size, "%s (pid %d)", kind, (int)c->pid);
-	else if (c->kind == KIND_HTTP || c->kind == KIND_JOBS)
+	else if (c->kind == KIND_HTTP || c->kind == KIND_JOBS || c->kind == KIND_WEBRTC)
 		snprintf(buf, size, "%s %s (pid %d)", kind, c->name, (int)c->pid);
 	else
 		snprintf(buf, size, "%s of %s (pid %d)", kind, c->name, (int)c->pid);

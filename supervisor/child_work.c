@@ -2,7 +2,7 @@
  * child_work.c - the processes that are always wanted: redis (if embedded), registry, hooks,
  * http x N, jobs x J, and watch (if any folder is watched). Starts them, brings them back
  * after a death when backoff.c says so, follows their numbers at a reload, and looks once a
- * second for those that hang. Spare ingests are spare.c's.
+ * second for those that hang. Of webrtc there may be none. Spare ingests are spare.c's.
  *
  * An end that was asked for (a reload that needs fresh workers) is no failure: the
  * successor starts at once. A supervisor that was itself stopped or starved must not take
@@ -82,6 +82,7 @@ adjust_all(void)
 {
 	adjust(KIND_HTTP, (int)conf_int(sv.conf, "http.workers"), "http.workers is smaller now");
 	adjust(KIND_JOBS, jobs_wanted(), "jobs.workers or jobs.pushes is smaller now");
+	adjust(KIND_WEBRTC, (int)conf_int(sv.conf, "webrtc.workers"), "webrtc.workers is smaller now");
 	adjust(KIND_WATCH, watch_wanted(), "no folder is watched any more");
 }
 

@@ -35,7 +35,8 @@
 	{ "webrtc.opus_bitrate", CONF_BITRATE, "96k", CONF_NEW_STREAMS, 0, 6000, 510000, NULL, \
 	    "Bits a second of sound that is made Opus.", false }, \
 	{ "webrtc.linger", CONF_DURATION, "10s", CONF_LIVE, SEE_WEBRTC, 0, SEC(600), NULL, \
-	    "How long a stream's media still goes to its worker, and its ffmpegs run, after the last viewer.", false }, \
+	    "How long a stream's media still goes to its worker, and its ffmpegs run, after the last viewer.", \
+	    false }, \
 	{ "webrtc.ring", CONF_SIZE, "16MiB", CONF_LIVE, SEE_WEBRTC, MIB(1), GIB(1), NULL, \
 	    "Packets kept per stream: the newest key frame and what follows, which new viewers begin with and " \
 	    "lost packets are sent from again.", false }, \

@@ -1,6 +1,7 @@
 /*
- * handoff.c - connections that an http worker hands over because they publish: the same limits
- * as RTMP's (accept.c), then an ingest of their own, which gets the descriptors as they came.
+ * handoff.c - connections that an http worker hands over: those that publish, with the same
+ * limits as RTMP's (accept.c), to an ingest of their own, which gets the descriptors as they came;
+ * the signalling of rooms to the webrtc worker that serves the stream.
  * Called by route.c only.
  *
  * The worker waits for an answer in any case; it keeps the connection until then.
@@ -9,14 +10,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conf.h"
 #include "log.h"
+#include "stream_name.h"
 #include "supervisor/supervisor.h"
 
 static void
 refuse(struct child *http, uint32_t id, const char *why)
 {
 	const char *code = sv.stopping ? "stopping" : strstr(why, "per_address") != NULL ? "address" :
-	    strstr(why, "limits.") != NULL ? "limit" : "process";
+	    strstr(why, "limits.") != NULL ? "limit" : strstr(why, "webrtc.workers") != NULL ? "off" : "process";
 
 	if (msg_send(http->control, MSG_REFUSED, id, json_pack("{s:s, s:s}", "code", code, "text", why), NULL, 0) == -1)
 		log_warn("an http worker takes no REFUSED");
@@ -28,6 +31,23 @@ conn_body(struct msg *m)
 {
 	return json_pack("{s:s, s:s, s:s, s:b}", "route", msg_str_or(m, "route", ""), "peer",
 	    msg_str_or(m, "peer", ""), "local", msg_str_or(m, "local", ""), "proxy_protocol", 0);
+}
+
+/* NULL, or why not. fds are taken. */
+static const char *
+to_room(struct msg *m, const int fds[2])
+{
+	const char *name = msg_str_or(m, "name", "");
+	struct child *webrtc = stream_name_ok(name, strlen(name)) ? feeds_worker(name) : NULL;
+
+	if (webrtc != NULL)
+		return msg_send(webrtc->control, MSG_CONN, 0, json_pack("{s:s, s:s, s:s, s:s}", "route", "room", "name",
+		    name, "peer", msg_str_or(m, "peer", ""), "local", msg_str_or(m, "local", "")), fds, 2) == 0 ?
+		    NULL : "the webrtc worker takes no more connections";
+	close(fds[0]);
+	close(fds[1]);
+	return conf_int(sv.conf, "webrtc.workers") == 0 ? "WebRTC is off: webrtc.workers is 0" :
+	    "the webrtc worker is not up";
 }
 
 void
@@ -43,7 +63,8 @@ handoff_take(struct child *http, struct msg *m)
 	else if (sv.stopping)
 		why = "this server is stopping";
 	else {
-		why = accept_give(&peer.ss, masked, conn_body(m), fds, 2);
+		why = strcmp(msg_str_or(m, "route", ""), "room") == 0 ? to_room(m, fds) :
+		    accept_give(&peer.ss, masked, conn_body(m), fds, 2);
 		fds[0] = fds[1] = -1;
 	}
 	for (int i = 0; i < 2; i++)

@@ -3,7 +3,8 @@
  * and follows changes of the two lists at a reload.
  *
  * The descriptors lie in sv.listen_rtmp and sv.listen_http in the order of the config's
- * lists. accept.c accepts on the first, http workers inherit the second. A port that is
+ * lists. accept.c accepts on the first, http workers inherit the second; listen_webrtc.c has the
+ * ports of the webrtc workers. A port that is
  * taken is an error that names its holder and the key to change.
  */
 #include <errno.h>
@@ -15,15 +16,15 @@
 
 #include "conf.h"
 #include "log.h"
-#include "supervisor/supervisor.h"
+#include "supervisor/listen.h"
 #include "util.h"
 
 #define LISTEN_BACKLOG 1024
 #define LEAVE_MS 5000
 #define LEAVE_NAP_MS 50
 
-static bool rtmp_changed, http_changed;
-static char *notes[2];		/* standing: what the last reload could not open of rtmp, http */
+static bool rtmp_changed, http_changed, webrtc_changed;
+static char *notes[3];		/* standing: what the last reload could not open of rtmp, http, webrtc */
 
 static const char *
 address_at(const json_t *list, size_t i)
@@ -31,16 +32,15 @@ address_at(const json_t *list, size_t i)
 	return json_string_value(json_object_get(json_array_get(list, i), "address"));
 }
 
-/* Why it failed and what to do about it, into buf. */
-static void
-explain(const struct net_addr *addr, const char *text, const char *key, char *buf, size_t size)
+void
+listen_explain(const struct net_addr *addr, bool udp, const char *text, const char *key, char *buf, size_t size)
 {
 	/* While we run, a reload is enough once the port is free. */
 	int e = errno;
 	const char *or = sv.board != NULL && e == EADDRINUSE ? "free it and `millrace reload`, or " : "";
 	char holder[100];
 
-	if (e == EADDRINUSE && listen_holder(addr, holder, sizeof(holder))[0] != '\0')
+	if (e == EADDRINUSE && listen_holder(addr, udp, holder, sizeof(holder))[0] != '\0')
 		snprintf(buf, size, "cannot listen on %s: taken by %s; %schange %s in %s", text, holder,
 		    or, key, sv.conf_path);
 	else if (e == EACCES)
@@ -65,7 +65,7 @@ open_one(const char *text, const char *key, char *why, size_t size)
 	}
 	fd = net_listen(&addr, LISTEN_BACKLOG);
 	if (fd == -1)
-		explain(&addr, text, key, why, size);
+		listen_explain(&addr, false, text, key, why, size);
 	return fd;
 }
 
@@ -113,8 +113,9 @@ listen_open_all(void)
 	int64_t end = now_ms() + LEAVE_MS;
 	int rtmp = open_list("rtmp.listen", end, &sv.listen_rtmp, &sv.nlisten_rtmp);
 	int http = open_list("http.listen", end, &sv.listen_http, &sv.nlisten_http);
+	int webrtc = listen_webrtc_open(end);
 
-	if (rtmp == 0 && http == 0)
+	if (rtmp == 0 && http == 0 && webrtc == 0)
 		return 0;
 	listen_close_all();
 	return -1;
@@ -138,8 +139,10 @@ listen_close_all(void)
 {
 	report_unnote(&notes[0]);
 	report_unnote(&notes[1]);
+	report_unnote(&notes[2]);
 	close_list(&sv.listen_rtmp, &sv.nlisten_rtmp);
 	close_list(&sv.listen_http, &sv.nlisten_http);
+	listen_webrtc_close();
 }
 
 /* The descriptor that already listens there, or -1. */
@@ -210,7 +213,23 @@ reload_done_cb(evutil_socket_t fd, short what, void *ctx)
 		accept_start();
 	if (http_changed && !sv.stopping)
 		child_stop_kind(KIND_HTTP, "http.listen has changed");
-	rtmp_changed = http_changed = false;
+	/* With another number of them every name belongs to another one. */
+	if (webrtc_changed && !sv.stopping)
+		child_stop_kind(KIND_WEBRTC, "its ports or webrtc.workers have changed");
+	rtmp_changed = http_changed = webrtc_changed = false;
+}
+
+static void
+reload_webrtc(const json_t *from, json_t *to)
+{
+	char why[400];
+
+	report_unnote(&notes[2]);
+	webrtc_changed |= listen_webrtc_reload(from, to, why, sizeof(why));
+	if (why[0] != '\0') {
+		notes[2] = xasprintf("webrtc.listen: %s", why);
+		report_note(notes[2]);
+	}
 }
 
 /* The plan said that it changes now: it does not. */
@@ -241,8 +260,10 @@ listen_reload(const json_t *from, json_t *to, json_t *plan)
 	rtmp_changed |= rtmp;
 	reload_list("rtmp.listen", from, to, &notes[0], &sv.listen_rtmp, &sv.nlisten_rtmp);
 	http_changed |= reload_list("http.listen", from, to, &notes[1], &sv.listen_http, &sv.nlisten_http);
+	reload_webrtc(from, to);
 	move_failed(plan, "rtmp.listen", notes[0]);
 	move_failed(plan, "http.listen", notes[1]);
-	if (rtmp_changed || http_changed)
+	move_failed(plan, "webrtc.listen", notes[2]);
+	if (rtmp_changed || http_changed || webrtc_changed)
 		event_base_once(sv.base, -1, EV_TIMEOUT, reload_done_cb, NULL, &now);
 }

@@ -1,5 +1,5 @@
 /*
- * listen_holder.c - who has the port that we wanted: /proc/net/tcp{,6} gives the listening
+ * listen_holder.c - who has the port that we wanted: /proc/net/tcp{,6} and udp{,6} give the
  * socket's inode and owner, /proc/PID/fd the process.
  *
  * Only for the error message at start or reload: it reads much and is never called while
@@ -9,29 +9,29 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "supervisor/supervisor.h"
+#include "supervisor/listen.h"
 
 #define TCP_STATE_LISTEN 0x0a
+#define UDP_STATE_BOUND 0x07
 
 bool
-listen_holder_line(const char *line, unsigned port, unsigned long *inode, unsigned *uid)
+listen_holder_line(const char *line, unsigned port, bool udp, unsigned long *inode, unsigned *uid)
 {
 	unsigned local_port, state;
 
 	if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %u %*s %lu",
 	    &local_port, &state, uid, inode) != 4)
 		return false;
-	return state == TCP_STATE_LISTEN && local_port == port;
+	return state == (udp ? UDP_STATE_BOUND : TCP_STATE_LISTEN) && local_port == port;
 }
 
 static bool
-find_socket(const char *table, unsigned port, unsigned long *inode, unsigned *uid)
+find_socket(const char *table, unsigned port, bool udp, unsigned long *inode, unsigned *uid)
 {
 	FILE *f = fopen(table, "re");
 	char line[512];
@@ -40,7 +40,7 @@ find_socket(const char *table, unsigned port, unsigned long *inode, unsigned *ui
 	if (f == NULL)
 		return false;
 	while (!found && fgets(line, sizeof(line), f) != NULL)
-		found = listen_holder_line(line, port, inode, uid);
+		found = listen_holder_line(line, port, udp, inode, uid);
 	fclose(f);
 	return found;
 }
@@ -109,17 +109,14 @@ find_process(unsigned long inode, char *buf, size_t size)
 }
 
 const char *
-listen_holder(const struct net_addr *addr, char *buf, size_t size)
+listen_holder(const struct net_addr *addr, bool udp, char *buf, size_t size)
 {
-	const struct sockaddr_in *in = (const struct sockaddr_in *)&addr->ss;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&addr->ss;
-	unsigned port, uid = 0;
+	unsigned port = net_port((const struct sockaddr *)&addr->ss), uid = 0;
 	unsigned long inode = 0;
 
-	port = ntohs(addr->ss.ss_family == AF_INET6 ? in6->sin6_port : in->sin_port);
 	buf[0] = '\0';
-	if (!find_socket("/proc/net/tcp", port, &inode, &uid) &&
-	    !find_socket("/proc/net/tcp6", port, &inode, &uid))
+	if (!find_socket(udp ? "/proc/net/udp" : "/proc/net/tcp", port, udp, &inode, &uid) &&
+	    !find_socket(udp ? "/proc/net/udp6" : "/proc/net/tcp6", port, udp, &inode, &uid))
 		return buf;
 	if (!find_process(inode, buf, size))
 		snprintf(buf, size, "a process of uid %u", uid);

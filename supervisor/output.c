@@ -7,6 +7,7 @@
  * stuck is judged by its owner (OUTPUT_DOWN). One that ends unasked has failed, unless it
  * listed segments and exited with 0. One that lists segments is never given up: it may be
  * killed again and again, but it works. A push (output_push.c) is never given up either.
+ * One for webrtc (output_rtc.c) is forgotten when it is not wanted any more.
  *
  * Called by route.c (SPAWN, OUTPUT_DOWN), child.c (deaths), report.c and streams (figures).
  */
@@ -32,6 +33,13 @@
 struct output *output_list;
 
 static void launch(struct output *o);
+
+/* It makes no segments, and is nobody's when its owner says stop. */
+static bool
+comes_and_goes(const struct output *o)
+{
+	return o->wish.push || o->wish.webrtc;
+}
 
 static struct output *
 output_find(const struct child *owner, const char *name)
@@ -135,8 +143,8 @@ static void
 give_up(struct output *o)
 {
 	o->state = OUTPUT_FAILED;
-	log_warnx("output %s of %s has failed %u times in a row without a segment: given up (%s)",
-	    o->name, o->owner->name, o->failures, o->reason);
+	log_warnx("output %s of %s has failed %u times in a row%s: given up (%s)", o->name, o->owner->name,
+	    o->failures, comes_and_goes(o) ? "" : " without a segment", o->reason);
 	events_emit(json_pack("{s:s, s:s, s:s, s:o}", "event", "output_failed", "name",
 	    o->owner->name, "output", o->name, "reason", msg_text(o->reason, strlen(o->reason))));
 }
@@ -149,11 +157,11 @@ after_failure(struct output *o, int64_t lived_ms)
 	uint64_t segments = output_segments(o->owner);
 	uint32_t random = 0;
 
-	if (!o->wish.push && disk_is_full()) {
+	if (!comes_and_goes(o) && disk_is_full()) {
 		str_copy(o->reason, "no space left on the disk", sizeof(o->reason));
 		return NO_SPACE_RETRY_MS;
 	}
-	if (lived_ms >= backoff_reset_ms(policy) || (!o->wish.push && segments > o->segments))
+	if (lived_ms >= backoff_reset_ms(policy) || (!comes_and_goes(o) && segments > o->segments))
 		o->failures = 0;
 	o->failures++;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) == -1)
@@ -185,20 +193,33 @@ say_spawned(struct output *o, const int ours[OUTPUT_FDS])
 
 	o->params = NULL;
 	/* If it can't be told, the ends close here: ffmpeg sees EOF and goes. */
-	if (msg_send(o->owner->control, MSG_SPAWNED, 0, body, ours, o->wish.push ? OUTPUT_FDS - 1 : OUTPUT_FDS) == -1)
+	if (msg_send(o->owner->control, MSG_SPAWNED, 0, body, ours,
+	    comes_and_goes(o) ? OUTPUT_FDS - 1 : OUTPUT_FDS) == -1)
 		log_warn("the ingest of %s cannot be handed its %s", o->owner->name, o->name);
+}
+
+/* Why it can't be started now, NULL: it can. */
+static const char *
+obstacle(const struct output *o)
+{
+	if (o->wish.push)
+		return output_push_target(o) == NULL ? "it is being removed" : NULL;
+	if (o->wish.webrtc)
+		return !feeds_has(o->owner) ? "no webrtc worker wants it" : NULL;
+	return disk_is_full() ? "no space left on the disk" : NULL;
 }
 
 static void
 launch(struct output *o)
 {
 	int ours[OUTPUT_FDS];
+	const char *why;
 
 	if (o->owner == NULL || o->owner->control == NULL || o->params == NULL || sv.stopping)
 		return;
-	if (o->wish.push ? output_push_target(o) == NULL : disk_is_full()) {
-		str_copy(o->reason, o->wish.push ? "it is being removed" : "no space left on the disk",
-		    sizeof(o->reason));
+	why = obstacle(o);
+	if (why != NULL) {
+		str_copy(o->reason, why, sizeof(o->reason));
 		o->state = OUTPUT_BACKOFF;
 		launch_in(o, NO_SPACE_RETRY_MS);
 		return;
@@ -209,7 +230,7 @@ launch(struct output *o)
 	}
 	o->asked_down = o->stop = false;
 	o->segments = output_segments(o->owner);
-	o->ffmpeg = o->wish.push ? output_push_start(o, ours) :
+	o->ffmpeg = o->wish.push ? output_push_start(o, ours) : o->wish.webrtc ? output_rtc_start(o, ours) :
 	    o->wish.intake ? output_intake_start(&o->wish.from, o->owner->name, ours) :
 	    output_start(&o->wish.hls, o->owner->name, ours);
 	if (o->ffmpeg == NULL) {
@@ -231,8 +252,11 @@ parse_wish(const char *name, const char *kind, const json_t *params, struct outp
 	*why = "kind";
 	w->push = strcmp(kind, "push") == 0;
 	w->intake = strcmp(kind, "intake") == 0;
+	w->webrtc = strcmp(kind, "opus") == 0 || strcmp(kind, "h264") == 0;
 	if (w->intake)
 		return intake_params_parse(params, &w->from, why);
+	if (w->webrtc)
+		return rtc_params_parse(kind[0] == 'h', params, &w->rtc, why);
 	if (!w->push)
 		return strcmp(kind, "hls") == 0 ? output_params_parse(params, &w->hls, why) : -1;
 	return strncmp(name, OUTPUT_PUSH, strlen(OUTPUT_PUSH)) == 0 ? push_params_parse(params, &w->to, why) : -1;
@@ -286,7 +310,7 @@ output_down(struct child *owner, struct msg *m)
 	if (o->ffmpeg != NULL) {
 		o->ffmpeg->stuck = !o->stop;
 		child_stop(o->ffmpeg, o->reason);
-	} else if (o->stop && o->wish.push)
+	} else if (o->stop && comes_and_goes(o))
 		output_free(&o);
 }
 
@@ -297,7 +321,7 @@ output_down(struct child *owner, struct msg *m)
 static bool
 ended_well(const struct output *o, int status)
 {
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+	return !o->wish.webrtc && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
 	    output_segments(o->owner) > o->segments;
 }
 
@@ -332,8 +356,8 @@ output_child_gone(struct child *ffmpeg, int status)
 		say_exited(o, ffmpeg->pid, status, wait_ms);
 	else if (o->params != NULL)
 		schedule(o);
-	else if (o->wish.push)
-		output_free(&o);	/* its target was removed */
+	else if (comes_and_goes(o))
+		output_free(&o);	/* its target was removed, its viewers have left */
 }
 
 void

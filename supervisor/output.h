@@ -1,4 +1,4 @@
-/* output.h - what output.c, output_start.c, output_push.c, output_report.c and output_probe.c share. */
+/* output.h - what output.c, output_start.c, output_push.c, output_rtc.c, output_report.c and output_probe.c share. */
 #ifndef MILLRACE_OUTPUT_H
 #define MILLRACE_OUTPUT_H
 
@@ -10,10 +10,12 @@
 #include "supervisor/output_argv.h"
 #include "supervisor/output_intake.h"
 #include "supervisor/push_argv.h"
+#include "supervisor/rtc_argv.h"
 
 struct child;
 
-#define OUTPUT_FDS 3	/* stdin, stderr, segment list, in SPAWNED's order; a push has no list */
+#define OUTPUT_FDS 3	/* stdin, stderr, segment list, in SPAWNED's order; a push and those for
+			 * webrtc have no list */
 #define OUTPUT_NAME 32
 #define OUTPUT_PUSH "push:"	/* a push's name is this and its target's id */
 
@@ -21,10 +23,11 @@ enum output_state { OUTPUT_WAITING, OUTPUT_UP, OUTPUT_BACKOFF, OUTPUT_FAILED };
 
 /* SPAWN's params, checked. */
 struct output_wish {
-	bool push, intake;		/* else hls */
+	bool push, intake, webrtc;	/* else hls */
 	struct output_params hls;
 	struct push_params to;
 	struct intake_params from;
+	struct rtc_params rtc;
 };
 
 struct output {
@@ -65,6 +68,10 @@ struct child *output_push_start(const struct output *o, int ours[OUTPUT_FDS]);
 void output_push_said(struct output *o, const char *text);
 /* The one before it, of a publisher who has left, has not ended yet: the target would refuse a second. */
 bool output_push_waits(const struct output *o);
+
+/* --- output_rtc.c --- */
+/* As output_start(); what it makes is on its way to the worker. ours[2] is -1. */
+struct child *output_rtc_start(const struct output *o, int ours[OUTPUT_FDS]);
 
 /* --- output_report.c --- */
 uint64_t output_segments(const struct child *owner);	/* that it has listed */

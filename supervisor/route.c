@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf.h"
 #include "log.h"
 #include "stream_name.h"
 #include "supervisor/child.h"
@@ -156,10 +157,13 @@ answer_here(struct msg_chan *from, struct msg *m, const char *verb)
 
 /* Of the jobs workers the first does what is there once per host, so it answers, too. */
 static struct msg_chan *
-channel_of(const char *to)
+channel_of(const char *to, const json_t *args)
 {
+	const char *name = json_string_value(json_object_get(args, "name"));
 	struct child *c = NULL;
 
+	if (strcmp(to, "webrtc") == 0 && name != NULL)
+		c = feeds_worker(name);
 	if (strcmp(to, "registry") == 0)
 		c = child_first(KIND_REGISTRY);
 	else if (strcmp(to, "jobs") == 0)
@@ -185,7 +189,11 @@ route_relay(struct msg_chan *from, struct msg *m)
 		answer_here(from, m, verb);
 		return;
 	}
-	chan = channel_of(to);
+	if (strcmp(to, "webrtc") == 0 && conf_int(sv.conf, "webrtc.workers") == 0) {
+		reply_to(from, m->id, ENOSYS, NULL);
+		return;
+	}
+	chan = channel_of(to, json_object_get(m->body, "args"));
 	if (chan == NULL || ncalls >= ROUTE_CALLS_MAX) {
 		reply_to(from, m->id, chan == NULL ? ENOTCONN : EBUSY, NULL);
 		return;
@@ -341,6 +349,8 @@ static const struct handler {
 	{ MSG_OUTPUT_DOWN, BY(KIND_INGEST), on_ingest_down },
 	{ MSG_OUTPUT_DOWN, BY(KIND_JOBS), task_down },
 	{ MSG_HANDOFF, BY(KIND_HTTP), handoff_take },
+	{ MSG_WANT, BY(KIND_WEBRTC), feeds_want },
+	{ MSG_REPLY, BY(KIND_WEBRTC), on_reply },
 	{ MSG_EVENT, BY_ALL, on_event },
 	{ MSG_BYE, BY_ALL, on_bye },
 	{ MSG_CALL, BY_ALL, on_call },

@@ -32,6 +32,7 @@ stop_workers(void)
 {
 	stage = STAGE_WORKERS;
 	child_stop_kind(KIND_HTTP, "millraced stops");
+	child_stop_kind(KIND_WEBRTC, "millraced stops");
 	child_stop_kind(KIND_REGISTRY, "millraced stops");
 	child_stop_kind(KIND_HOOKS, "millraced stops");
 }

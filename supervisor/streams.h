@@ -58,9 +58,10 @@ enum judge_verdict { JUDGE_TAKE_OVER, JUDGE_REFUSE, JUDGE_WAIT };
 enum judge_verdict judge_duplicate(const struct judge_input *in);
 
 /* --- streams_viewers.c --- */
-/* What one http worker sees; its earlier word is forgotten. sketch counts if n > 0. */
+/* What one worker sees; its earlier word is forgotten. sketch counts if n > 0; NULL: a webrtc worker's. */
 void stream_set_viewers(struct stream *s, const struct child *http, uint32_t n, const struct sketch *sketch);
 uint32_t stream_viewers(const struct stream *s);	/* distinct, over all workers */
+uint32_t stream_viewers_webrtc(const struct stream *s);	/* of these */
 void stream_free_viewers(struct stream *s);
 
 /* --- streams_report.c --- */

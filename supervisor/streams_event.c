@@ -1,8 +1,8 @@
 /*
  * streams_event.c - what processes say of streams: an ingest that its stream is live or
- * has a problem, a finish that it has ended, an http worker how many watch it.
+ * has a problem, a finish that it has ended, an http or webrtc worker how many watch it.
  *
- * Nobody is believed about a stream that is not his own; only http workers speak of all.
+ * Nobody is believed about a stream that is not his own; only http and webrtc workers speak of all.
  * Called by route.c.
  */
 #include <string.h>
@@ -38,6 +38,7 @@ on_live(struct child *c, struct msg *m)
 	body = stream_event(s, "stream_started");
 	json_object_set_new(body, "resumed", json_boolean(s->resumed));
 	events_emit(body);
+	feeds_live(c);
 }
 
 static void
@@ -55,9 +56,12 @@ on_viewers(struct child *c, struct msg *m)
 	struct sketch sketch;
 	int64_t n;
 
-	if (s == NULL || c->kind != KIND_HTTP || msg_int(m, "n", &n) < 0 || n < 0 || n > UINT32_MAX)
+	if (s == NULL || (c->kind != KIND_HTTP && c->kind != KIND_WEBRTC) || msg_int(m, "n", &n) < 0 || n < 0 ||
+	    n > UINT32_MAX)
 		return;
-	if (n == 0 || sketch_read(&sketch, msg_str_or(m, "sketch", "")) == 0)
+	if (c->kind == KIND_WEBRTC)
+		stream_set_viewers(s, c, (uint32_t)n, NULL);
+	else if (n == 0 || sketch_read(&sketch, msg_str_or(m, "sketch", "")) == 0)
 		stream_set_viewers(s, c, (uint32_t)n, &sketch);
 }
 

@@ -1,6 +1,7 @@
 /*
  * streams_viewers.c - how many watch a stream. Every http worker says how many distinct players
- * it saw, and which, as a sketch: one player's connections may go to several of them.
+ * it saw, and which, as a sketch: one player's connections may go to several of them. A webrtc
+ * worker says how many are connected: a stream is at one of them, and nobody else counts those.
  * Called by streams_event.c, streams_report.c, streams.c and child.c (a worker died).
  */
 #include <stdlib.h>
@@ -8,9 +9,10 @@
 #include "supervisor/streams.h"
 #include "util.h"
 
-struct viewers {			/* what one http worker counts */
+struct viewers {			/* what one worker counts */
 	struct viewers *next;
 	const struct child *http;
+	bool apart;			/* of webrtc: there is no sketch */
 	uint32_t n;
 	struct sketch sketch;
 };
@@ -40,9 +42,21 @@ stream_set_viewers(struct stream *s, const struct child *http, uint32_t n, const
 	v = xcalloc(1, sizeof(*v));
 	v->http = http;
 	v->n = n;
-	v->sketch = *sketch;
+	v->apart = sketch == NULL;
+	if (sketch != NULL)
+		v->sketch = *sketch;
 	v->next = s->viewers;
 	s->viewers = v;
+}
+
+uint32_t
+stream_viewers_webrtc(const struct stream *s)
+{
+	uint32_t n = 0;
+
+	for (const struct viewers *v = s->viewers; v != NULL; v = v->next)
+		n += v->apart ? v->n : 0;
+	return n;
 }
 
 /* Surely no fewer than the one sees who sees most, and no more than all together. */
@@ -53,6 +67,8 @@ stream_viewers(const struct stream *s)
 	uint64_t most = 0, sum = 0, n;
 
 	for (const struct viewers *v = s->viewers; v != NULL; v = v->next) {
+		if (v->apart)
+			continue;
 		most = v->n > most ? v->n : most;
 		sum += v->n;
 		sketch_unite(&all, &v->sketch);
@@ -62,6 +78,7 @@ stream_viewers(const struct stream *s)
 		n = most;
 	if (n > sum)
 		n = sum;
+	n += stream_viewers_webrtc(s);
 	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 

@@ -4,7 +4,7 @@
  *
  *   main.c     arguments, order of start and stop, signals
  *   conf*.c    YAML -> one checked JSON tree; per-kind views; reload plan
- *   listen.c   binds every listener (RTMP, HTTP); listen_holder.c names who has a taken port
+ *   listen*.c  binds every listener (RTMP, HTTP, WebRTC); listen_holder.c names who has a taken port
  *   rights.c   run_dir and data_dir, the lock on them, host_id, dropping rights
  *   accept.c   accept4() of RTMP with limits; an ingest of its own per connection
  *   handoff.c  connections that http hands over to an ingest
@@ -19,6 +19,7 @@
  *   auth.c     keys and signatures (pure: bytes in, verdict out)
  *   output.c   ffmpeg children: SPAWN/OUTPUT_DOWN/EXITED; this ffmpeg's version
  *   push*.c    push targets: whose, where to, added and removed while live (push.h)
+ *   feeds.c    streams that webrtc workers want, and the sockets between them
  *   task.c     ffmpeg children of jobs workers
  *   events.c   event ids and data_dir/spool
  *   control.c  run/control.sock: the CLI's verbs
@@ -37,7 +38,8 @@
 #include "msg.h"
 #include "net.h"
 
-enum child_kind { KIND_HTTP, KIND_REGISTRY, KIND_INGEST, KIND_FINISH, KIND_REDIS, KIND_FFMPEG, KIND_JOBS, KIND_WATCH,
+enum child_kind { KIND_HTTP, KIND_WEBRTC,
+	KIND_REGISTRY, KIND_INGEST, KIND_FINISH, KIND_REDIS, KIND_FFMPEG, KIND_JOBS, KIND_WATCH,
 	KIND_PUSH, KIND_HOOKS, KIND_COUNT };	/* KIND_PUSH: an ffmpeg that sends a stream to another server */
 enum child_state { CHILD_STARTING, CHILD_READY, CHILD_STOPPING, CHILD_BACKOFF };
 
@@ -71,7 +73,7 @@ struct child {
 	char name[BOARD_NAME];		/* the stream or worker it is for, "" before it is known */
 	bool asked;			/* it is being stopped on purpose: no failure */
 	bool stuck;			/* ffmpeg: judged so by its owner: it will not end by itself */
-	int worker;			/* http, jobs: 0.. n-1 */
+	int worker;			/* http, jobs, webrtc: 0.. n-1 */
 	bool handshake;			/* ingest: accepted, has not claimed yet (accept.c counts) */
 	bool said_bye;			/* its end was announced */
 	int64_t again_ms;		/* CHILD_BACKOFF: monotonic time of the next try */
@@ -127,11 +129,14 @@ void listen_close_all(void);
  */
 void listen_reload(const json_t *from, json_t *to, json_t *plan);
 
+/* --- listen_webrtc.c --- */
+int listen_webrtc_fds(int worker, int fds[2]);	/* UDP, TCP: how many it has */
+
 /* --- listen_holder.c --- */
 /* "nginx (pid 77)", "a process of uid 33", or "" if nobody is found. */
-const char *listen_holder(const struct net_addr *addr, char *buf, size_t size);
-/* Pure: one line of /proc/net/tcp{,6}; is it a listener on port? */
-bool listen_holder_line(const char *line, unsigned port, unsigned long *inode, unsigned *uid);
+const char *listen_holder(const struct net_addr *addr, bool udp, char *buf, size_t size);
+/* Pure: one line of /proc/net/tcp{,6} or udp{,6}; is it a listener on port? */
+bool listen_holder_line(const char *line, unsigned port, bool udp, unsigned long *inode, unsigned *uid);
 
 /* --- rights.c: each 0, or -1 after a message --- */
 int rights_choose(void);	/* who we shall be: `user:`, the account millrace, or as we are */
@@ -201,12 +206,23 @@ struct child *child_first(enum child_kind kind);			/* a READY one, or NULL */
 struct child *child_worker(enum child_kind kind, int worker);		/* that one if it is READY, or NULL */
 void child_each(void (*fn)(struct child *, void *), void *ctx);
 const char *child_kind_name(enum child_kind kind);
-/* redis (if embedded), registry, hooks, http x N, jobs x J, watch (if any folder is watched) */
+/* redis (if embedded), registry, hooks, http x N, jobs x J, watch (if any folder is watched), webrtc x K */
 void child_start_workers(void);
 void child_stop_kind(enum child_kind kind, const char *reason);
 bool child_none_left(void);
 void child_send_config(void);		/* CONFIG to everybody after a reload; numbers of workers adjusted */
 unsigned child_count(enum child_kind kind);	/* processes, also those in backoff */
+
+/* --- feeds.c --- */
+void feeds_want(struct child *webrtc, struct msg *m);	/* WANT */
+void feeds_live(struct child *ingest);			/* its stream has just become live */
+void feeds_ingest_gone(struct child *ingest);
+void feeds_worker_gone(struct child *webrtc);
+bool feeds_has(const struct child *ingest);		/* it feeds a worker now */
+/* The worker that everything of this NAME belongs to, if it is READY, or NULL. */
+struct child *feeds_worker(const char *name);
+/* The stdout of the ffmpeg that makes "audio" or "video" for it; fd is taken. 0, or -1: no worker. */
+int feeds_output(const struct child *ingest, const char *track, int fd);
 
 /* --- task.c --- */
 void task_spawn(struct child *worker, struct msg *m);

@@ -15,6 +15,7 @@
 #define HEAD "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode"
 #define LISTEN4 "   0: 0100007F:078F 00000000:0000 0A 00000000:00000000 00:00000000 00000000    33        0 12345 1 0000000000000000 100 0 0 10 0"
 #define ESTABLISHED4 "   1: 0100007F:078F 0100007F:D2F0 01 00000000:00000000 00:00000000 00000000    33        0 12346 1 0000000000000000 20 4 30 10 -1"
+#define UDP4 "  711: 0100007F:1FFD 00000000:0000 07 00000000:00000000 00:00000000 00000000    33        0 4711 2 0000000000000000 0"
 #define LISTEN6 "   0: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 999 1 0000000000000000 100 0 0 10 0"
 
 static void
@@ -23,12 +24,25 @@ a_listener_on_the_port(void **state)
 	unsigned long inode = 0;
 	unsigned uid = 0;
 
-	assert_true(listen_holder_line(LISTEN4, 1935, &inode, &uid));
+	assert_true(listen_holder_line(LISTEN4, 1935, false, &inode, &uid));
 	assert_int_equal(inode, 12345);
 	assert_int_equal(uid, 33);
-	assert_true(listen_holder_line(LISTEN6, 8080, &inode, &uid));
+	assert_true(listen_holder_line(LISTEN6, 8080, false, &inode, &uid));
 	assert_int_equal(inode, 999);
 	assert_int_equal(uid, 0);
+}
+
+static void
+a_udp_socket_on_the_port(void **state)
+{
+	unsigned long inode = 0;
+	unsigned uid = 0;
+
+	assert_true(listen_holder_line(UDP4, 8189, true, &inode, &uid));
+	assert_int_equal(inode, 4711);
+	assert_int_equal(uid, 33);
+	assert_false(listen_holder_line(UDP4, 8189, false, &inode, &uid));
+	assert_false(listen_holder_line(LISTEN4, 1935, true, &inode, &uid));
 }
 
 static void
@@ -37,10 +51,10 @@ others_are_not(void **state)
 	unsigned long inode;
 	unsigned uid;
 
-	assert_false(listen_holder_line(HEAD, 1935, &inode, &uid));
-	assert_false(listen_holder_line(ESTABLISHED4, 1935, &inode, &uid));
-	assert_false(listen_holder_line(LISTEN4, 1936, &inode, &uid));
-	assert_false(listen_holder_line("", 0, &inode, &uid));
+	assert_false(listen_holder_line(HEAD, 1935, false, &inode, &uid));
+	assert_false(listen_holder_line(ESTABLISHED4, 1935, false, &inode, &uid));
+	assert_false(listen_holder_line(LISTEN4, 1936, false, &inode, &uid));
+	assert_false(listen_holder_line("", 0, false, &inode, &uid));
 }
 
 /* A line cut anywhere before its inode names nobody. */
@@ -54,7 +68,7 @@ torn_lines(void **state)
 
 	for (n = 0; n <= until; n++) {
 		snprintf(line, sizeof(line), "%.*s", (int)n, LISTEN4);
-		assert_false(listen_holder_line(line, 1935, &inode, &uid));
+		assert_false(listen_holder_line(line, 1935, false, &inode, &uid));
 	}
 }
 
@@ -72,9 +86,9 @@ our_own_port_is_ours(void **state)
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
 	memcpy(&addr.ss, &in, sizeof(in));
 	snprintf(pid, sizeof(pid), "(pid %d)", (int)getpid());
-	assert_non_null(strstr(listen_holder(&addr, text, sizeof(text)), pid));
+	assert_non_null(strstr(listen_holder(&addr, false, text, sizeof(text)), pid));
 	close(fd);
-	assert_string_equal(listen_holder(&addr, text, sizeof(text)), "");
+	assert_string_equal(listen_holder(&addr, false, text, sizeof(text)), "");
 }
 
 int
@@ -82,7 +96,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_listener_on_the_port),
-		cmocka_unit_test(others_are_not),
+		cmocka_unit_test(a_udp_socket_on_the_port), cmocka_unit_test(others_are_not),
 		cmocka_unit_test(torn_lines),
 		cmocka_unit_test(our_own_port_is_ours),
 	};
