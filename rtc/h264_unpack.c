@@ -88,21 +88,26 @@ add_nal(struct h264_unpack *u, const uint8_t *nal, size_t len)
 	return 0;
 }
 
+static bool
+is_plain(uint8_t head)
+{
+	return (head & 31) > 0 && (head & 31) < H264_STAP_A;
+}
+
 static int
 add_stap(struct h264_unpack *u, const uint8_t *p, size_t len)
 {
-	size_t at = 1, n;
+	size_t at = 1, n = 0;
 
-	while (len - at >= 2) {
-		n = be_get(p + at, 2);
+	for (; at < len; at += n) {
+		n = len - at >= 3 ? be_get(p + at, 2) : 0;
 		at += 2;
-		if (n == 0 || n > len - at || (p[at] & 31) == 0 || (p[at] & 31) >= H264_STAP_A)
+		if (n == 0 || n > len - at || !is_plain(p[at]))
 			break;
 		if (add_nal(u, p + at, n) < 0)
 			return -1;
-		at += n;
 	}
-	if (at == len && len > 1)
+	if (at == len && n > 0)
 		return 0;
 	u->lost = true;
 	return fail(EBADMSG);
@@ -114,7 +119,7 @@ add_fragment(struct h264_unpack *u, const uint8_t *p, size_t len)
 {
 	uint8_t start[LENGTH + 1] = { 0 };
 
-	if (len < 3 || (p[1] & 31) == 0 || (p[1] & 31) >= H264_STAP_A || (p[1] & 0xc0) == 0xc0) {
+	if (len < 3 || !is_plain(p[1]) || (p[1] & 0xc0) == 0xc0) {
 		drop_fragment(u);
 		u->lost = true;
 		return fail(EBADMSG);
@@ -142,14 +147,14 @@ add_fragment(struct h264_unpack *u, const uint8_t *p, size_t len)
 int
 h264_unpack_add(struct h264_unpack *u, const uint8_t *payload, size_t len)
 {
-	unsigned type = len > 0 ? payload[0] & 31 : 0;
+	unsigned type = len > 0 ? payload[0] & 31 : 0;	/* 0 is none */
 
 	if (type == H264_FU_A)
 		return add_fragment(u, payload, len);
 	drop_fragment(u);
 	if (type == H264_STAP_A)
 		return add_stap(u, payload, len);
-	if (type > 0 && type < H264_STAP_A)
+	if (len > 0 && is_plain(payload[0]))
 		return add_nal(u, payload, len);
 	u->lost = true;
 	return fail(EBADMSG);
