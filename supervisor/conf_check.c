@@ -10,6 +10,7 @@
 #include "conf.h"
 #include "net.h"
 #include "stream_name.h"
+#include "ice_server.h"
 #include "supervisor/conf_table.h"
 #include "target.h"
 
@@ -60,6 +61,18 @@ conf_check_address(const char *path, const char *text, unsigned line, struct con
 		return 0;
 	conf_error(e, line, "%s: \"%s\" is no IP address: want 203.0.113.7 or 2001:db8::7, no port and no host name",
 	    path, text);
+	return -1;
+}
+
+int
+conf_check_ice_server(const char *path, const char *text, unsigned line, struct conf_errors *e)
+{
+	const char *wrong = ice_server_check(text);
+
+	if (wrong == NULL)
+		return 0;
+	conf_error(e, line, "%s: \"%.40s\" %s: want stun:stun.example.org:3478, or turn:HOST:PORT USER PASSWORD", path,
+	    text, wrong);
 	return -1;
 }
 

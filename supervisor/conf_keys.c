@@ -118,12 +118,12 @@ const struct conf_key conf_keys[] = {
 	{ "http.max_recordings", CONF_INT, "10000", CONF_LIVE, SEE_HTTP, 1, 1000000, NULL,
 	    "Recordings that /recordings lists, the newest. Older ones can still be fetched.", false },
 
-	{ "ws.origins", CONF_ORIGINS, "[\"*\"]", CONF_LIVE, SEE_INGEST, 0, 64, NULL,
+	{ "ws.origins", CONF_ORIGINS, "[\"*\"]", CONF_LIVE, SEE_INGEST | SEE_WEBRTC, 0, 64, NULL,
 	    "Origins of web pages that may open a WebSocket, as https://HOST. \"*\": any; pages of this "
 	    "server always may.", false },
-	{ "ws.max_message", CONF_SIZE, "64KiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(1), MIB(16), NULL,
+	{ "ws.max_message", CONF_SIZE, "64KiB", CONF_NEW_STREAMS, SEE_INGEST | SEE_WEBRTC, KIB(1), MIB(16), NULL,
 	    "Longest text message taken over a WebSocket. Media is not bounded.", false },
-	{ "ws.max_unread", CONF_SIZE, "256KiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(4), MIB(16), NULL,
+	{ "ws.max_unread", CONF_SIZE, "256KiB", CONF_NEW_STREAMS, SEE_INGEST | SEE_WEBRTC, KIB(4), MIB(16), NULL,
 	    "Messages that the other end of a WebSocket may leave unread.", false },
 	{ "ws.buffer", CONF_SIZE, "4MiB", CONF_NEW_STREAMS, SEE_INGEST, KIB(256), MIB(64), NULL,
 	    "Media of one publisher that may wait for ffmpeg; then its socket is not read.", false },
@@ -139,9 +139,9 @@ const struct conf_key conf_keys[] = {
 	    "What their playlists' URLs begin with; /NAME.m3u8 follows. It goes before hls_url.", false },
 	{ "ws.first_media_timeout", CONF_DURATION, "30s", CONF_LIVE, SEE_INGEST, 100, SEC(600), NULL,
 	    "From the connection to the first audio or video.", false },
-	{ "ws.ping_interval", CONF_DURATION, "5s", CONF_LIVE, SEE_INGEST, 100, SEC(300), NULL,
+	{ "ws.ping_interval", CONF_DURATION, "5s", CONF_LIVE, SEE_INGEST | SEE_WEBRTC, 100, SEC(300), NULL,
 	    "Between two pings over a WebSocket.", false },
-	{ "ws.ping_timeout", CONF_DURATION, "15s", CONF_LIVE, SEE_INGEST, 200, SEC(600), NULL,
+	{ "ws.ping_timeout", CONF_DURATION, "15s", CONF_LIVE, SEE_INGEST | SEE_WEBRTC, 200, SEC(600), NULL,
 	    "No byte at all for this long: the other end is gone. More than ping_interval.", false },
 
 	{ "authorize.patterns", CONF_PATTERNS, "[\"/live/{app}/{username}\", \"/live/{username}\"]",

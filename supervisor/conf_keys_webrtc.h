@@ -14,6 +14,9 @@
 	{ "webrtc.addresses", CONF_ADDRESSES, "[]", CONF_LIVE, SEE_WEBRTC | SEE_INGEST, 0, 16, NULL, \
 	    "This host's IP addresses as browsers reach them, behind NAT the public one. Empty: those of its " \
 	    "interfaces.", false }, \
+	{ "webrtc.ice_servers", CONF_ICE_SERVERS, "[]", CONF_LIVE, SEE_HTTP | SEE_INGEST, 0, 4, NULL, \
+	    "STUN and TURN servers that players and publishers are told of, each \"stun:HOST:PORT\" or " \
+	    "\"turn:HOST:PORT USER PASSWORD\". This server needs none.", true }, \
 	{ "webrtc.tcp", CONF_BOOL, "true", CONF_LIVE, SEE_WEBRTC, 0, 0, NULL, \
 	    "Also by TCP, for networks without UDP.", false }, \
 	{ "webrtc.ingest_ports", CONF_PORTS, "8200-8299", CONF_LIVE, 0, 1, 65535, NULL, \
@@ -22,6 +25,12 @@
 	    "Viewers of one worker.", false }, \
 	{ "webrtc.max_sdp", CONF_SIZE, "32KiB", CONF_LIVE, SEE_WEBRTC | SEE_INGEST | SEE_HTTP, KIB(4), KIB(56), NULL, \
 	    "Longest session description taken.", false }, \
+	{ "webrtc.max_chat", CONF_SIZE, "2KiB", CONF_LIVE, SEE_WEBRTC, 0, KIB(64), NULL, \
+	    "Longest chat message in a room.", false }, \
+	{ "webrtc.chat_rate", CONF_INT, "2", CONF_LIVE, SEE_WEBRTC, 0, 1000, NULL, \
+	    "Chat messages a second of one client of a room; five may come at once. 0: no chat.", false }, \
+	{ "webrtc.room_chat_rate", CONF_INT, "20", CONF_LIVE, SEE_WEBRTC, 0, 1000, NULL, \
+	    "Chat messages a second in one room.", false }, \
 	{ "webrtc.max_handshakes", CONF_INT, "200", CONF_LIVE, SEE_WEBRTC, 1, 100000, NULL, \
 	    "Sessions of one worker that have an answer and are not connected yet; when full, the oldest goes.", \
 	    false }, \

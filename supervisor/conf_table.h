@@ -20,7 +20,7 @@ enum conf_type {
 	CONF_TEXT, CONF_PATH, CONF_BOOL, CONF_INT, CONF_DURATION, CONF_SIZE, CONF_CHOICE, CONF_REDIS,
 	CONF_URL, CONF_SECRET, CONF_ADDRESS, CONF_PORTS, CONF_BITRATE,
 	CONF_LISTENERS, CONF_PATTERNS, CONF_CHOICES, CONF_NETS, CONF_EXTENSIONS,
-	CONF_ORIGINS, CONF_ADDRESSES, CONF_PATTERN_LIST, CONF_KEYS,
+	CONF_ORIGINS, CONF_ADDRESSES, CONF_ICE_SERVERS, CONF_PATTERN_LIST, CONF_KEYS,
 	CONF_WATCH, CONF_PUSH, CONF_HOOKS,
 };
 /* What a reload does with a change. */
@@ -115,6 +115,8 @@ int conf_check_listener(const char *path, const char *text, unsigned line, struc
 int conf_check_pattern(const char *text, unsigned line, struct conf_errors *e);
 /* An IP address without port. */
 int conf_check_address(const char *path, const char *text, unsigned line, struct conf_errors *e);
+/* An entry of webrtc.ice_servers (lib/ice_server.h). */
+int conf_check_ice_server(const char *path, const char *text, unsigned line, struct conf_errors *e);
 int conf_check_ports(const char *path, const char *text, unsigned line, struct conf_errors *e);
 int conf_check_net(const char *path, const char *text, unsigned line, struct conf_errors *e);
 int conf_check_extension(const char *path, const char *text, unsigned line, struct conf_errors *e);

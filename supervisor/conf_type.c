@@ -152,6 +152,7 @@ add_item(json_t *list, const struct conf_key *k, const char *text, unsigned line
 	if (k->type == CONF_PATTERNS ? conf_check_pattern(text, line, e) == 0 :
 	    k->type == CONF_NETS ? conf_check_net(k->path, text, line, e) == 0 :
 	    k->type == CONF_ADDRESSES ? conf_check_address(k->path, text, line, e) == 0 :
+	    k->type == CONF_ICE_SERVERS ? conf_check_ice_server(k->path, text, line, e) == 0 :
 	    k->type == CONF_ORIGINS ? conf_check_origin(k->path, text, line, e) == 0 :
 	    k->type == CONF_EXTENSIONS ? conf_check_extension(k->path, text, line, e) == 0 :
 	    k->type == CONF_PATTERN_LIST ? conf_check_pattern_name(k->path, text, line, e) == 0 : true)
