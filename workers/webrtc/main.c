@@ -8,10 +8,12 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "calls.h"
 #include "conf.h"
 #include "feed.h"
 #include "log.h"
 #include "room.h"
+#include "workers/webrtc/signal.h"	/* not the system's */
 #include "util.h"
 #include "viewer.h"
 #include "webrtc.h"
@@ -76,13 +78,14 @@ stop_cb(evutil_socket_t fd, short what, void *ctx)
 	svc_exit(webrtc.svc, 0, "stopped");
 }
 
-/* At once: viewers connect again by themselves, to whoever comes after us. */
+/* At once, but for rooms to hear of it: viewers connect again by themselves, to whoever comes after us. */
 static void
 stop(struct svc *s, const char *reason, int64_t grace_ms)
 {
-	struct timeval now = { 0, 0 };
+	struct timeval soon = { 0, 50 * 1000 };
 
-	event_add(stop_timer, &now);
+	signal_stop();
+	event_add(stop_timer, &soon);
 }
 
 static unsigned
@@ -129,6 +132,8 @@ cleanup(struct svc *s)
 {
 	if (webrtc.net == NULL)
 		return;
+	calls_free();
+	signal_free();
 	room_free_all();
 	viewer_stop();
 	rtc_net_free(&webrtc.net);
@@ -139,7 +144,9 @@ cleanup(struct svc *s)
 int
 main(int argc, char **argv)
 {
-	static const struct svc_handler handlers[] = { { MSG_FEED, feed_take }, { 0, NULL } };
+	static const struct svc_handler handlers[] = {
+		{ MSG_FEED, feed_take }, { MSG_CALL, calls_take }, { MSG_CONN, signal_take }, { 0, NULL },
+	};
 	static const struct svc_ops ops = {
 		.kind = "webrtc", .start = start, .handlers = handlers, .config = config, .stop = stop,
 		.cleanup = cleanup,
