@@ -108,11 +108,12 @@ $(call archive_lib,$(1)): $(call obj,$(call archive_src,$(1)))
 endef
 $(foreach d,$(ARCHIVES),$(eval $(call archive_rule,$(d))))
 
-# Unit tests may reach into every folder; cmocka prints TAP.
+# Unit tests may reach into every folder; cmocka prints TAP. Some have a WebRTC client of their own.
 UNIT_LIBS = $(foreach d,supervisor ingest workers/http workers/registry workers/jobs workers/watch workers/webrtc workers/common rtc lib,$(call archive_lib,$(d)))
 $(B)/t/%: t/unit/%.c $(UNIT_LIBS)
 	@mkdir -p $(@D); echo "  LD $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(UNIT_LIBS) $(LIBS) -lyaml $(HIREDIS) -lhttp_parser -lwslay -lcurl -lexpat $(RTC_LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(filter %.o,$^) $(UNIT_LIBS) $(LIBS) -lyaml $(HIREDIS) -lhttp_parser -lwslay -lcurl -lexpat $(RTC_LIBS) -lcmocka
+$(B)/t/test_rtc_peer $(B)/t/test_rtc_ice $(B)/t/test_rtc_tcp: $(call obj,t/lib/rtc_client.c)
 
 # Load generators of `make bench` and the tests; s3put is the upload engine by itself.
 $(B)/t/bench/s3put: $(call archive_lib,workers/jobs)
