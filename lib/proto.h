@@ -172,10 +172,12 @@ enum proto_type {
  * CALL verbs of "webrtc" (the worker that args.name belongs to answers; ENOTCONN: it is not up, ENOSYS:
  * webrtc.workers is 0; else EINVAL bad SDP, ENOTSUP nothing in common, ENOSPC full: each {text}; ENOENT no such
  * session). An SDP has at most webrtc.max_sdp bytes:
- *   offer  {name, sdp, peer} -> {id, sdp}
- *   patch  {name, id, sdp}   -> {sdp}         ("": nothing to say, 204)
+ *   offer  {name, sdp, peer, local, host} -> {id, sdp, etag}; local ("IP:PORT") and host (its Host field): where
+ *                              the request came to, named in the answer; peer is for the log
+ *   patch  {name, id, sdp, if_match} -> {sdp, etag}: an ICE restart; {sdp: ""}: nothing to say (204). if_match as
+ *                              the field came: ENODATA none, ESTALE it names another
  *   delete {name, id}        -> {}
- *   stats  {name}            -> what workers/webrtc/calls.c says
+ *   stats  {name, cursor}    -> {live, viewers, sessions: [..], cursor}; {name, id} -> {session}: calls.c
  * CALL verbs of "supervisor":
  *   kick {name}
  *   push_add {name, id, url, transcode, verify (bools, may be left out)} -> {id, target, live}

@@ -16,6 +16,7 @@ static const char *const field_names[FIELD_COUNT] = {
 	[FIELD_ACCEPT] = "accept", [FIELD_AUTHORIZATION] = "authorization", [FIELD_CONNECTION] = "connection",
 	[FIELD_CONTENT_TYPE] = "content-type", [FIELD_COOKIE] = "cookie", [FIELD_EXPECT] = "expect",
 	[FIELD_FORWARDED] = "forwarded", [FIELD_HOST] = "host",
+	[FIELD_IF_MATCH] = "if-match",
 	[FIELD_IF_MODIFIED_SINCE] = "if-modified-since", [FIELD_IF_NONE_MATCH] = "if-none-match",
 	[FIELD_IF_RANGE] = "if-range", [FIELD_ORIGIN] = "origin", [FIELD_RANGE] = "range",
 	[FIELD_SEC_WEBSOCKET_KEY] = "sec-websocket-key", [FIELD_SEC_WEBSOCKET_VERSION] = "sec-websocket-version",
@@ -237,7 +238,7 @@ on_body(struct http_parser *p, const char *at, size_t len)
 	}
 	if (r->body_bytes > r->max_body)
 		return refuse(r, 413, "request body too large");
-	if (p->method == HTTP_POST) {
+	if (p->method == HTTP_POST || p->method == HTTP_PATCH) {
 		r->kept = xrealloc(r->kept, r->body_bytes);
 		memcpy(r->kept + r->body_bytes - len, at, len);
 	}

@@ -4,8 +4,8 @@
  * over from it (ws_head.h); the unit test feeds it byte by byte.
  *
  * What is kept: method, version, path, query and the few headers of enum request_field,
- * copied into one buffer of at most max_header bytes; and the body of a POST. Other bodies are
- * counted and dropped, unless request_take_body() was called.
+ * copied into one buffer of at most max_header bytes; and the body of a POST or PATCH. Other bodies
+ * are counted and dropped, unless request_take_body() was called.
  */
 #ifndef MILLRACE_REQUEST_H
 #define MILLRACE_REQUEST_H
@@ -18,9 +18,10 @@
 enum request_state { REQUEST_MORE, REQUEST_DONE, REQUEST_BAD, REQUEST_HEAD };
 
 enum request_field { FIELD_NONE, FIELD_ACCEPT, FIELD_AUTHORIZATION, FIELD_CONNECTION, FIELD_CONTENT_TYPE,
-	FIELD_COOKIE, FIELD_EXPECT, FIELD_FORWARDED, FIELD_HOST, FIELD_IF_MODIFIED_SINCE, FIELD_IF_NONE_MATCH,
-	FIELD_IF_RANGE, FIELD_ORIGIN, FIELD_RANGE, FIELD_SEC_WEBSOCKET_KEY, FIELD_SEC_WEBSOCKET_VERSION,
-	FIELD_TUS_RESUMABLE, FIELD_UPLOAD_CHECKSUM, FIELD_UPLOAD_DEFER_LENGTH, FIELD_UPLOAD_LENGTH,
+	FIELD_COOKIE, FIELD_EXPECT, FIELD_FORWARDED, FIELD_HOST, FIELD_IF_MATCH, FIELD_IF_MODIFIED_SINCE,
+	FIELD_IF_NONE_MATCH, FIELD_IF_RANGE, FIELD_ORIGIN, FIELD_RANGE, FIELD_SEC_WEBSOCKET_KEY,
+	FIELD_SEC_WEBSOCKET_VERSION, FIELD_TUS_RESUMABLE, FIELD_UPLOAD_CHECKSUM, FIELD_UPLOAD_DEFER_LENGTH,
+	FIELD_UPLOAD_LENGTH,
 	FIELD_UPLOAD_METADATA, FIELD_UPLOAD_OFFSET, FIELD_X_HTTP_METHOD_OVERRIDE, FIELD_CONTENT_LENGTH,
 	FIELD_TRANSFER_ENCODING, FIELD_UPGRADE, FIELD_USER_AGENT, FIELD_VIA,
 	FIELD_X_FORWARDED_FOR, FIELD_X_REAL_IP, FIELD_COUNT };
@@ -39,7 +40,7 @@ struct request {
 	bool head_done;
 	char *text;		/* NUL-terminated strings, offsets below; byte 0 is unused */
 	size_t used, cap;
-	char *kept;		/* of a POST: see request_body() */
+	char *kept;		/* of a POST or PATCH: see request_body() */
 	size_t url;		/* offset of the request target, 0 = absent */
 	size_t query;		/* offset behind its '?', 0 = none */
 	size_t field[FIELD_COUNT];
@@ -76,7 +77,7 @@ bool request_http10(const struct request *r);
 const char *request_path(const struct request *r);
 const char *request_query(const struct request *r);	/* "" if none */
 const char *request_field(const struct request *r, enum request_field f); /* NULL if absent */
-const char *request_body(const struct request *r);	/* body_bytes of a POST; never NULL */
+const char *request_body(const struct request *r);	/* body_bytes of a POST or PATCH; never NULL */
 /* Value of a query parameter, percent-decoded: 0; -1 if absent, too long or not decodable. */
 int request_param(const struct request *r, const char *key, char *out, size_t size);
 /* Percent-decoding of len bytes: 0; -1 for a bad escape, a NUL, or more than fits. */

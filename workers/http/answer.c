@@ -28,7 +28,8 @@ begin(struct conn *c, struct head *h, int status)
 		http.count.responses_4xx++;
 	if ((c->flags & ROUTE_CORS) && http.limits.cors[0] != '\0') {
 		head_field(h, "Access-Control-Allow-Origin", http.limits.cors);
-		head_lines(h, "Access-Control-Expose-Headers: Content-Length, Content-Range, Date\r\n");
+		head_lines(h, "Access-Control-Expose-Headers: Content-Length, Content-Range, Date, ETag, Link, "
+		    "Location, Retry-After\r\n");
 	}
 	if (c->closing)
 		head_lines(h, "Connection: close\r\n");

@@ -126,6 +126,15 @@ api_alive(struct conn *c, const struct route_match *m)
 		    true);
 }
 
+/* /v1/health */
+void
+api_ready(struct conn *c, const struct route_match *m)
+{
+	bool hung = is_hung(view_get());
+
+	answer_json(c, hung ? 503 : 200, json_pack("{s:s}", "status", hung ? "down" : "ready"));
+}
+
 /* 200 as long as this host can serve; what is wrong with the rest is told, not hidden. */
 void
 api_health(struct conn *c, const struct route_match *m)

@@ -48,6 +48,10 @@ method_bit(unsigned method)
 		return ROUTE_POST;
 	case HTTP_DELETE:
 		return ROUTE_DELETE;
+	case HTTP_PATCH:
+		return ROUTE_PATCH;
+	case HTTP_OPTIONS:
+		return ROUTE_OPTIONS;
 	default:
 		return 0;
 	}
@@ -58,6 +62,7 @@ method_not_allowed(struct conn *c, unsigned methods)
 {
 	static const struct { unsigned bit; const char *names; } all[] = {
 		{ ROUTE_GET, "GET, HEAD, OPTIONS" }, { ROUTE_POST, "POST" }, { ROUTE_DELETE, "DELETE" },
+		{ ROUTE_PATCH, "PATCH" },
 	};
 	char allow[80] = "Allow: ";
 	size_t n;
@@ -89,10 +94,10 @@ dispatch_request(struct conn *c)
 		return;
 	}
 	c->flags = m.route->flags;
-	if (method == HTTP_OPTIONS && (m.route->methods & ROUTE_GET))
-		cors_preflight(c);
-	else if (m.route->methods & method_bit(method))
+	if (m.route->methods & method_bit(method))
 		m.route->handle(c, &m);
+	else if (method == HTTP_OPTIONS && (m.route->methods & ROUTE_GET))
+		cors_preflight(c);
 	else
 		method_not_allowed(c, m.route->methods);
 }

@@ -1,7 +1,8 @@
 /*
- * handoff.c - requests that are not for http to answer: publishing over a WebSocket, uploads. At
- * the end of such a head the connection goes, with every byte read since the request began, to
- * the supervisor, which gives it to a process of its own (HANDOFF in lib/proto.h).
+ * handoff.c - requests that are not for http to answer: publishing over a WebSocket, uploads, rooms.
+ * At the end of such a head the connection goes, with every byte read since the request began, to
+ * the supervisor, which gives it to a process of its own, or a room's to the webrtc worker that
+ * the room belongs to (HANDOFF in lib/proto.h).
  *
  * Until TAKEN nothing is read or written here, then our descriptor is closed. What was pipelined
  * before has been answered: conn_io.c takes one request at a time. Called by conn_io.c.
@@ -32,6 +33,7 @@ static const struct {
 } ways[] = {
 	{ "/ws", true, M(HTTP_GET), "ws" },
 	{ "/ws/", true, M(HTTP_GET), "ws" },
+	{ "/v1/ws", true, M(HTTP_GET), "room" },
 	{ "/frames", true, M(HTTP_GET), "frames" },
 	{ "/frames/", true, M(HTTP_GET), "frames" },
 	{ "/", true, M(HTTP_GET), "frames" },
@@ -131,7 +133,7 @@ give(struct conn *c, const uint8_t *p, size_t n)
 {
 	struct sockaddr_storage local;
 	socklen_t len = sizeof(local);
-	char peer[NET_TEXT], here[NET_TEXT] = "";
+	char peer[NET_TEXT], here[NET_TEXT] = "", room[STREAM_NAME_MAX + 1] = "";
 	int fds[2];
 
 	memset(&local, 0, sizeof(local));
@@ -147,8 +149,22 @@ give(struct conn *c, const uint8_t *p, size_t n)
 		return -1;
 	}
 	c->handoff = ++next_id != 0 ? next_id : ++next_id;
-	return svc_send_fds(http.svc, MSG_HANDOFF, c->handoff, json_pack("{s:s, s:s, s:s, s:b}", "route", c->route,
-	    "peer", peer, "local", here, "masked", c->masked), fds, 2);
+	request_param(&c->req, "roomID", room, sizeof(room));	/* of a room: checked */
+	return svc_send_fds(http.svc, MSG_HANDOFF, c->handoff, json_pack("{s:s, s:o, s:s, s:s, s:b}", "route",
+	    c->route, "name", msg_text(room, strlen(room)), "peer", peer, "local", here, "masked", c->masked), fds, 2);
+}
+
+/* NULL: it may go; else why not, and *status. A room's viewers need no right; its name is a stream's. */
+static const char *
+room_refusal(const struct request *r, int *status)
+{
+	char room[STREAM_NAME_MAX + 1];
+
+	*status = 400;
+	if (request_param(r, "roomID", room, sizeof(room)) < 0 || !stream_name_ok(room, strlen(room)))
+		return "roomID is a stream's name: 1 to 64 letters, digits, \".\", \"_\" or \"-\".\n";
+	*status = 503;
+	return conf_int(http.svc->conf, "webrtc.workers") > 0 ? NULL : "WebRTC is off here (webrtc.workers is 0).\n";
 }
 
 static bool
@@ -166,14 +182,21 @@ is_open(const char *route)
 void
 handoff_start(struct conn *c, const uint8_t *p, size_t n)
 {
+	bool room = strcmp(c->route, "room") == 0;
 	char text[120];
+	const char *why;
+	int status;
 
 	http.count.requests++;
 	c->idle = false;
 	c->closing = true;	/* should it come back: what follows the head can't be read as requests */
 	conn_set_quiet(c, false);
 	dispatch_client(c);
-	if (!is_open(c->route)) {
+	if (room && (why = room_refusal(&c->req, &status)) != NULL) {
+		conn_refuse(c, status, why);
+		return;
+	}
+	if (!room && !is_open(c->route)) {
 		snprintf(text, sizeof(text), "Publishing by %s is not open here (authorize.routes).\n", c->route);
 		conn_refuse(c, 403, text);
 		return;

@@ -8,7 +8,8 @@
  *   handoff.c  requests that get a process of their own: publishing, uploads
  *   answer.c   the ways to answer: text, bytes, a file, "later"
  *   below.c    opens files in data_dir and nowhere else
- *   hls.c      playlists and segments from data_dir/hls; who asks the wrong host goes to the right one
+ *   hls.c      playlists and segments from data_dir/hls;  where.c  who asks the wrong host goes to the right one
+ *   whep.c     players of WebRTC: /whep, asked of the webrtc worker
  *   recordings.c  data_dir/recordings: lists and files, with record_scan.h (a thread), record.h, accept.h
  *   api.c      /api/v1, /healthz;  api_push.c  .../push;  metrics.c  /metrics;  page.c  web/
  *   rooms.c    live rooms: /ws for viewers, /streams
@@ -137,6 +138,10 @@ bool answer_is_head(const struct conn *c);
 int below_open(const char *path);	/* relative to data_dir, no links; a descriptor, or -1 + errno */
 void below_free(void);
 
+/* --- where.c --- */
+/* NAME, a checked one, is not on this host: a 307 to the one that has it, or a 404. */
+void where_redirect(struct conn *c, const char *name);
+
 /* --- view.c --- */
 struct view_stream {
 	struct board_stream s;
@@ -164,6 +169,8 @@ void viewers_free(void);
 void hls_live(struct conn *c, const struct route_match *m);
 void hls_file(struct conn *c, const struct route_match *m);
 void hls_alias(struct conn *c, const struct route_match *m);
+void whep_endpoint(struct conn *c, const struct route_match *m);
+void whep_session(struct conn *c, const struct route_match *m);
 void recordings_list(struct conn *c, const struct route_match *m);
 void recordings_file(struct conn *c, const struct route_match *m);
 void recordings_api(struct conn *c, const struct route_match *m);
@@ -176,7 +183,9 @@ void api_push_remove(struct conn *c, const struct route_match *m);
 void api_kick(struct conn *c, const struct route_match *m);
 void api_health(struct conn *c, const struct route_match *m);
 void api_alive(struct conn *c, const struct route_match *m);
+void api_ready(struct conn *c, const struct route_match *m);
 void rooms_ws(struct conn *c, const struct route_match *m);
+void rooms_signal(struct conn *c, const struct route_match *m);
 void rooms_list(struct conn *c, const struct route_match *m);
 void api_job(struct conn *c, const struct route_match *m);	/* api_jobs.c */
 void metrics_get(struct conn *c, const struct route_match *m);

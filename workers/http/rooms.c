@@ -1,6 +1,6 @@
 /*
- * rooms.c - live rooms as their viewers ask for them: GET /ws?role=viewer, /streams, /health. A
- * publisher's /ws is a WebSocket and goes elsewhere (handoff.c). Shapes: man page millraced(8).
+ * rooms.c - live rooms as their viewers ask for them: GET /ws?role=viewer, /streams. A publisher's /ws
+ * and everybody's /v1/ws are WebSockets and go elsewhere (handoff.c). Shapes: man page millraced(8).
  */
 #include <stdio.h>
 #include <string.h>
@@ -66,6 +66,16 @@ rooms_ws(struct conn *c, const struct route_match *m)
 		answer_text(c, 404, "room not found\n");
 	else
 		answer_json(c, 200, json_pack("{s:o, s:s}", "hlsUrl", hls_url(c, name), "message", "Room found"));
+}
+
+/* As a WebSocket it goes to a webrtc worker (handoff.c). */
+void
+rooms_signal(struct conn *c, const struct route_match *m)
+{
+	static const char text[] = "A room is a WebSocket: ws://HOST/v1/ws?clientID=..&roomID=NAME&clientName=..\n";
+
+	answer_bytes(c, 426, "text/plain; charset=utf-8", "Upgrade: websocket\r\nConnection: Upgrade\r\n",
+	    xstrdup(text), sizeof(text) - 1, true);
 }
 
 void

@@ -13,7 +13,8 @@
 struct conn;
 struct route_match;
 
-enum { ROUTE_GET = 1, ROUTE_POST = 2, ROUTE_DELETE = 4 };	/* methods; GET includes HEAD and OPTIONS */
+/* Methods; GET includes HEAD, and OPTIONS unless that has its own handling. */
+enum { ROUTE_GET = 1, ROUTE_POST = 2, ROUTE_DELETE = 4, ROUTE_PATCH = 8, ROUTE_OPTIONS = 16 };
 enum { ROUTE_CORS = 1 };			/* flags: other origins may read it */
 
 struct route {
