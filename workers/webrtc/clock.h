@@ -23,7 +23,10 @@ struct clock {
 	int64_t window_ms, window_min;	/* since when the smallest is looked for; it */
 };
 
-/* Another publisher, whose first media has source_ms: goes on behind what was, or at what time it is by now. */
+/*
+ * Another publisher, whose source_ms is now, as far as is known: goes on at the room time of now,
+ * but behind what was.
+ */
 void clock_switch(struct clock *c, int64_t source_ms, int64_t now);
 int64_t clock_room_ms(const struct clock *c, int64_t source_ms);
 /* 32 bits of a publisher's milliseconds to the whole, by what was last seen. */

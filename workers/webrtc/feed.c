@@ -2,8 +2,13 @@
  * feed.c - see feed.h: FLV and Ogg in, access units and Opus packets to the room. A room has up to
  * three: what the ingest itself sends, and sound and picture that an ffmpeg makes; while one of
  * those is there, what the first has of its track is left out.
+ *
+ * An ingest begins with a GOP at once, whose first picture is as old as nobody knows, but whose last
+ * one is new. When a publisher has come back, viewers are there who want to know when that GOP was;
+ * so it is held back for a moment, until its end can be seen.
  */
 #include <errno.h>
+#include <event2/buffer.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +24,8 @@
 
 #define READ_BYTES 65536
 #define READS_PER_TURN 4		/* then others have their turn */
+#define HOLD_MS 30
+#define HOLD_BYTES (8 * 1024 * 1024)
 #define TAG_MAX 0xffffff		/* what FLV can say */
 #define FOURCC_H264 FLV_FOURCC('a', 'v', 'c', '1')
 #define FOURCC_OPUS FLV_FOURCC('O', 'p', 'u', 's')
@@ -28,8 +35,10 @@ struct feed {
 	enum room_track track;
 	int64_t ingest;
 	int fd;
-	struct event *ev;
+	struct event *ev, *release;	/* release: NULL, or while it is held back: */
+	struct evbuffer *held;
 	bool is_ogg;
+	bool begun;			/* some of it came */
 	bool fresh;			/* no IDR was taken yet */
 	struct flv_read flv;
 	struct ogg ogg;
@@ -90,6 +99,17 @@ on_packet(void *ctx, const uint8_t *p, size_t n, int64_t granule, int samples)
 	room_give_audio(f->room, f->ingest, p, n, granule);
 }
 
+static void
+no_hold(struct feed *f)
+{
+	if (f->release == NULL)
+		return;
+	event_free(f->release);
+	evbuffer_free(f->held);
+	f->release = NULL;
+	f->held = NULL;
+}
+
 void
 feed_free(struct feed **fp)
 {
@@ -99,6 +119,7 @@ feed_free(struct feed **fp)
 	if (f == NULL)
 		return;
 	event_free(f->ev);
+	no_hold(f);
 	close(f->fd);
 	if (f->is_ogg)
 		ogg_free(&f->ogg);
@@ -126,6 +147,76 @@ take(struct feed *f, const uint8_t *p, size_t n)
 	return f->ogg.skipped > OGG_PAGE_MAX ? "no Ogg where some should be" : NULL;
 }
 
+/* --- held back --- */
+
+struct newest { bool any; uint32_t ms; };
+
+static void
+see_time(void *ctx, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len)
+{
+	struct newest *n = ctx;
+
+	if (!n->any || (int32_t)(ts - n->ms) > 0)
+		n->ms = ts;
+	n->any = true;
+}
+
+static const char *
+release(struct feed *f)
+{
+	static const struct flv_read_ops ops = { .media = see_time };
+	size_t n = evbuffer_get_length(f->held);
+	const uint8_t *p = evbuffer_pullup(f->held, -1);
+	struct newest newest = { .any = false };
+	const char *why = NULL;
+	struct flv_read look;
+
+	flv_read_init(&look, TAG_MAX, &ops, &newest);
+	if (n > 0)
+		flv_read_feed(&look, p, n);
+	flv_read_free(&look);
+	if (newest.any && room_is_other(f->room, f->ingest))
+		room_switch(f->room, f->ingest, newest.ms);
+	if (n > 0)
+		why = take(f, p, n);
+	no_hold(f);
+	return why;
+}
+
+static void
+release_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	struct feed *f = ctx;
+	struct room *room = f->room;
+	const char *why = release(f);
+
+	if (why != NULL)
+		end(f, why);
+	room_pump(room);
+}
+
+static void
+hold(struct feed *f)
+{
+	struct timeval tv = { 0, HOLD_MS * 1000 };
+
+	f->held = evbuffer_new();
+	f->release = evtimer_new(webrtc.svc->base, release_cb, f);
+	event_add(f->release, &tv);
+}
+
+static const char *
+take_or_hold(struct feed *f, const uint8_t *p, size_t n)
+{
+	if (!f->begun && !f->is_ogg && room_is_other(f->room, f->ingest))
+		hold(f);
+	f->begun = true;
+	if (f->release == NULL)
+		return take(f, p, n);
+	evbuffer_add(f->held, p, n);
+	return evbuffer_get_length(f->held) > HOLD_BYTES ? release(f) : NULL;
+}
+
 static void
 read_cb(evutil_socket_t fd, short what, void *ctx)
 {
@@ -138,10 +229,12 @@ read_cb(evutil_socket_t fd, short what, void *ctx)
 	for (int i = 0; i < READS_PER_TURN && n > 0 && why == NULL; i++) {
 		n = read(fd, buf, sizeof(buf));
 		if (n > 0)
-			why = take(f, buf, (size_t)n);
+			why = take_or_hold(f, buf, (size_t)n);
 	}
 	if (why == NULL && n < 0 && errno != EAGAIN && errno != EINTR)
 		why = strerror(errno);
+	if (n == 0 && f->release != NULL && why == NULL)
+		why = release(f);
 	if (why != NULL || n == 0)
 		end(f, why);
 	room_pump(room);
@@ -180,6 +273,8 @@ drop_others(struct room *r, int64_t ingest)
 		if (*f != NULL && (*f)->ingest != ingest)
 			feed_free(f);
 	}
+	if (room_is_other(r, ingest))
+		room_cut(r);
 }
 
 static void

@@ -85,6 +85,11 @@ bool room_give_video(struct room *r, int64_t ingest, struct h264_pack *pack, con
 void room_give_audio(struct room *r, int64_t ingest, const uint8_t *packet, size_t len, int64_t at);
 void room_give_audio_ms(struct room *r, int64_t ingest, const uint8_t *packet, size_t len, uint32_t ms);
 void room_set_live(struct room *r, bool live);
+/* The publisher that is known has gone: what it sent is no beginning for anybody any more. */
+void room_cut(struct room *r);
+/* Is this another publisher than the one before (not the room's first)? Then the time of what it sent last is now. */
+bool room_is_other(const struct room *r, int64_t ingest);
+void room_switch(struct room *r, int64_t ingest, uint32_t newest_ms);
 /* RTP's time of now, for a sender report; false: nothing came yet. */
 bool room_rtp_now(const struct room *r, bool video, int64_t now, uint32_t *rtp);
 /* New packets are in the tracks: every viewer is given what it may have now. */

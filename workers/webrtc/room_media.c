@@ -70,6 +70,25 @@ arrive(struct room *r, int64_t ingest, int64_t source_ms)
 	return at;
 }
 
+bool
+room_is_other(const struct room *r, int64_t ingest)
+{
+	return r->clock.begun && ingest != r->ingest;
+}
+
+void
+room_switch(struct room *r, int64_t ingest, uint32_t newest_ms)
+{
+	clock_switch(&r->clock, newest_ms, now_ms());
+	r->ingest = ingest;
+}
+
+void
+room_cut(struct room *r)
+{
+	r->video.gop = r->video.gop_before = TRACK_NONE;
+}
+
 static int64_t
 unroll(const struct room *r, int64_t ingest, uint32_t ms)
 {

@@ -33,7 +33,8 @@ struct webrtc {
 	bool tcp;
 	unsigned viewers, rooms;	/* now */
 	/* Since the start: */
-	uint64_t viewers_total, failed_ice, failed_dtls, sent_bytes, sent_packets, lost, nacks, retransmitted, plis, refused;
+	uint64_t viewers_total, failed_ice, failed_dtls, refused;
+	uint64_t sent_bytes, sent_packets, lost, nacks, retransmitted, plis;
 	int64_t failed_ice_ms;		/* the last one; 0 = none */
 };
 extern struct webrtc webrtc;
