@@ -19,6 +19,7 @@
 #include "net.h"
 #include "rtc/demux.h"
 #include "rtc/frame.h"
+#include "rtc/srtp.h"
 #include "rtc/stun.h"
 #include "util.h"
 
@@ -84,7 +85,7 @@ setup(void)
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC, (uint8_t *)"client", -1, -1, 0);
 	X509_set_issuer_name(cert, X509_get_subject_name(cert));
 	X509_set_pubkey(cert, key);
-	if (X509_sign(cert, key, EVP_sha256()) == 0 || srtp_init() != srtp_err_status_ok)
+	if (X509_sign(cert, key, EVP_sha256()) == 0 || rtc_srtp_library() < 0)
 		errx(2, "rtc_client: no certificate or no libsrtp2");
 	print_of(cert, own_print, sizeof(own_print));
 	ctx = SSL_CTX_new(DTLS_client_method());
