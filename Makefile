@@ -52,15 +52,15 @@ RTC_LIBS = -lssl -lcrypto -lsrtp2
 # Every folder is an archive without its main files; a program is its main plus what it pulls in.
 MAINS = supervisor/main.c supervisor/cli_main.c supervisor/exec_main.c ingest/main.c \
 	ingest/finish_main.c workers/http/main.c workers/registry/main.c workers/jobs/main.c workers/watch/main.c \
-	workers/webrtc/main.c
-ARCHIVES = lib rtc supervisor ingest workers/http workers/registry workers/jobs workers/watch workers/webrtc \
+	workers/hooks/main.c workers/webrtc/main.c
+ARCHIVES = lib rtc supervisor ingest workers/http workers/registry workers/jobs workers/watch workers/hooks workers/webrtc \
 	workers/common
 archive_src = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
 archive_lib = $(B)/obj/$(subst /,_,$(1)).a
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 PROGRAMS = $(B)/millraced $(B)/millrace $(addprefix $(B)/libexec/,millrace-exec millrace-ingest \
-	millrace-finish millrace-http millrace-registry millrace-jobs millrace-watch millrace-webrtc)
+	millrace-finish millrace-http millrace-registry millrace-jobs millrace-watch millrace-hooks millrace-webrtc)
 UNIT_SRC = $(wildcard t/unit/test_*.c)
 UNIT = $(patsubst t/unit/%.c,$(B)/t/%,$(UNIT_SRC))
 BENCH = $(patsubst t/bench/%.c,$(B)/t/bench/%,$(wildcard t/bench/*.c))
@@ -89,6 +89,9 @@ $(B)/libexec/millrace-jobs: LIBS += $(HIREDIS) -lcurl -lexpat
 $(B)/libexec/millrace-watch: $(call obj,workers/watch/main.c) $(call archive_lib,workers/watch) \
 	$(call archive_lib,workers/common) $(LIB)
 $(B)/libexec/millrace-watch: LIBS += $(HIREDIS)
+$(B)/libexec/millrace-hooks: $(call obj,workers/hooks/main.c) $(call archive_lib,workers/hooks) \
+	$(call archive_lib,workers/common) $(LIB)
+$(B)/libexec/millrace-hooks: LIBS += $(HIREDIS) -lcurl
 $(B)/libexec/millrace-webrtc: $(call obj,workers/webrtc/main.c) $(call archive_lib,workers/webrtc) \
 	$(call archive_lib,rtc) $(LIB)
 $(B)/libexec/millrace-webrtc: LIBS += $(RTC_LIBS) -lhttp_parser -lwslay
@@ -109,7 +112,7 @@ endef
 $(foreach d,$(ARCHIVES),$(eval $(call archive_rule,$(d))))
 
 # Unit tests may reach into every folder; cmocka prints TAP. Some have a WebRTC client of their own.
-UNIT_LIBS = $(foreach d,supervisor ingest workers/http workers/registry workers/jobs workers/watch workers/webrtc workers/common rtc lib,$(call archive_lib,$(d)))
+UNIT_LIBS = $(foreach d,supervisor ingest workers/http workers/registry workers/jobs workers/watch workers/hooks workers/webrtc workers/common rtc lib,$(call archive_lib,$(d)))
 $(B)/t/%: t/unit/%.c $(UNIT_LIBS)
 	@mkdir -p $(@D); echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(filter %.o,$^) $(UNIT_LIBS) $(LIBS) -lyaml $(HIREDIS) -lhttp_parser -lwslay -lcurl -lexpat $(RTC_LIBS) -lcmocka

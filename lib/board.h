@@ -136,6 +136,15 @@ struct board_webrtc {
 	uint32_t port, _pad;			/* UDP, and TCP if that is on */
 };
 
+/* What millrace-hooks knows; `delivered` to `dead` since its start. */
+struct board_hooks {
+	int32_t redis_up, leading;	/* leading: this host delivers, for all hosts of its Redis */
+	int32_t urls, failing;		/* URLs; of those, last heard of with an error */
+	uint64_t delivered, failed, dead;	/* failed: requests, each tried again */
+	uint64_t waiting;		/* events, of all hosts */
+	char error[240];		/* of one that fails: "ID: why" */
+};
+
 /* The child's own page (PROTO_FD_BOARD). */
 struct board_page {
 	uint16_t version, size;
@@ -151,6 +160,7 @@ struct board_page {
 		struct board_registry registry;
 		struct board_jobs jobs;
 		struct board_watch watch;
+		struct board_hooks hooks;
 		struct board_webrtc webrtc;
 	};
 };

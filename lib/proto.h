@@ -96,6 +96,11 @@ enum proto_type {
 			 * "recorded" {name, file}: an ingest has closed a raw recording, data_dir/FILE;
 			 * "uploaded" {id}: an ingest has received an upload (lib/intake.h) to its end;
 			 * the supervisor sends these two on to a jobs worker.
+			 * For webhooks, each only if the config's wanted_events has it: "segment" {file, duration_ms,
+			 * sequence}: of an ingest; "play" and "stop" {list: [{name, viewer, peer, protocol}]}:
+			 * of http and webrtc, at most 200 at once; "job" {job, kind, state, name, file,
+			 * error}: of jobs. The supervisor makes webhooks' events of them.
+			 * "events" {}: to hooks: something was written to the spool.
 			 * Of a webrtc worker "viewers" has no sketch: n connected ones, counted as they are. */
 	MSG_BYE,	/* {reason}: last message of a child */
 	MSG_HANDOFF,	/* http: {route, peer, local, masked} + 2 fds: a connection whose request is not
@@ -145,7 +150,8 @@ enum proto_type {
 			 * replaces the one before it. EOF: more may follow, by another FEED (an ffmpeg
 			 * that was started again). on false {name, ingest, on}: NAME is not live. */
 	/* both: relayed by kind */
-	MSG_CALL = 64,	/* {to, verb, args, deadline_ms}: to "registry" | "jobs" | "webrtc" | "supervisor" */
+	MSG_CALL = 64,	/* {to, verb, args, deadline_ms}: to "registry" | "jobs" | "webrtc" | "hooks" |
+			 * "supervisor" */
 	MSG_REPLY,	/* {rc, body}: rc 0 or an errno-like code; body any JSON */
 	/* CLI -> supervisor, each answered by REPLY */
 	MSG_KICK = 80,	/* {name}: end the stream's publisher connection */
@@ -156,6 +162,8 @@ enum proto_type {
 /*
  * CALL verbs of "registry":
  *   lease   {name}          -> {granted: bool, owner, epoch}     (shared Redis: asked before GRANT)
+ *   ingress_get {name}      -> {hashes: [..]}  of keys that /v1/createIngress made on any host
+ *   ingress_put {name, hashes: [..]} -> {}     ([]: none any more)
  *   release {name}          -> {}
  *   where   {name}          -> {url} of the owner's http.public_url, or {} if nobody's
  *   streams {cursor}        -> {streams:[{name, app, host, url, since}], cursor}
@@ -178,8 +186,19 @@ enum proto_type {
  *                              the field came: ENODATA none, ESTALE it names another
  *   delete {name, id}        -> {}
  *   stats  {name, cursor}    -> {live, viewers, sessions: [..], cursor}; {name, id} -> {session}: calls.c
+ * CALL verbs of "hooks" (EHOSTDOWN: Redis is away; what fails has {text}):
+ *   authorize {name, app, peer, protocol, query, host} -> {verdict: "allow"|"deny"|"none", text}: authorize.hook
+ *                               is asked; none: it gave no verdict, and why. Only of the supervisor.
+ *   list {cursor}    -> {hooks: [{id, url (nothing secret), style, events, streams, registered, state: "ok"|
+ *                       "failing"|"gone", waiting, streams_waiting, lost, delivered, failed, busy, error, again_ms}],
+ *                       cursor, leader, leading}
+ *   dead {cursor}    -> {dead: [{id, hook, name, event, time, tries, error}], cursor}
+ *   retry {id}, drop {id} -> {n}: a dead letter's id; or a hook's: all that waits for it, and its dead letters
+ *   register {url} -> {id, new (bool)}, unregister {url} -> {}: of /v1/registerWebhook
  * CALL verbs of "supervisor":
  *   kick {name}
+ *   ingress {name} -> {id, key}, ingress_remove {name} -> {}: a key for NAME, the same whenever it is asked for;
+ *                    only of http and the CLI; EHOSTDOWN: other hosts can't be told; EINVAL, ENOSPC: {text}
  *   push_add {name, id, url, transcode, verify (bools, may be left out)} -> {id, target, live}
  *   push_remove {name, id} -> {id, config: bool}
  *   push_list {name ("": all), cursor} -> {pushes: [...], cursor}: supervisor/push_call.c

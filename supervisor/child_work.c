@@ -92,6 +92,7 @@ child_start_workers(void)
 	if (strcmp(conf_str(sv.conf, "redis.url"), "embedded") == 0)
 		redis_start();
 	child_start(KIND_REGISTRY, NULL);
+	child_start(KIND_HOOKS, NULL);
 	adjust_all();
 }
 

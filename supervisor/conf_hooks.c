@@ -109,8 +109,8 @@ check_hook(const json_t *list, const json_t *hook, unsigned line, struct conf_er
 		conf_error(e, line, "hooks.urls.id: \"%.40s\": want at most %d letters, digits or _", id, ID_MAX);
 	json_array_foreach(list, i, other)
 		if (strcmp(obj_str(other, "id"), id) == 0)
-			conf_error(e, line, "hooks.urls: the id %.40s is given twice; the same URL twice wants an id each",
-			    id);
+			conf_error(e, line, "hooks.urls: the id %.40s is given twice; the same URL twice wants an id "
+			    "each", id);
 	if (strcmp(obj_str(hook, "style"), "livekit") == 0 && obj_str(hook, "secret")[0] != '\0' &&
 	    obj_str(hook, "key")[0] == '\0')
 		conf_error(e, line, "hooks.urls: style livekit with a secret wants key, too: the API key whose "
@@ -158,7 +158,8 @@ conf_read_hooks(const struct conf_key *k, const struct conf_node *n, struct conf
 	else
 		read_hook(list, n, e);
 	if (e->count == before && json_array_size(list) > URLS_MAX)
-		conf_error(e, n->line, "%s: %zu URLs; at most %d are possible", k->path, json_array_size(list), URLS_MAX);
+		conf_error(e, n->line, "%s: %zu URLs; at most %d are possible", k->path, json_array_size(list),
+		    URLS_MAX);
 	if (e->count == before)
 		return list;
 	json_decref(list);

@@ -66,6 +66,8 @@ report_end_strings(struct board_page *page, enum child_kind kind)
 		page->jobs.waits_for[sizeof(page->jobs.waits_for) - 1] = '\0';
 	} else if (kind == KIND_REGISTRY)
 		page->registry.redis_error[sizeof(page->registry.redis_error) - 1] = '\0';
+	else if (kind == KIND_HOOKS)
+		page->hooks.error[sizeof(page->hooks.error) - 1] = '\0';
 }
 
 static void

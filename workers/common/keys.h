@@ -16,6 +16,20 @@
  *   events:last   hash    host_id -> id of its last event in `events`: what comes again after
  *                         a crash is not added twice
  *
+ *   hooks:in      stream  field data: events that go to webhooks, in the order in which they came; each goes
+ *                         with its entry's spreading. At most hooks.max_waiting: more are lost, counted
+ *   hooks:leader  string  HOST_ID:PID:START of the worker that delivers for all hosts; TTL 15 s
+ *   hooks:registered hash HOOKID -> JSON {url, since}: URLs of /v1/registerWebhook
+ *   hooks:lanes:HOOKID zset LANE ("HOOKID:NAME", NAME a stream's or "") by when its first entry is due (ms,
+ *                         Redis' clock); what is under way is due again when its time must be over
+ *   hooks:lane:LANE stream field data: what waits for this URL of this stream, in order
+ *   hooks:tries   hash    LANE -> JSON {n, error} of its first entry's failures
+ *   hooks:waiting hash    HOOKID -> entries in its lanes
+ *   hooks:lost    hash    HOOKID -> events that did not fit into hooks.max_waiting; "in" for hooks:in
+ *   hooks:dead    stream  hook, lane, error, tries, data: given up after hooks.retry; the newest
+ *                         hooks.max_dead
+ *   ingress:keys  hash    NAME -> JSON list of hashes of keys that /v1/createIngress made
+ *
  *   jobs:q:host:ID:KIND:P, jobs:q:shared:KIND:P
  *                 stream  jobs of one kind and prio (0 first .. 2) for one host, or for any;
  *                         group w, consumer host_id; an entry {job: JOBID} goes with its job's end
@@ -66,6 +80,14 @@
 #define KEY_STREAMS "streams"
 #define KEY_EVENTS "events"
 #define KEY_EVENTS_LAST "events:last"
+
+#define KEY_HOOKS_IN "hooks:in"
+#define KEY_HOOKS_LEADER "hooks:leader"
+#define KEY_HOOKS_REGISTERED "hooks:registered"
+#define KEY_HOOKS_WAITING "hooks:waiting"
+#define KEY_HOOKS_LOST "hooks:lost"
+#define KEY_HOOKS_DEAD "hooks:dead"
+#define KEY_INGRESS "ingress:keys"
 
 #define KEY_JOB "job:"
 #define KEY_JOBS_KEYS "jobs:keys"

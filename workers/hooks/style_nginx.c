@@ -1,0 +1,80 @@
+/*
+ * style_nginx.c - the words of nginx-rtmp-module's notifications (sources in style.h). Pure.
+ *
+ * The order of the fields is theirs. What only an RTMP client of theirs has (flashver, swfurl,
+ * pageurl) is sent empty, as they send what a client did not give.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "form.h"
+#include "obj.h"
+#include "style_parts.h"
+#include "util.h"
+
+#define TYPE "application/x-www-form-urlencoded"
+
+/* What every one of their requests begins with. */
+static char *
+session(const json_t *event)
+{
+	const char *app = obj_str(event, "app");
+	char host[STYLE_HOST], number[16], *tc = xasprintf("rtmp://%s/%s", obj_str(event, "host"), app), *form = NULL;
+
+	snprintf(number, sizeof number, "%u", style_client(event));
+	form_add(&form, "app", app);
+	form_add(&form, "flashver", "");
+	form_add(&form, "swfurl", "");
+	form_add(&form, "tcurl", tc);
+	form_add(&form, "pageurl", "");
+	form_add(&form, "addr", style_host(obj_str(event, "peer"), host));
+	form_add(&form, "clientid", number);
+	free(tc);
+	return form;
+}
+
+static void
+post(struct style_request *out, const char *url, char *form)
+{
+	*out = (struct style_request){ .method = "POST", .type = TYPE, .url = xstrdup(url), .body = form };
+}
+
+void
+style_nginx_event(const char *url, enum event_kind k, const json_t *event, struct style_request *out)
+{
+	static const char *const calls[] = { [EVENT_PUBLISH] = "publish", [EVENT_UNPUBLISH] = "publish_done",
+		[EVENT_PLAY] = "play", [EVENT_STOP] = "play_done", [EVENT_RECORD] = "record_done" };
+	char *form = session(event);
+
+	form_add(&form, "call", calls[k]);
+	if (k == EVENT_RECORD)
+		form_add(&form, "recorder", "");
+	form_add(&form, "name", obj_str(event, "name"));
+	if (k == EVENT_PUBLISH)
+		form_add(&form, "type", "live");
+	if (k == EVENT_PLAY) {
+		form_add(&form, "start", "4294965296");		/* -2000, live or recorded, as they print it */
+		form_add(&form, "duration", "0");
+		form_add(&form, "reset", "0");
+	}
+	if (k == EVENT_RECORD)
+		form_add(&form, "path", obj_str(event, "path"));
+	post(out, url, form);
+}
+
+/* The publisher's arguments go along as they came. */
+void
+style_nginx_ask(const char *url, const json_t *ask, struct style_request *out)
+{
+	const char *query = obj_str(ask, "query");
+	char *form = session(ask), *whole;
+
+	query += query[0] == '?';
+	form_add(&form, "call", "publish");
+	form_add(&form, "name", obj_str(ask, "name"));
+	form_add(&form, "type", "live");
+	whole = xasprintf("%s%s%s", form, query[0] != '\0' ? "&" : "", query);
+	free(form);
+	post(out, url, whole);
+}
