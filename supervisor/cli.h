@@ -134,6 +134,10 @@ json_t *cli_json_jobs(const struct cli_snap *s);		/* null: they are not known */
 json_t *cli_json_job(const struct cli_snap *s, const struct board_proc *p);	/* null: it does nothing */
 void cli_text_jobs(const struct cli_snap *s, FILE *out);
 
+/* --- cli_webrtc.c --- */
+json_t *cli_json_webrtc(const struct cli_snap *s);		/* null: there is no worker */
+void cli_text_webrtc(const struct cli_snap *s, FILE *out);
+
 /* --- cli_cluster.c --- */
 int cli_cluster(const struct cli *c, bool as_json);	/* exit code */
 

@@ -261,6 +261,7 @@ cli_json_status(const struct cli_snap *s)
 	json_object_set_new(o, "redis", redis(s));
 	json_object_set_new(o, "jobs", cli_json_jobs(s));
 	json_object_set_new(o, "watch", watch(s));
+	json_object_set_new(o, "webrtc", cli_json_webrtc(s));
 	json_object_set_new(o, "hosts", hosts(s));
 	json_object_set_new(o, "registry_answers", json_boolean(!s->registry_silent));
 	json_object_set_new(o, "warnings", cli_advice(s));

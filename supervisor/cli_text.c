@@ -384,6 +384,7 @@ cli_text_status(const struct cli_snap *s, FILE *out)
 	print_outputs(s, out);
 	print_processes(s, out);
 	cli_text_jobs(s, out);
+	cli_text_webrtc(s, out);
 	print_hosts(s, out);
 	print_warnings(s, out);
 }

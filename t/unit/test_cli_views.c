@@ -359,6 +359,37 @@ recordings_and_jobs(void **state)
 }
 
 static void
+viewers_by_webrtc(void **state)
+{
+	struct board_webrtc *w;
+	struct cli_snap s;
+	json_t *o;
+
+	make_process(1, getpid(), "webrtc", "ready");
+	make_process(2, getpid(), "webrtc", "ready");
+	w = &board_proc(board, 1)->page.webrtc;
+	w->port = 8189;
+	board_proc(board, 2)->page.webrtc.port = 8190;
+	board_proc(board, 2)->page.webrtc.viewers = 3;
+	w->viewers = w->viewers_total = 2;
+	w->tcp = 1;
+	w->sent_bytes = 120 << 20;
+	w->sent_packets = 100000;
+	w->lost = 150;
+	shows(1000, "webrtc 5 viewers on port 8189, 8190 (1 by TCP); 120M sent, 0.15 % lost\n", NULL);
+	w->no_ice = 7;
+	w->last_no_ice_ms = now_ms() - 62000;
+	shows(1000, "7 could not reach it, the last one 1m", "is that port open, UDP and TCP?", NULL);
+	assert_int_equal(cli_snap_read(&s, dir), 0);
+	o = cli_json_status(&s);
+	assert_int_equal(json_integer_value(conf_get(o, "webrtc.viewers")), 5);
+	assert_int_equal(json_integer_value(conf_get(o, "webrtc.unreached")), 7);
+	assert_int_equal(json_array_size(conf_get(o, "webrtc.ports")), 2);
+	json_decref(o);
+	cli_snap_free(&s);
+}
+
+static void
 what_is_wrong(void **state)
 {
 	struct board_header *h = board_header(board);
@@ -542,7 +573,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(formats), cmocka_unit_test(tables_fit), cmocka_unit_test(characters), cmocka_unit_test(publish_urls),
 		board_test(healthy), board_test(right_after_the_start), board_test(advice_key_frames), board_test(advice_outputs),
-		board_test(recordings_and_jobs), board_test(what_is_wrong), board_test(hung_dead_and_down), board_test(json_shape),
+		board_test(recordings_and_jobs), board_test(viewers_by_webrtc), board_test(what_is_wrong), board_test(hung_dead_and_down), board_test(json_shape),
 		board_test(start_commands),
 	};
 

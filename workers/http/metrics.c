@@ -1,7 +1,7 @@
 /*
  * metrics.c - /metrics in Prometheus' text format 0.0.4: base units, _total on counters, no
  * label whose values are without bound. Everything comes from the board and /proc. Jobs, uploads,
- * watched folders and the disk are metrics_work.c's.
+ * watched folders and the disk are metrics_work.c's, viewers by WebRTC metrics_webrtc.c's.
  */
 #include <event2/buffer.h>
 #include <stddef.h>
@@ -158,7 +158,7 @@ static void
 processes(struct evbuffer *b, const struct view *v)
 {
 	static const char *const kinds[] = { "http", "registry", "ingest", "finish", "redis", "ffmpeg",
-		"jobs", "watch", "push" };
+		"jobs", "watch", "push", "webrtc" };
 	enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 	unsigned n[KINDS] = { 0 }, restarts[KINDS] = { 0 };
 
@@ -252,6 +252,7 @@ render(const struct view *v)
 	workers(b, v);
 	registry(b, v);
 	metrics_work(b, v);
+	metrics_webrtc(b, v);
 	streams(b, v, now_ms());
 	outputs(b, v);
 	return b;

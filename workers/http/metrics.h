@@ -1,4 +1,4 @@
-/* metrics.h - between metrics.c and metrics_work.c only. */
+/* metrics.h - between metrics.c, metrics_work.c and metrics_webrtc.c only. */
 #ifndef MILLRACE_METRICS_H
 #define MILLRACE_METRICS_H
 
@@ -11,4 +11,5 @@ void metrics_family(struct evbuffer *b, const char *name, const char *type, cons
 void metrics_single(struct evbuffer *b, const char *name, const char *type, const char *help, double value);
 /* Jobs, uploads, watched folders, disk. */
 void metrics_work(struct evbuffer *b, const struct view *v);
+void metrics_webrtc(struct evbuffer *b, const struct view *v);
 #endif

@@ -211,7 +211,6 @@ on_gone(void *ctx, const char *why)
 		webrtc.failed_ice_ms = now_ms();
 	} else if (!v->connected)
 		webrtc.failed_dtls++;
-	log_info("%s: a viewer is gone: %s", room_name(v->room), why);
 	disconnect(v);
 	v->ops->gone(v->ctx, why);
 }
