@@ -66,21 +66,40 @@ string_of(const json_t *body, const char *key)
 	return s != NULL ? s : "";
 }
 
+/*
+ * "http://HOST/PREFIX", of this host, if that is the host that was asked: a proxy in front may take a prefix
+ * off. Else "": some clients want a whole path, none minds one.
+ */
+static int
+base_of(const struct conn *c, const char **base)
+{
+	const char *own = conf_str(http.svc->conf, "http.public_url"), *host = request_field(&c->req, FIELD_HOST);
+	const char *at = strstr(own, "://");
+	size_t n = host != NULL ? strlen(host) : 0, len = strlen(own);
+
+	*base = own;
+	if (at == NULL || n == 0 || strncasecmp(at + 3, host, n) != 0 || (at[3 + n] != '/' && at[3 + n] != '\0'))
+		return 0;
+	return (int)(len - (own[len - 1] == '/'));
+}
+
 /* 201: the answer, where the session is, and what else a player has to know. */
 static void
 created_cb(struct svc *s, int rc, json_t *body, void *ctx)
 {
 	struct question *q = ctx;
 	struct conn *c = conn_find(q->conn);
-	const char *sdp = string_of(body, "sdp");
+	const char *sdp = string_of(body, "sdp"), *base;
 	char links[ICE_SERVER_LINKS], *lines;
+	int n;
 
 	if (c != NULL && rc != 0)
 		answer_error(c, rc, body);
 	else if (c != NULL) {
 		ice_server_links(conf_get(http.svc->conf, "webrtc.ice_servers"), links);
-		lines = xasprintf("Location: /whep/%s/%s\r\nETag: %s\r\nCache-Control: no-cache\r\n%s", q->name,
-		    string_of(body, "id"), string_of(body, "etag"), links);
+		n = base_of(c, &base);
+		lines = xasprintf("Location: %.*s/whep/%s/%s\r\nETag: %s\r\nCache-Control: no-cache\r\n%s", n, base,
+		    q->name, string_of(body, "id"), string_of(body, "etag"), links);
 		answer_bytes(c, 201, SDP_TYPE, lines, xstrdup(sdp), strlen(sdp), true);
 		free(lines);
 	}
