@@ -65,7 +65,7 @@ UNIT_SRC = $(wildcard t/unit/test_*.c)
 UNIT = $(patsubst t/unit/%.c,$(B)/t/%,$(UNIT_SRC))
 BENCH = $(patsubst t/bench/%.c,$(B)/t/bench/%,$(wildcard t/bench/*.c))
 
-all: $(PROGRAMS) $(B)/t/bench/publish $(B)/t/bench/s3put
+all: $(PROGRAMS) $(B)/t/bench/publish $(B)/t/bench/s3put $(B)/t/bench/rtcload
 
 LIB = $(call archive_lib,lib)
 $(B)/millraced: $(call obj,supervisor/main.c) $(call archive_lib,supervisor) $(LIB)
@@ -123,6 +123,9 @@ $(B)/t/bench/s3put: $(call archive_lib,workers/jobs)
 $(B)/t/bench/s3put: LIBS := $(call archive_lib,workers/jobs) $(LIB) $(LIBS) -lcurl -lexpat
 $(B)/t/bench/queue: $(call archive_lib,workers/common)
 $(B)/t/bench/queue: LIBS := $(call archive_lib,workers/common) $(LIB) $(LIBS) $(HIREDIS)
+RTC_TEST = $(call obj,t/lib/rtc_client.c) $(call archive_lib,rtc)
+$(B)/t/bench/rtcload: $(RTC_TEST)
+$(B)/t/bench/rtcload: LIBS := $(RTC_TEST) $(LIB) $(LIBS) $(RTC_LIBS)
 $(B)/t/bench/%: t/bench/%.c $(LIB)
 	@mkdir -p $(@D); echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDHARDEN) -o $@ $< $(LIB) $(LIBS)
