@@ -14,34 +14,47 @@
 #define FRAME_TYPE_INTER 0x20
 
 static void
-add_header(struct evbuffer *out, bool audio, const uint8_t *body, size_t len)
+add_header(struct evbuffer *out, bool audio, int64_t ms, const uint8_t *body, size_t len)
 {
 	uint8_t head[FLV_TAG_HEAD_BYTES], tail[FLV_TAG_TAIL_BYTES];
 
 	if (body == NULL)
 		return;
-	flv_write_tag_head(head, audio ? FLV_AUDIO : FLV_VIDEO, 0, (uint32_t)len);
+	flv_write_tag_head(head, audio ? FLV_AUDIO : FLV_VIDEO, (uint32_t)ms, (uint32_t)len);
 	flv_write_tag_tail(tail, (uint32_t)len);
 	evbuffer_add(out, head, sizeof(head));
 	evbuffer_add(out, body, len);
 	evbuffer_add(out, tail, sizeof(tail));
 }
 
-static void
-flv_headers(struct evbuffer *out, const struct ring_gen *g)
+bool
+framing_is_matroska(const struct ring_gen *g, unsigned tracks)
 {
-	uint8_t head[FLV_HEADER_BYTES];
+	return (g->video && (tracks & FRAMING_VIDEO) && g->video_enhanced) ||
+	    (g->audio && (tracks & FRAMING_AUDIO) && g->audio_enhanced);
+}
 
-	flv_write_header(head, g->audio, g->video);
-	evbuffer_add(out, head, sizeof(head));
-	if (g->video)
-		add_header(out, false, g->video_header, g->video_len);
-	if (g->audio)
-		add_header(out, true, g->audio_header, g->audio_len);
+void
+framing_new_headers(struct evbuffer *out, const struct ring_gen *g, unsigned tracks, int64_t ms)
+{
+	if (g->video && (tracks & FRAMING_VIDEO))
+		add_header(out, false, ms, g->video_header, g->video_len);
+	if (g->audio && (tracks & FRAMING_AUDIO))
+		add_header(out, true, ms, g->audio_header, g->audio_len);
 }
 
 static void
-matroska_headers(struct evbuffer *out, const struct ring_gen *g, int64_t frame_ms)
+flv_headers(struct evbuffer *out, const struct ring_gen *g, unsigned tracks)
+{
+	uint8_t head[FLV_HEADER_BYTES];
+
+	flv_write_header(head, g->audio && (tracks & FRAMING_AUDIO), g->video && (tracks & FRAMING_VIDEO));
+	evbuffer_add(out, head, sizeof(head));
+	framing_new_headers(out, g, tracks, 0);
+}
+
+static void
+matroska_headers(struct evbuffer *out, const struct ring_gen *g, unsigned tracks, int64_t frame_ms)
 {
 	struct matroska_track video = { .codec = g->video_codec, .frame_ms = frame_ms, .width = g->width,
 	    .height = g->height };
@@ -55,16 +68,17 @@ matroska_headers(struct evbuffer *out, const struct ring_gen *g, int64_t frame_m
 		audio.config = g->audio_header + g->audio_config;
 		audio.config_len = g->audio_config_len;
 	}
-	matroska_write_header(out, g->video ? &video : NULL, g->audio ? &audio : NULL);
+	matroska_write_header(out, g->video && (tracks & FRAMING_VIDEO) ? &video : NULL,
+	    g->audio && (tracks & FRAMING_AUDIO) ? &audio : NULL);
 }
 
 void
-framing_headers(struct evbuffer *out, const struct ring_gen *g, int64_t frame_ms)
+framing_headers(struct evbuffer *out, const struct ring_gen *g, unsigned tracks, bool matroska, int64_t frame_ms)
 {
-	if (ring_gen_enhanced(g))
-		matroska_headers(out, g, frame_ms);
+	if (matroska)
+		matroska_headers(out, g, tracks, frame_ms);
 	else
-		flv_headers(out, g);
+		flv_headers(out, g, tracks);
 }
 
 static int

@@ -16,8 +16,15 @@ struct evbuffer;
 struct framing { uint8_t head[MATROSKA_FRAME_HEAD_BYTES], tail[FLV_TAG_TAIL_BYTES]; };
 #define FRAMING_PIECES 3
 
-/* File header and sequence headers. frame_ms: from one video frame to the next, 0: unknown. */
-void framing_headers(struct evbuffer *out, const struct ring_gen *g, int64_t frame_ms);
+enum { FRAMING_VIDEO = 1, FRAMING_AUDIO = 2, FRAMING_ALL = 3 };	/* tracks that are written */
+
+/* One of these tracks is Enhanced RTMP's: Matroska. */
+bool framing_is_matroska(const struct ring_gen *g, unsigned tracks);
+/* File header and sequence headers. frame_ms: from one video frame to the next, 0: unknown (Matroska needs it). */
+void framing_headers(struct evbuffer *out, const struct ring_gen *g, unsigned tracks, bool matroska,
+    int64_t frame_ms);
+/* Sequence headers alone, amid a FLV stream. */
+void framing_new_headers(struct evbuffer *out, const struct ring_gen *g, unsigned tracks, int64_t ms);
 /*
  * One tag, base_ms being the stream's 0. key: it shall count as a key frame (FLV; Matroska has
  * the frame's own). Pieces in iov, which point into f and t.

@@ -1,6 +1,6 @@
 /*
  * hls_feed.c - tags of the ring as FLV or Matroska into ffmpeg (contract in hls_feed.h).
- * Called by sink_hls.c and sink_push.c, which decide when.
+ * Called by sink_hls.c and ring_cursor.c, which decide when.
  *
  * FLV is read without parsers, so a frame is a key frame to ffmpeg when the tag says so: only
  * where a segment shall begin does the written tag say so.
@@ -25,7 +25,19 @@ hls_feed_init(struct hls_feed *f)
 	memset(f, 0, sizeof(*f));
 	f->fd = -1;
 	f->at_end = true;
+	f->tracks = FRAMING_ALL;
 	f->head = evbuffer_new();
+}
+
+static void
+begin(struct hls_feed *f, struct tag *start, struct tag *need)
+{
+	f->gen = ring_gen_ref(start->gen);
+	f->start = start;
+	f->audio_from_ms = hls_cut_audio_from(start);
+	f->next = need;
+	f->at_end = f->past_start = false;
+	f->off = 0;
 }
 
 void
@@ -35,16 +47,19 @@ hls_feed_open(struct hls_feed *f, struct event_base *base, int fd, struct tag *s
 	fd_cloexec_nonblock(fd);
 	f->fd = fd;
 	f->wr = event_new(base, fd, EV_WRITE, writable, ctx);
-	f->gen = ring_gen_ref(start->gen);
-	f->matroska = ring_gen_enhanced(f->gen);
-	f->start = start;
+	begin(f, start, need);
+	f->matroska = !f->only_flv && framing_is_matroska(f->gen, f->tracks);
 	f->base_ms = base_ms;
-	f->audio_from_ms = hls_cut_audio_from(start);
-	f->next = need;
-	f->at_end = f->past_start = false;
-	f->off = 0;
 	f->bytes = f->frames = 0;
-	framing_headers(f->head, f->gen, hls_cut_frame_ms(start));
+	framing_headers(f->head, f->gen, f->tracks, f->matroska, hls_cut_frame_ms(start));
+}
+
+void
+hls_feed_go_on(struct hls_feed *f, struct tag *start, struct tag *need)
+{
+	ring_gen_unref(&f->gen);
+	begin(f, start, need);
+	framing_new_headers(f->head, f->gen, f->tracks, start->dts_ms - f->base_ms);
 }
 
 void
@@ -95,8 +110,8 @@ static bool
 wanted(const struct hls_feed *f, const struct tag *t)
 {
 	if (t->audio)
-		return f->gen->audio && t->dts_ms >= f->audio_from_ms;
-	return f->gen->video && f->past_start;
+		return f->gen->audio && (f->tracks & FRAMING_AUDIO) && t->dts_ms >= f->audio_from_ms;
+	return f->gen->video && (f->tracks & FRAMING_VIDEO) && f->past_start;
 }
 
 static void
@@ -200,8 +215,8 @@ write_some(struct hls_feed *f)
 	for (t = f->next; t != NULL && tags < TAGS_PER_WRITE && t->gen == f->gen; t = t->next) {
 		if (t == f->start)
 			f->past_start = true;
-		if (!wanted(f, t))
-			break;		/* rare: the next turn skips it */
+		if (!wanted(f, t) && (t != f->next || f->off == 0))
+			break;		/* the next turn skips it */
 		n += framing_tag(f->matroska, t, f->base_ms, is_key(f, t), &g[tags++], iov + n);
 	}
 	skip_bytes(iov, &n, f->off);

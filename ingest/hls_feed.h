@@ -1,6 +1,7 @@
 /*
- * hls_feed.h - the ring as an FLV or Matroska stream into one ffmpeg's stdin (HLS, push): headers, then
- * the tags of one generation from a segment's start on, straight from the ring by writev.
+ * hls_feed.h - the ring as an FLV or Matroska stream into a descriptor, mostly one ffmpeg's stdin (HLS,
+ * push, webrtc): headers, then the tags of one generation from a segment's or key frame's start
+ * on, straight from the ring by writev.
  */
 #ifndef MILLRACE_HLS_FEED_H
 #define MILLRACE_HLS_FEED_H
@@ -19,7 +20,10 @@ struct hls_feed {
 	struct evbuffer *head;		/* file header and sequence headers still to be written */
 	struct ring_gen *gen;
 	bool matroska;			/* else FLV */
-	bool every_key;			/* FLV: key frames stay such also where no segment begins; set before _open */
+	/* Set before _open, after _init: */
+	bool every_key;			/* FLV: key frames stay such also where no segment begins */
+	bool only_flv;			/* also what is Enhanced RTMP's, as it came */
+	unsigned tracks;		/* enum of framing.h; may become less at any time */
 	const struct tag *start;	/* where the video begins; compared, never read */
 	int64_t base_ms, audio_from_ms;	/* media time that is the child's 0; no audio before */
 	struct tag *next;		/* next to write, valid unless at_end */
@@ -41,6 +45,8 @@ void hls_feed_init(struct hls_feed *f);
 /* Takes fd. need and start as hls_cut_need() has them. */
 void hls_feed_open(struct hls_feed *f, struct event_base *base, int fd, struct tag *start, struct tag *need,
     int64_t base_ms, event_callback_fn writable, void *ctx);
+/* After LAST, only_flv: to the same descriptor, with new headers; the file header stays what it was. */
+void hls_feed_go_on(struct hls_feed *f, struct tag *start, struct tag *need);
 void hls_feed_close(struct hls_feed *f);	/* EOF for the child; the generation stays known */
 void hls_feed_free(struct hls_feed *f);
 enum hls_feed_rc hls_feed_write(struct hls_feed *f, int64_t now);

@@ -106,7 +106,7 @@ rec_file_open(struct rec_file *f, const char *dir, const struct tag *first, int6
 	f->gen = first->gen;
 	f->matroska = ring_gen_enhanced(first->gen);
 	f->base_ms = first->dts_ms;
-	framing_headers(head, first->gen, frame_ms);
+	framing_headers(head, first->gen, FRAMING_ALL, f->matroska, frame_ms);
 	iov = (struct iovec){ evbuffer_pullup(head, -1), evbuffer_get_length(head) };
 	rc = make_file(f, dir, first->wall_ms);
 	if (rc == 0)
