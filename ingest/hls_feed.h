@@ -52,8 +52,8 @@ void hls_feed_free(struct hls_feed *f);
 enum hls_feed_rc hls_feed_write(struct hls_feed *f, int64_t now);
 void hls_feed_appended(struct hls_feed *f, struct tag *t);	/* t is the ring's newest */
 /*
- * Goes on at `to`, a key frame later in the ring; what is half written is finished first. How
- * many tags that leaves out.
+ * Goes on at `to`, a key frame later in the ring, NULL: with what comes; what is half written is finished
+ * first. How many tags that leaves out.
  */
 unsigned hls_feed_skip(struct hls_feed *f, const struct tag *to);
 /* Has a byte of t been written? */

@@ -98,7 +98,7 @@ main(int argc, char **argv)
 		{ MSG_REFUSE, on_refuse },
 		{ MSG_SPAWNED, on_output },
 		{ MSG_EXITED, on_output },
-		{ MSG_PUSH, on_output },
+		{ MSG_PUSH, on_output }, { MSG_FEED, on_output },
 		{ MSG_YIELD, on_yield },
 		{ MSG_STOP, on_stop_message },
 		{ 0, NULL },

@@ -62,9 +62,11 @@ ring_cursor_newest_start(struct ring_cursor *c, struct tag *from)
 {
 	struct tag *found = NULL;
 
-	for (; from != NULL; from = from->next)
+	for (; from != NULL; from = from->next) {
+		c->newest_ms = from->dts_ms;
 		if (ring_cursor_can_start(c, from))
 			found = from;
+	}
 	ring_cursor_set_start(c, found);
 }
 

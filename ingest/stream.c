@@ -30,6 +30,7 @@ stream_free(struct stream *s)
 	if (s->rec != NULL)
 		s->rec->ops->free(&s->rec);
 	pushes_free(&s->pushes);
+	browsers_free(&s->browsers);
 	tracks_free(&s->tracks);
 	ring_free(&s->ring);
 }
@@ -108,6 +109,7 @@ stream_open(struct stream *s, const char *name, const char *app,
 	open_recording(s, env);
 	env.done = NULL;
 	s->push_env = env;
+	browsers_open(&s->browsers, &env);
 	timeline_init(&s->timeline, start_ms);
 }
 
@@ -148,6 +150,7 @@ make_room(struct stream *s)
 	if (s->rec != NULL)
 		s->rec->ops->overrun(s->rec, first);
 	pushes_overrun(&s->pushes, first);
+	browsers_overrun(&s->browsers, first);
 	ring_trim(&s->ring, first);
 }
 
@@ -187,6 +190,7 @@ stream_media(struct stream *s, enum flv_type type, uint32_t ts, const uint8_t *b
 	if (s->rec != NULL)
 		s->rec->ops->tag(s->rec, t);
 	pushes_tag(&s->pushes, t);
+	browsers_tag(&s->browsers, t);
 	make_room(s);
 }
 
@@ -202,6 +206,7 @@ stream_end(struct stream *s)
 	if (s->rec != NULL)
 		s->rec->ops->drain(s->rec);
 	pushes_drain(&s->pushes);
+	browsers_drain(&s->browsers);
 	s->hls->ops->drain(s->hls);
 }
 
@@ -216,22 +221,23 @@ stream_message(struct stream *s, struct msg *m)
 {
 	if (m->type == MSG_PUSH)
 		pushes_set(&s->pushes, &s->push_env, json_object_get(m->body, "targets"));
-	else if (!pushes_message(&s->pushes, m))
+	else if (!browsers_message(&s->browsers, m) && !pushes_message(&s->pushes, m))
 		s->hls->ops->message(s->hls, m);
 }
 
 int64_t
 stream_budget_ms(const struct stream *s, int64_t longest)
 {
-	return pushes_budget_ms(&s->pushes, longest);
+	return pushes_budget_ms(&s->pushes, browsers_budget_ms(&s->browsers, longest));
 }
 
 static const struct tag *
 oldest_needed(const struct stream *s)
 {
-	const struct tag *needed[BOARD_PUSHES + 2], *t;
+	const struct tag *needed[BOARD_PUSHES + BROWSERS_NEEDS + 2], *t;
 	unsigned n = pushes_needs(&s->pushes, needed), i;
 
+	n += browsers_needs(&s->browsers, needed + n);
 	needed[n++] = s->hls->ops->needs(s->hls);
 	needed[n++] = s->rec != NULL ? s->rec->ops->needs(s->rec) : NULL;
 	for (t = s->ring.head; t != NULL; t = t->next)
@@ -254,11 +260,13 @@ stream_tick(struct stream *s, int64_t now)
 		first = ring_regen(&s->ring, s->tracks.gen);
 		s->hls->ops->regen(s->hls, first);
 		pushes_regen(&s->pushes, first);
+		browsers_regen(&s->browsers, first);
 	}
 	s->hls->ops->tick(s->hls, now);
 	if (s->rec != NULL)
 		s->rec->ops->tick(s->rec, now);
 	pushes_tick(&s->pushes, now);
+	browsers_tick(&s->browsers, now);
 	ring_trim(&s->ring, oldest_needed(s));
 	return NULL;
 }
@@ -298,6 +306,7 @@ stream_board(struct stream *s, const char *state, int64_t now)
 	if (s->rec_warning[0] != '\0')
 		str_copy(p->media.warning, s->rec_warning, sizeof(p->media.warning));
 	pushes_board(&s->pushes, &p->media);
+	browsers_board(&s->browsers, &p->media.feed);
 	if (s->rec != NULL) {
 		struct sink_rec_stats rec;
 

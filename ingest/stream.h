@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "browsers.h"
 #include "flv.h"
 #include "meter.h"
 #include "pushes.h"
@@ -26,6 +27,7 @@ struct stream {
 	struct sink *rec;		/* NULL: it is not recorded */
 	struct pushes pushes;
 	struct sink_env push_env;
+	struct browsers browsers;
 	bool resumed, said_live;	/* resumed: the playlist goes on */
 	char encoder[64], sink_warning[160], rec_warning[160];
 };
@@ -49,7 +51,7 @@ void stream_gone(struct stream *s);
 void stream_end(struct stream *s);
 /* After that: some output has not been handed all of it yet. */
 bool stream_busy(const struct stream *s);
-/* SPAWNED, EXITED, PUSH. */
+/* SPAWNED, EXITED, PUSH, FEED. */
 void stream_message(struct stream *s, struct msg *m);
 /* How long the publisher's socket may wait: `longest`, or what an output wants. */
 int64_t stream_budget_ms(const struct stream *s, int64_t longest);

@@ -270,6 +270,14 @@ board_codec_name(unsigned codec)
 }
 
 const char *
+board_way_name(unsigned way)
+{
+	static const char *const names[] = { "", "waits", "copy", "transcode", "refused" };
+
+	return way < sizeof(names) / sizeof(names[0]) ? names[way] : "";
+}
+
+const char *
 board_refusal_name(unsigned reason)
 {
 	static const char *const names[BOARD_REFUSALS] = { "other", "key", "signature", "expired",

@@ -40,6 +40,18 @@ struct board_push {
 	char reason[96];		/* REFUSED: why; this server's own words */
 };
 
+/* How a track goes to browsers by WebRTC, and why so; what the socket to the worker was given. */
+enum board_way { BOARD_WAY_NONE, BOARD_WAY_WAITS, BOARD_WAY_COPY, BOARD_WAY_TRANSCODE, BOARD_WAY_REFUSED };
+struct board_feed {
+	uint8_t on;			/* somebody watches, or has just watched */
+	uint8_t video, audio;		/* enum board_way */
+	uint8_t _pad;
+	uint32_t behind_ms;
+	uint64_t frames, bytes, dropped;	/* of what is copied */
+	char video_why[64], audio_why[64];
+};
+const char *board_way_name(unsigned way);	/* "copy" "transcode" "refused" "waits"; "" for none */
+
 /* What an ingest knows of its stream's media; zero in other kinds. */
 struct board_media {
 	int64_t last_media_ms;		/* a media byte was received */
@@ -66,6 +78,7 @@ struct board_media {
 	uint64_t recorded_files, recorded_bytes, recorded_lost;	/* lost: frames for which the disk had no room */
 	int64_t recording_lag_ms;	/* age of the oldest media received that may not be on the disk yet */
 	struct board_push pushes[BOARD_PUSHES];
+	struct board_feed feed;
 };
 
 /* What an http worker counts. */

@@ -53,6 +53,16 @@ uint32_t flv_tag_ms(const uint8_t head[FLV_TAG_HEAD_BYTES]);
 
 /* AVCDecoderConfigurationRecord / AudioSpecificConfig, payload of the sequence header. */
 int flv_avc_size(const uint8_t *record, size_t len, int *width, int *height);
+/* What its first SPS says of how to decode it (H.264 7.3.2.1.1, E.1.1). 0, or -1 EBADMSG. */
+struct flv_avc {
+	int width, height;
+	int profile;		/* profile_idc */
+	int chroma;		/* chroma_format_idc: 1 is 4:2:0 */
+	int depth;		/* bits of luma */
+	bool in_order;		/* frames are shown in decoding order: pic_order_cnt_type 2 */
+	int reorder;		/* max_num_reorder_frames, -1: it does not say */
+};
+int flv_avc_read(const uint8_t *record, size_t len, struct flv_avc *out);
 /* What an AVCDecoderConfigurationRecord says that most browsers cannot play: a profile's name; NULL: nothing. */
 const char *flv_avc_rare(const uint8_t *record, size_t len);
 /* HEVCDecoderConfigurationRecord, AV1CodecConfigurationRecord, a VP9 key frame; -1 EBADMSG: it does not say. */

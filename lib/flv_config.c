@@ -36,20 +36,20 @@ skip_scaling_lists(struct bits *b, unsigned lists)
 	}
 }
 
-/* The part of the SPS that only the high profiles have (H.264 7.3.2.1.1); chroma_format_idc. */
-static uint32_t
-sps_high(struct bits *b)
+/* The part of the SPS that only the high profiles have (H.264 7.3.2.1.1). */
+static void
+sps_high(struct bits *b, struct flv_avc *out)
 {
 	uint32_t chroma = bits_ue(b);
 
 	if (chroma == 3)
 		bits_get(b, 1);
-	bits_ue(b);
+	out->chroma = (int)(chroma & 3);
+	out->depth = 8 + (int)(bits_ue(b) & 15);
 	bits_ue(b);
 	bits_get(b, 1);
 	if (bits_get(b, 1))
 		skip_scaling_lists(b, chroma == 3 ? 12 : 8);
-	return chroma;
 }
 
 static bool
@@ -61,10 +61,11 @@ profile_is_high(uint32_t profile)
 }
 
 static void
-sps_order(struct bits *b)
+sps_order(struct bits *b, struct flv_avc *out)
 {
 	uint32_t type = bits_ue(b), n;
 
+	out->in_order = type == 2;
 	if (type == 0)
 		bits_ue(b);
 	else if (type == 1) {
@@ -92,22 +93,75 @@ sps_crop(struct bits *b, uint32_t chroma, bool frames_only, uint32_t *w, uint32_
 	return 0;
 }
 
+static void
+skip_hrd(struct bits *b)
+{
+	uint32_t n = bits_ue(b);
+
+	bits_get(b, 8);
+	for (uint32_t i = 0; i <= n && i < 32 && !b->over; i++) {
+		bits_ue(b);
+		bits_ue(b);
+		bits_get(b, 1);
+	}
+	bits_skip(b, 20);
+}
+
+/* vui_parameters() (E.1.1) up to max_num_reorder_frames; -1: it does not say. */
 static int
-sps_size(const uint8_t *sps, size_t len, int *width, int *height)
+vui_reorder(struct bits *b)
+{
+	bool nal, vcl;
+
+	if (bits_get(b, 1) && bits_get(b, 8) == 255)	/* aspect_ratio_idc: Extended_SAR */
+		bits_skip(b, 32);
+	if (bits_get(b, 1))				/* overscan */
+		bits_get(b, 1);
+	if (bits_get(b, 1)) {				/* video_signal_type */
+		bits_get(b, 4);
+		if (bits_get(b, 1))
+			bits_skip(b, 24);
+	}
+	if (bits_get(b, 1)) {				/* chroma_loc_info */
+		bits_ue(b);
+		bits_ue(b);
+	}
+	if (bits_get(b, 1))				/* timing_info */
+		bits_skip(b, 65);
+	nal = bits_get(b, 1);
+	if (nal)
+		skip_hrd(b);
+	vcl = bits_get(b, 1);
+	if (vcl)
+		skip_hrd(b);
+	if (nal || vcl)
+		bits_get(b, 1);
+	bits_get(b, 1);					/* pic_struct */
+	if (!bits_get(b, 1))				/* bitstream_restriction */
+		return -1;
+	bits_get(b, 1);
+	for (int i = 0; i < 4; i++)
+		bits_ue(b);
+	return b->over ? -1 : (int)(bits_ue(b) & 31);
+}
+
+static int
+sps_read(const uint8_t *sps, size_t len, struct flv_avc *out)
 {
 	uint8_t raw[256];
 	struct bits b = { .p = raw, .len = bits_unescape(sps, len, raw, sizeof(raw)) };
-	uint32_t profile, chroma = 1, w, h;
+	uint32_t w, h;
 	bool frames_only;
 
+	*out = (struct flv_avc){ .chroma = 1, .depth = 8, .reorder = -1 };
 	bits_get(&b, 8);
-	profile = bits_get(&b, 8);
+	out->profile = (int)bits_get(&b, 8);
 	bits_get(&b, 16);
 	bits_ue(&b);
-	if (profile_is_high(profile))
-		chroma = sps_high(&b);
+	if (profile_is_high((uint32_t)out->profile))
+		sps_high(&b, out);
 	bits_ue(&b);
-	sps_order(&b);
+	sps_order(&b, out);
 	bits_ue(&b);
 	bits_get(&b, 1);
 	w = bits_ue(&b);
@@ -120,17 +174,21 @@ sps_size(const uint8_t *sps, size_t len, int *width, int *height)
 	if (!frames_only)
 		bits_get(&b, 1);
 	bits_get(&b, 1);
-	if (bits_get(&b, 1) && sps_crop(&b, chroma, frames_only, &w, &h) < 0)
+	if (bits_get(&b, 1) && sps_crop(&b, (uint32_t)out->chroma, frames_only, &w, &h) < 0)
 		return -1;
 	if (b.over)
 		return torn();
-	*width = (int)w;
-	*height = (int)h;
+	out->width = (int)w;
+	out->height = (int)h;
+	if (bits_get(&b, 1))
+		out->reorder = vui_reorder(&b);
+	if (b.over)
+		out->reorder = -1;
 	return 0;
 }
 
 int
-flv_avc_size(const uint8_t *record, size_t len, int *width, int *height)
+flv_avc_read(const uint8_t *record, size_t len, struct flv_avc *out)
 {
 	size_t n;
 
@@ -139,7 +197,19 @@ flv_avc_size(const uint8_t *record, size_t len, int *width, int *height)
 	n = be_get(record + 6, 2);
 	if (n < 4 || n > len - 8)
 		return torn();
-	return sps_size(record + 8, n, width, height);
+	return sps_read(record + 8, n, out);
+}
+
+int
+flv_avc_size(const uint8_t *record, size_t len, int *width, int *height)
+{
+	struct flv_avc avc;
+
+	if (flv_avc_read(record, len, &avc) < 0)
+		return -1;
+	*width = avc.width;
+	*height = avc.height;
+	return 0;
 }
 
 const char *
