@@ -92,6 +92,7 @@ struct sdp_track {
 struct sdp_pick {
 	enum sdp_direction direction;
 	struct sdp_track video, audio;
+	struct sdp_track high;		/* to send: another H.264 of video's m-line, for High profile; or not used */
 	struct sdp_ice ice;		/* of the other end's transport */
 	const char *fingerprint;	/* "sha-256 .." */
 };

@@ -164,24 +164,41 @@ declined(FILE *f, const struct sdp_media *m)
 }
 
 static void
-answer_video(FILE *f, const struct sdp_media *m, const struct sdp_pick *p, const struct sdp_local *l)
+list_h264(FILE *f, const struct sdp_track *t)
 {
-	const struct sdp_track *t = &p->video;
-	unsigned pt = t->format->pt;
-
-	fprintf(f, "m=video 9 %s %u", m->proto, pt);
+	if (t->format != NULL)
+		fprintf(f, " %u", t->format->pt);
 	if (t->rtx_pt >= 0)
 		fprintf(f, " %d", t->rtx_pt);
+}
+
+static void
+answer_h264(FILE *f, const struct sdp_track *t)
+{
+	unsigned pt = t->format != NULL ? t->format->pt : 0;
+
+	if (t->format == NULL)
+		return;
+	fprintf(f, "a=rtpmap:%u H264/90000\r\na=fmtp:%u %s\r\n", pt, pt, t->format->fmtp);
+	feedback(f, pt, t->format->feedback);
+	if (t->rtx_pt >= 0)
+		rtx(f, t->rtx_pt, pt);
+}
+
+static void
+answer_video(FILE *f, const struct sdp_media *m, const struct sdp_pick *p, const struct sdp_local *l)
+{
+	fprintf(f, "m=video 9 %s", m->proto);
+	list_h264(f, &p->video);
+	list_h264(f, &p->high);
 	fprintf(f, "\r\n");
 	transport(f, l, "passive");
 	flow(f, m->mid, p->direction);
 	if (p->direction == SDP_SENDONLY)
 		msid(f, l, "video");
-	fprintf(f, "a=rtpmap:%u H264/90000\r\na=fmtp:%u %s\r\n", pt, pt, t->format->fmtp);
-	feedback(f, pt, t->format->feedback);
-	if (t->rtx_pt >= 0)
-		rtx(f, t->rtx_pt, pt);
-	video_sources(f, l, t->rtx_pt >= 0);
+	answer_h264(f, &p->video);
+	answer_h264(f, &p->high);
+	video_sources(f, l, p->video.rtx_pt >= 0 || p->high.rtx_pt >= 0);
 }
 
 static void

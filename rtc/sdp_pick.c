@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #define BASELINE 66		/* profile_idc */
+#define HIGH 100
 #define CONSTRAINED 0x40	/* constraint_set1_flag */
 
 static int
@@ -151,6 +152,23 @@ take(struct sdp_track *t, const struct sdp *s, unsigned i, const struct sdp_form
 	t->rtx_pt = rtx_of(&s->media[i], f);
 }
 
+/*
+ * What a stream is may show, or change, only after the SDP: so High has its own payload type where the
+ * other end has one (Safari does not decode it on that of baseline; others decode all of it).
+ */
+static void
+take_high(struct sdp_pick *out, const struct sdp *s)
+{
+	const struct sdp_media *m = out->video.media >= 0 ? &s->media[out->video.media] : NULL;
+	const struct sdp_format *f = m != NULL ? sdp_pick_h264(m, HIGH, 0) : NULL;
+	uint8_t profile = 0, constraints;
+
+	if (f != NULL)
+		profile_of(f, &profile, &constraints);
+	if (profile == HIGH && f != out->video.format && out->direction == SDP_SENDONLY)
+		take(&out->high, s, (unsigned)out->video.media, f);
+}
+
 static int
 pick_tracks(const struct sdp *s, const struct sdp_want *want, struct sdp_pick *out, char *why)
 {
@@ -225,12 +243,14 @@ pick_transport(const struct sdp *s, struct sdp_pick *out, char *why)
 int
 sdp_pick(const struct sdp *s, const struct sdp_want *want, struct sdp_pick *out, char *why)
 {
-	*out = (struct sdp_pick){ .direction = want->direction, .video = { -1, NULL, -1 }, .audio = { -1, NULL, -1 } };
+	*out = (struct sdp_pick){ .direction = want->direction, .video = { -1, NULL, -1 }, .high = { -1, NULL, -1 },
+	    .audio = { -1, NULL, -1 } };
 	if (s->nmedia == 0)
 		return refuse(EINVAL, why, "it has no m-line");
 	if (pick_tracks(s, want, out, why) < 0 || check_bundle(s, out, why) < 0 ||
 	    pick_transport(s, out, why) < 0)
 		return -1;
+	take_high(out, s);
 	for (int i = 0; i < (int)s->nmedia; i++)
 		if ((i == out->video.media || i == out->audio.media) && check_media(s, i, why) < 0)
 			return -1;

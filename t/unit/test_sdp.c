@@ -221,6 +221,29 @@ answer_chromium(void **state)
 	free(text);
 }
 
+/* Safari: High has a payload type of its own, as the stream may turn out to be that. */
+static void
+answer_safari(void **state)
+{
+	struct sdp_want want = { SDP_SENDONLY, true, true, 0, 0 };
+	char *out = answer_to(safari, SDP_SENDONLY, true);
+	struct sdp *s = parse(SDP_OFFER, safari);
+	struct sdp_pick p;
+
+	has(out, "m=video 9 UDP/TLS/RTP/SAVPF 98 99 96 97");
+	has(out, "a=fmtp:96 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=640c1f");
+	has(out, "a=fmtp:97 apt=96");
+	assert_int_equal(sdp_pick(s, &want, &p, why), 0);
+	assert_int_equal(p.high.format->pt, 96);
+	assert_int_equal(p.high.rtx_pt, 97);
+	want.profile = 100;
+	assert_int_equal(sdp_pick(s, &want, &p, why), 0);
+	assert_int_equal(p.video.format->pt, 96);
+	assert_null(p.high.format);
+	sdp_free(&s);
+	free(out);
+}
+
 /* Feedback that was not offered is not answered: GStreamer has no NACK here, so no RTX either. */
 static void
 answer_gstreamer(void **state)
@@ -307,6 +330,7 @@ own_offer(void **state)
 	assert_int_equal(sdp_pick(s, &want, &p, why), 0);
 	assert_int_equal(p.video.format->pt, 102);
 	assert_int_equal(p.video.rtx_pt, 103);
+	assert_null(p.high.format);
 	assert_int_equal(p.audio.format->pt, 111);
 	sdp_free(&s);
 	memcpy(strstr(answer, "a=setup:active"), "a=setup:actpas", 14);
@@ -483,6 +507,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(real_offers), cmocka_unit_test(other_line_ends), cmocka_unit_test(answer_chromium),
+		cmocka_unit_test(answer_safari),
 		cmocka_unit_test(answer_gstreamer), cmocka_unit_test(answer_obs), cmocka_unit_test(answer_declines),
 		cmocka_unit_test(own_offer), cmocka_unit_test(refusals), cmocka_unit_test(bounds),
 		cmocka_unit_test(cut_anywhere), cmocka_unit_test(fragments), cmocka_unit_test(parameters),

@@ -53,6 +53,8 @@ describe_codecs(const struct sdp_pick *p)
 	return (struct viewer_codecs){
 		.video_pt = p->video.format != NULL ? p->video.format->pt : 0,
 		.rtx_pt = p->video.rtx_pt >= 0 ? (uint8_t)p->video.rtx_pt : 0,
+		.high_pt = p->high.format != NULL ? p->high.format->pt : 0,
+		.high_rtx_pt = p->high.rtx_pt >= 0 ? (uint8_t)p->high.rtx_pt : 0,
 		.audio_pt = p->audio.format != NULL ? p->audio.format->pt : 0,
 	};
 }

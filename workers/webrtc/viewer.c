@@ -20,6 +20,7 @@
 #define PACE 4
 #define PACE_BYTES 65536		/* of one viewer in one turn of the pacer */
 #define VIDEO_PER_MS 90
+#define PROFILE_HIGH 100
 
 static TAILQ_HEAD(, viewer) later = TAILQ_HEAD_INITIALIZER(later);
 static struct event *pacer;
@@ -65,6 +66,22 @@ viewer_send(struct viewer *v, struct track *t, struct packet *p)
 
 /* --- video --- */
 
+/*
+ * With its first picture it is known what the stream is. Later it stays as it is: a packet that is sent
+ * again has to be the same (SRTP).
+ */
+static void
+choose_profile(struct viewer *v)
+{
+	struct room_sdp room;
+
+	room_sdp(v->room, &room);
+	if (v->video.packets > 0 || v->codecs.high_pt == 0 || !room.profile_known || room.profile[0] != PROFILE_HIGH)
+		return;
+	v->codecs.video_pt = v->codecs.high_pt;
+	v->codecs.rtx_pt = v->codecs.high_rtx_pt;
+}
+
 static void
 begin_video(struct viewer *v, struct track *t, int64_t now)
 {
@@ -74,6 +91,7 @@ begin_video(struct viewer *v, struct track *t, int64_t now)
 	v->behind = p != NULL;
 	if (p == NULL)
 		return;
+	choose_profile(v);
 	v->pace_ts = p->ts;
 	v->pace_ms = now;
 	viewer_give_later(v);

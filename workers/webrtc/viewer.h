@@ -24,6 +24,7 @@ struct viewer;
 /* Payload types as both sides agreed; 0: this is not wanted (video, audio) or not agreed on (rtx). */
 struct viewer_codecs {
 	uint8_t video_pt, rtx_pt, audio_pt;
+	uint8_t high_pt, high_rtx_pt;	/* instead of video's, if the first picture is of High profile */
 };
 
 struct viewer_ops {
