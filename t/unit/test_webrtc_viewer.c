@@ -194,7 +194,7 @@ put_gop(uint32_t ms, uint32_t end, size_t size)
 
 /* --- viewers --- */
 
-static const struct viewer_codecs codecs = { 102, 103, 111 };
+static const struct viewer_codecs codecs = { 102, 103, 111, 0, 0 };
 
 static void
 on_gone(void *ctx, const char *why)
@@ -379,7 +379,7 @@ a_nack_is_answered_over_rtx(void **state)
 	assert_int_equal(rtx->p[1] & 0x80, lost->p[1] & 0x80);
 	assert_memory_equal(rtx->p + 14, lost->p + 12, lost->n - 12);
 	/* without RTX: the same packet */
-	viewer_set_codecs(v, &(struct viewer_codecs){ 102, 0, 111 });
+	viewer_set_codecs(v, &(struct viewer_codecs){ 102, 0, 111, 0, 0 });
 	n = rtcp_write_nack(out, sizeof(out), 1, sdp.video_ssrc, seqs, 1, &taken);
 	rtcp(p, out, n);
 	assert_memory_equal(newest(p, 102)->p, lost->p, lost->n);
