@@ -226,6 +226,8 @@ dtls_input(struct dtls *d, const uint8_t *p, size_t n)
 		if ((rc = SSL_read(d->ssl, data, sizeof(data))) <= 0)
 			judge(d, rc);
 	d->in_len = 0;
+	if (d->state == DTLS_UP)
+		SSL_free_buffers(d->ssl);	/* 18 KiB that the rest of a session hardly needs */
 	return d->state;
 }
 
@@ -286,8 +288,12 @@ dtls_keys(const struct dtls *d, struct srtp_keys *out)
 void
 dtls_close(struct dtls *d)
 {
-	if (d->state == DTLS_UP)
+	uint8_t none;
+
+	if (d->state == DTLS_UP) {
+		SSL_peek(d->ssl, &none, 0);	/* nothing has come: it only makes the buffers again */
 		SSL_shutdown(d->ssl);
+	}
 	ERR_clear_error();
 	d->state = DTLS_CLOSED;
 }

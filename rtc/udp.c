@@ -14,7 +14,7 @@
 
 #include "util.h"
 
-#define SLOTS 4096		/* 6 MB, of which only what is in use has been touched */
+#define SLOTS 16384		/* of memory that is not touched before it is needed */
 #define BATCH 64
 #define READ_BATCH 32
 #define READ_BATCHES 8		/* of one event */
