@@ -19,6 +19,7 @@
 #include "rtc/h264.h"
 #include "rtc/rtcp.h"
 #include "util.h"
+#include "workers/webrtc/clock.h"
 #include "workers/webrtc/feed.h"
 #include "workers/webrtc/room.h"
 #include "workers/webrtc/track.h"
@@ -164,6 +165,41 @@ feed_message(int64_t ingest, bool on, const char *track, const char *format, int
 	json_decref(m.body);
 }
 
+/* A page of one packet, as ffmpeg writes it; granule: of its end. */
+static void
+put_page(int fd, unsigned flags, int64_t granule, const char *body, size_t n)
+{
+	uint8_t page[100] = "OggS";
+	uint32_t sum = 0;
+
+	page[5] = (uint8_t)flags;
+	for (unsigned i = 0; i < 8; i++)
+		page[6 + i] = (uint8_t)((uint64_t)granule >> 8 * i);
+	page[26] = 1;
+	page[27] = (uint8_t)n;
+	memcpy(page + 28, body, n);
+	for (size_t i = 0; i < 28 + n; i++)
+		for (int bit = 7; bit >= 0; bit--)
+			sum = sum << 1 ^ ((sum >> 31 ^ (page[i] >> bit & 1)) ? 0x04c11db7 : 0);
+	for (unsigned i = 0; i < 4; i++)
+		page[22 + i] = (uint8_t)(sum >> 8 * i);
+	assert_int_equal(write(fd, page, 28 + n), 28 + n);
+	turn();
+}
+
+/* An ffmpeg that makes Opus of it. */
+static int
+publish_sound(int64_t ingest)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	feed_message(ingest, true, "audio", "ogg", pair[1]);
+	put_page(pair[0], 2, 0, "OpusHead\1\2\x38\1\x80\xbb\0\0\0\0\0", 19);
+	put_page(pair[0], 0, 0, "OpusTags\0\0\0\0\0\0\0\0", 16);
+	return pair[0];
+}
+
 static void
 publish(int64_t ingest)
 {
@@ -181,15 +217,25 @@ publish(int64_t ingest)
 	put_tag(FLV_VIDEO, 0, header, sizeof(header));
 }
 
-/* From ms on, a frame each 40 ms and two of sound, up to, not including, end. */
+/*
+ * From ms on, a frame each 40 ms and two of sound, up to, not including, end; then it waits until a feed
+ * that is held back is not any more.
+ */
 static void
-put_gop(uint32_t ms, uint32_t end, size_t size)
+put_gop_at_once(uint32_t ms, uint32_t end, size_t size)
 {
 	for (uint32_t at = ms; at < end; at += 40) {
 		put_frame(at, at == ms, size);
 		put_sound(at);
 		put_sound(at + 20);
 	}
+}
+
+static void
+put_gop(uint32_t ms, uint32_t end, size_t size)
+{
+	put_gop_at_once(ms, end, size);
+	wait_ms(45);
 }
 
 /* --- viewers --- */
@@ -451,7 +497,7 @@ a_publisher_s_restart_goes_on(void **state)
 	wait_ms(300);
 	publish(8);
 	put_frame(0, false, 50);		/* nothing before an IDR is of use */
-	put_gop(40, 240, 2000);
+	put_gop_at_once(40, 240, 2000);
 	assert_int_equal(p->nrtp, n);		/* held back, until its end is seen */
 	q = join(r, &w);
 	wait_ms(100);
@@ -495,6 +541,41 @@ times_never_go_back(void **state)
 	teardown(&r);
 }
 
+/* What an ffmpeg makes of the GOP in the beginning comes at once, and late; then as it is made. */
+static void
+sound_is_live_from_its_beginning(void **state)
+{
+	struct room *r = setup();
+	struct viewer *v;
+	struct rtc_peer *p;
+	uint32_t first, picture;
+	int fd;
+
+	publish(7);
+	p = join(r, &v);
+	put_gop(10000, 12000, 100);
+	assert_in_range(count(p, 111, 0), 8, 14);	/* the media has some itself: the last 250 ms of 2 s */
+	fd = publish_sound(7);
+	put_sound(12000);				/* that counts no more */
+	assert_in_range(count(p, 111, 0), 8, 14);
+	wait_ms(50);
+	for (int64_t at = 10000; at < 12100; at += 20)
+		put_page(fd, 0, (at + 20) * 48 + 312, "\x78yy", 3);
+	wait_ms(600);					/* pictures have caught up */
+	assert_in_range(count(p, 111, 0), 12, 28);
+	check_order(p, 111);
+	/* at the same time as the picture of that time */
+	first = be_get(newest(p, 111)->p + 4, 4) - track_time(room_audio(r), 0);
+	picture = be_get(newest(p, 102)->p + 4, 4) - track_time(room_video(r), 0);
+	assert_in_range(first / 48 - picture / 90, 12080 - 11960 - 50, 12080 - 11960 + 50);
+	close(fd);
+	turn();
+	put_sound(12200);				/* it has ended: the media's own again */
+	assert_memory_equal(newest(p, 111)->p + 13, "zz", 2);
+	viewer_free(&v);
+	teardown(&r);
+}
+
 static void
 sender_reports_fit(void **state)
 {
@@ -511,11 +592,11 @@ sender_reports_fit(void **state)
 	assert_int_equal(p->rtcp[0].p[1], RTCP_SR);
 	now = now_ms();
 	assert_true(room_rtp_now(r, true, now, &video) && room_rtp_now(r, false, now, &audio));
-	/* both say the same time of the stream: its newest, of 5960 and 5980 ms, and what has passed since */
-	video -= track_time(room_video(r), 0);
-	audio -= track_time(room_audio(r), 0);
+	/* both say the same time of the stream: its newest, and what has passed since */
+	video -= track_time(room_video(r), CLOCK_START_MS);
+	audio -= track_time(room_audio(r), CLOCK_START_MS);
 	assert_in_range(video / 90 + 40 - audio / 48, 39, 41);
-	assert_in_range(video / 90, 960, 1060);
+	assert_in_range(video / 90, 10, 200);
 	wait_ms(1100);
 	room_tick(now_ms());
 	assert_int_equal(p->nrtcp, 4);
@@ -612,7 +693,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_joins_gets_the_gop_four_times_as_fast),
 		cmocka_unit_test(a_nack_is_answered_over_rtx), cmocka_unit_test(a_pli_is_answered_by_the_gop),
-		cmocka_unit_test(a_publisher_s_restart_goes_on), cmocka_unit_test(times_never_go_back),
+		cmocka_unit_test(a_publisher_s_restart_goes_on), cmocka_unit_test(times_never_go_back), cmocka_unit_test(sound_is_live_from_its_beginning),
 		cmocka_unit_test(sender_reports_fit), cmocka_unit_test(reports_are_kept),
 		cmocka_unit_test(members_hear_of_it_and_viewers_are_limited),
 	};

@@ -13,14 +13,14 @@
 void
 clock_switch(struct clock *c, int64_t source_ms, int64_t now)
 {
-	int64_t at = 0;
+	int64_t at = CLOCK_START_MS;
 
 	if (c->begun) {
 		at = clock_at(c, now);
 		if (at < c->newest_ms + FRAME_MS)
 			at = c->newest_ms + FRAME_MS;
 	} else
-		c->base_ms = now;
+		c->base_ms = now - at;
 	c->begun = true;
 	c->shift_ms = at - source_ms;
 	c->newest_ms = at;

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define CLOCK_START_MS 3600000	/* room time of the first publisher's newest, so that none before it is negative */
+
 struct clock {
 	bool begun;
 	int64_t shift_ms;		/* room time = publisher's + shift */

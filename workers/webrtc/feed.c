@@ -3,9 +3,9 @@
  * three: what the ingest itself sends, and sound and picture that an ffmpeg makes; while one of
  * those is there, what the first has of its track is left out.
  *
- * An ingest begins with a GOP at once, whose first picture is as old as nobody knows, but whose last
- * one is new. When a publisher has come back, viewers are there who want to know when that GOP was;
- * so it is held back for a moment, until its end can be seen.
+ * A publisher's media begin with a GOP at once, whose first picture is as old as nobody knows, but
+ * whose last one is new. So what comes first is held back for a moment, until its end can be seen,
+ * and sound that is older is left out: it is live from its beginning on.
  */
 #include <errno.h>
 #include <event2/buffer.h>
@@ -19,6 +19,7 @@
 #include "room.h"
 #include "rtc/h264.h"
 #include "rtc/ogg.h"
+#include "rtc/opus.h"
 #include "util.h"
 #include "webrtc.h"
 
@@ -26,7 +27,10 @@
 #define READS_PER_TURN 4		/* then others have their turn */
 #define HOLD_MS 30
 #define HOLD_BYTES (8 * 1024 * 1024)
+#define LIVE_MS 250			/* no older than this is sound that begins, */
+#define LIVE_AFTER_MS 1000		/* if it ever comes that soon */
 #define TAG_MAX 0xffffff		/* what FLV can say */
+#define SAMPLES_PER_MS (OPUS_RATE / 1000)
 #define FOURCC_H264 FLV_FOURCC('a', 'v', 'c', '1')
 #define FOURCC_OPUS FLV_FOURCC('O', 'p', 'u', 's')
 
@@ -38,8 +42,9 @@ struct feed {
 	struct event *ev, *release;	/* release: NULL, or while it is held back: */
 	struct evbuffer *held;
 	bool is_ogg;
-	bool begun;			/* some of it came */
+	int64_t begun_ms;		/* the first of it came; 0 = not yet */
 	bool fresh;			/* no IDR was taken yet */
+	bool live;			/* its sound is */
 	struct flv_read flv;
 	struct ogg ogg;
 	struct h264_pack pack;
@@ -75,6 +80,14 @@ on_video(struct feed *f, uint32_t ts, const uint8_t *body, size_t len)
 		f->fresh = false;
 }
 
+static bool
+is_live(struct feed *f, int64_t source_ms)
+{
+	f->live = f->live || room_age_ms(f->room, f->ingest, source_ms) < LIVE_MS ||
+	    now_ms() - f->begun_ms > LIVE_AFTER_MS;
+	return f->live;
+}
+
 static void
 on_media(void *ctx, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len)
 {
@@ -88,7 +101,8 @@ on_media(void *ctx, enum flv_type type, uint32_t ts, const uint8_t *body, size_t
 	if (instead(f, ROOM_AUDIO) || flv_parse_audio(body, len, &info) < 0 || info.codec != FOURCC_OPUS ||
 	    info.multitrack || info.sequence_header || info.sequence_end || info.payload_len == 0)
 		return;
-	room_give_audio_ms(f->room, f->ingest, body + info.payload, info.payload_len, ts);
+	if (is_live(f, room_unroll(f->room, f->ingest, ts)))
+		room_give_audio_ms(f->room, f->ingest, body + info.payload, info.payload_len, ts);
 }
 
 static void
@@ -96,7 +110,8 @@ on_packet(void *ctx, const uint8_t *p, size_t n, int64_t granule, int samples)
 {
 	struct feed *f = ctx;
 
-	room_give_audio(f->room, f->ingest, p, n, granule);
+	if (is_live(f, granule / SAMPLES_PER_MS))
+		room_give_audio(f->room, f->ingest, p, n, granule);
 }
 
 static void
@@ -149,36 +164,70 @@ take(struct feed *f, const uint8_t *p, size_t n)
 
 /* --- held back --- */
 
-struct newest { bool any; uint32_t ms; };
+struct newest { bool any; int64_t ms; };
 
 static void
-see_time(void *ctx, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len)
+see_time(struct newest *n, int64_t ms)
 {
-	struct newest *n = ctx;
-
-	if (!n->any || (int32_t)(ts - n->ms) > 0)
-		n->ms = ts;
+	if (!n->any || ms > n->ms)
+		n->ms = ms;
 	n->any = true;
+}
+
+static void
+see_tag(void *ctx, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len)
+{
+	struct flv_info info;
+
+	/* A sequence header may have any time. */
+	if ((type == FLV_VIDEO ? flv_parse_video(body, len, &info) : flv_parse_audio(body, len, &info)) == 0 &&
+	    !info.sequence_header && !info.metadata)
+		see_time(ctx, ts);
+}
+
+static void
+see_packet(void *ctx, const uint8_t *p, size_t n, int64_t granule, int samples)
+{
+	see_time(ctx, granule / SAMPLES_PER_MS);
+}
+
+static struct newest
+newest_flv(const uint8_t *p, size_t n)
+{
+	static const struct flv_read_ops ops = { .media = see_tag };
+	struct newest newest = { .any = false };
+	struct flv_read look;
+
+	flv_read_init(&look, TAG_MAX, &ops, &newest);
+	flv_read_feed(&look, p, n);
+	flv_read_free(&look);
+	return newest;
+}
+
+static struct newest
+newest_ogg(const uint8_t *p, size_t n)
+{
+	static const struct ogg_ops ops = { .packet = see_packet };
+	struct newest newest = { .any = false };
+	struct ogg look;
+
+	ogg_init(&look, &ops, &newest);
+	ogg_feed(&look, p, n);
+	ogg_free(&look);
+	return newest;
 }
 
 static const char *
 release(struct feed *f)
 {
-	static const struct flv_read_ops ops = { .media = see_time };
 	size_t n = evbuffer_get_length(f->held);
 	const uint8_t *p = evbuffer_pullup(f->held, -1);
-	struct newest newest = { .any = false };
-	const char *why = NULL;
-	struct flv_read look;
+	struct newest newest = f->is_ogg ? newest_ogg(p, n) : newest_flv(p, n);
+	const char *why;
 
-	flv_read_init(&look, TAG_MAX, &ops, &newest);
-	if (n > 0)
-		flv_read_feed(&look, p, n);
-	flv_read_free(&look);
 	if (newest.any && room_is_other(f->room, f->ingest))
 		room_switch(f->room, f->ingest, newest.ms);
-	if (n > 0)
-		why = take(f, p, n);
+	why = take(f, p, n);
 	no_hold(f);
 	return why;
 }
@@ -208,9 +257,10 @@ hold(struct feed *f)
 static const char *
 take_or_hold(struct feed *f, const uint8_t *p, size_t n)
 {
-	if (!f->begun && !f->is_ogg && room_is_other(f->room, f->ingest))
+	if (f->begun_ms == 0 && room_is_other(f->room, f->ingest))
 		hold(f);
-	f->begun = true;
+	if (f->begun_ms == 0)
+		f->begun_ms = now_ms();
 	if (f->release == NULL)
 		return take(f, p, n);
 	evbuffer_add(f->held, p, n);

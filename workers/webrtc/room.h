@@ -87,9 +87,13 @@ void room_give_audio_ms(struct room *r, int64_t ingest, const uint8_t *packet, s
 void room_set_live(struct room *r, bool live);
 /* The publisher that is known has gone: what it sent is no beginning for anybody any more. */
 void room_cut(struct room *r);
-/* Is this another publisher than the one before (not the room's first)? Then the time of what it sent last is now. */
+/* Is this another publisher than the one before, or the first one? Then the time of what it sent last is now. */
 bool room_is_other(const struct room *r, int64_t ingest);
-void room_switch(struct room *r, int64_t ingest, uint32_t newest_ms);
+void room_switch(struct room *r, int64_t ingest, int64_t newest_ms);
+/* 32 bits of a publisher's milliseconds to the whole. */
+int64_t room_unroll(const struct room *r, int64_t ingest, uint32_t ms);
+/* By how much what has this time is older than the newest there can be. */
+int64_t room_age_ms(const struct room *r, int64_t ingest, int64_t source_ms);
 /* RTP's time of now, for a sender report; false: nothing came yet. */
 bool room_rtp_now(const struct room *r, bool video, int64_t now, uint32_t *rtp);
 /* New packets are in the tracks: every viewer is given what it may have now. */

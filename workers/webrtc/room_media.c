@@ -55,32 +55,23 @@ room_rtp_now(const struct room *r, bool video, int64_t now, uint32_t *rtp)
 	return true;
 }
 
-/* The room's time of what comes now from that ingest. */
-static int64_t
-arrive(struct room *r, int64_t ingest, int64_t source_ms)
-{
-	int64_t now = now_ms(), at;
-
-	if (!r->clock.begun || ingest != r->ingest) {
-		clock_switch(&r->clock, source_ms, now);
-		r->ingest = ingest;
-	}
-	at = clock_room_ms(&r->clock, source_ms);
-	clock_seen(&r->clock, at, now);
-	return at;
-}
-
 bool
 room_is_other(const struct room *r, int64_t ingest)
 {
-	return r->clock.begun && ingest != r->ingest;
+	return !r->clock.begun || ingest != r->ingest;
 }
 
 void
-room_switch(struct room *r, int64_t ingest, uint32_t newest_ms)
+room_switch(struct room *r, int64_t ingest, int64_t newest_ms)
 {
 	clock_switch(&r->clock, newest_ms, now_ms());
 	r->ingest = ingest;
+}
+
+int64_t
+room_age_ms(const struct room *r, int64_t ingest, int64_t source_ms)
+{
+	return room_is_other(r, ingest) ? 0 : clock_at(&r->clock, now_ms()) - clock_room_ms(&r->clock, source_ms);
 }
 
 void
@@ -89,8 +80,21 @@ room_cut(struct room *r)
 	r->video.gop = r->video.gop_before = TRACK_NONE;
 }
 
+/* The room's time of what comes now from that ingest. */
 static int64_t
-unroll(const struct room *r, int64_t ingest, uint32_t ms)
+arrive(struct room *r, int64_t ingest, int64_t source_ms)
+{
+	int64_t now = now_ms(), at;
+
+	if (room_is_other(r, ingest))
+		room_switch(r, ingest, source_ms);
+	at = clock_room_ms(&r->clock, source_ms);
+	clock_seen(&r->clock, at, now);
+	return at;
+}
+
+int64_t
+room_unroll(const struct room *r, int64_t ingest, uint32_t ms)
 {
 	return ingest == r->ingest ? clock_unroll(&r->clock, ms) : ms;
 }
@@ -115,7 +119,7 @@ room_give_video(struct room *r, int64_t ingest, struct h264_pack *pack, const ui
     uint32_t pts_ms, bool fresh)
 {
 	struct adding a = { .r = r, .fresh = fresh, .first = true, .now = now_ms() };
-	int64_t at = arrive(r, ingest, unroll(r, ingest, pts_ms));
+	int64_t at = arrive(r, ingest, room_unroll(r, ingest, pts_ms));
 
 	if (r->video_begun && at <= r->video_ms)
 		at = r->video_ms + 1;
@@ -172,5 +176,5 @@ room_give_audio(struct room *r, int64_t ingest, const uint8_t *packet, size_t le
 void
 room_give_audio_ms(struct room *r, int64_t ingest, const uint8_t *packet, size_t len, uint32_t ms)
 {
-	add_audio(r, packet, len, arrive(r, ingest, unroll(r, ingest, ms)) * PER_MS);
+	add_audio(r, packet, len, arrive(r, ingest, room_unroll(r, ingest, ms)) * PER_MS);
 }

@@ -1,0 +1,85 @@
+#!/usr/bin/python3
+"""whep_player.py URL [PORT] - plays by WHEP with aiortc and says what it sees, a line of JSON each:
+
+    {"k": "answer"} · {"k": "v", "pts", "yuv": [middle of the picture], "size"} · {"k": "a", "pts", "n", "peak"} · {"k": "state", ..}
+
+all with "ms" since the answer came. PORT: media is sent there instead of the port that the answer names.
+Ends when its stdin does. As a module: Player(t, m, name), which runs it.
+"""
+import json, os, re, subprocess, sys, threading, time
+
+
+class Player:
+    """One in a process of its own: an asyncio loop that decodes is no place for a test's own times."""
+    def __init__(self, t, m, name, port=None):
+        url = m.http_url(f"/whep/{name}")
+        self.lines, self.video, self.audio = [], [], []
+        self.err = open(f"{t.dir}/player.log", "a")
+        self.proc = t.spawn(["/usr/bin/python3", os.path.abspath(__file__), url, *([str(port)] if port else [])],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.err, text=True)
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.proc.stdout:
+            o = json.loads(line)
+            self.lines.append(o)
+            {"v": self.video, "a": self.audio}.get(o["k"], []).append(o)
+
+    def state(self):
+        return next((o["state"] for o in reversed(self.lines) if o["k"] == "state"), "")
+
+    def answered(self):
+        return any(o["k"] == "answer" for o in self.lines)
+
+    def stop(self):
+        if self.proc.stdin:
+            self.proc.stdin.close()
+        self.proc.wait(20)
+        self.err.close()
+        return self
+
+
+async def play(url, port):
+    import asyncio
+    import urllib.request
+    from aiortc import RTCPeerConnection, RTCSessionDescription
+    from aiortc.mediastreams import MediaStreamError
+
+    pc, began, tasks = RTCPeerConnection(), time.monotonic(), []
+
+    def say(kind, **kw):
+        print(json.dumps({"k": kind, "ms": round((time.monotonic() - began) * 1000), **kw}), flush=True)
+
+    async def take(track):
+        while True:
+            try:
+                f = await track.recv()
+            except MediaStreamError:
+                return say("end", what=track.kind)
+            if track.kind == "video":
+                p, w, h = f.planes, f.width // 2, f.height // 2
+                say("v", pts=f.pts, size=[f.width, f.height], yuv=[bytes(p[0])[p[0].line_size * h + w],
+                    *(bytes(x)[x.line_size * (h // 2) + w // 2] for x in p[1:3])])
+            else:
+                say("a", pts=f.pts, n=f.samples, peak=max(memoryview(bytes(f.planes[0])).cast("h")))
+
+    pc.on("track", lambda track: tasks.append(asyncio.ensure_future(take(track))))
+    pc.on("connectionstatechange", lambda: say("state", state=pc.connectionState))
+    pc.addTransceiver("video", direction="recvonly")
+    pc.addTransceiver("audio", direction="recvonly")
+    await pc.setLocalDescription(await pc.createOffer())
+    request = urllib.request.Request(url, pc.localDescription.sdp.encode(), {"Content-Type": "application/sdp"}, method="POST")
+    loop = asyncio.get_event_loop()
+    answer = (await loop.run_in_executor(None, lambda: urllib.request.urlopen(request, timeout=20).read())).decode()
+    began = time.monotonic()
+    say("answer")
+    if port:
+        answer = re.sub(r"(?m)^(a=candidate:\S+ 1 udp \d+ \S+) \d+ ", rf"\1 {port} ", answer)
+    await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+    await loop.run_in_executor(None, sys.stdin.read)
+    await pc.close()
+
+
+if __name__ == "__main__":
+    import asyncio
+    asyncio.get_event_loop().run_until_complete(play(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None))
