@@ -177,9 +177,22 @@ check_signature(const char *secret, const char *name, const char *query, const c
 	return strtoll(exp, NULL, 10) < now_sec ? AUTH_EXPIRED : AUTH_OK;
 }
 
+bool
+auth_key_fits(const json_t *hash, const char *key)
+{
+	return hash_matches(json_string_value(hash), key);
+}
+
 enum auth_verdict
 auth_check(const json_t *keys, const char *secret, const char *name, const char *query,
     int64_t now_sec)
+{
+	return auth_check_also(keys, NULL, secret, name, query, now_sec);
+}
+
+enum auth_verdict
+auth_check_also(const json_t *keys, const json_t *more, const char *secret, const char *name,
+    const char *query, int64_t now_sec)
 {
 	char key[AUTH_VALUE_MAX], sig[DIGEST_HEX + 2];
 	const json_t *entry = json_object_get(keys, name);
@@ -190,11 +203,13 @@ auth_check(const json_t *keys, const char *secret, const char *name, const char 
 		entry = json_object_get(keys, "*");
 	if (entry != NULL && has_key && key_matches(entry, key))
 		return AUTH_OK;
+	if (more != NULL && has_key && key_matches(more, key))
+		return AUTH_OK;
 	if (has_secret && auth_param(query, "sig", sig, sizeof(sig)) == 0)
 		return check_signature(secret, name, query, sig, now_sec);
-	if (entry == NULL && !has_secret)
+	if (entry == NULL && more == NULL && !has_secret)
 		return AUTH_OK;
-	return entry != NULL && has_key ? AUTH_BAD_KEY : AUTH_NO_KEY;
+	return (entry != NULL || more != NULL) && has_key ? AUTH_BAD_KEY : AUTH_NO_KEY;
 }
 
 void

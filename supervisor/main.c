@@ -21,6 +21,7 @@
 #include "conf.h"
 #include "log.h"
 #include "supervisor/child.h"
+#include "supervisor/ingress.h"
 #include "supervisor/push.h"
 #include "util.h"
 
@@ -280,6 +281,7 @@ start(void)
 	}
 	start_signals();
 	push_start();
+	ingress_start();
 	if (control_start() == -1)
 		return -1;
 	events_start();
@@ -304,6 +306,7 @@ finish(void)
 	stop_done();
 	control_stop();
 	push_stop();
+	ingress_stop();
 	events_stop();
 	report_stop();
 	listen_close_all();

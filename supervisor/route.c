@@ -17,6 +17,7 @@
 #include "log.h"
 #include "stream_name.h"
 #include "supervisor/child.h"
+#include "supervisor/ingress.h"
 #include "supervisor/push.h"
 #include "util.h"
 
@@ -151,6 +152,8 @@ answer_here(struct msg_chan *from, struct msg *m, const char *verb)
 		rc = name == NULL ? EINVAL : streams_kick(name) == 0 ? 0 : ENOENT;
 	else if (strncmp(verb, "push_", 5) == 0)
 		rc = push_call(verb, json_object_get(m->body, "args"), &body);
+	else if (strncmp(verb, "ingress", 7) == 0)
+		rc = ingress_call(verb, json_object_get(m->body, "args"), &body);
 	reply_to(from, m->id, rc, body);
 	json_decref(body);
 }
@@ -301,15 +304,19 @@ on_event(struct child *c, struct msg *m)
 
 	if (strcmp(event, "recorded") == 0 || strcmp(event, "uploaded") == 0)
 		tell_jobs(c, m);
-	else
+	if (strcmp(event, "ingress") == 0 && c->kind == KIND_REGISTRY)
+		ingress_event(m->body);
+	else if (!hook_event(c, m))
 		streams_event(c, m);
 }
 
 static void
 on_call(struct child *c, struct msg *m)
 {
+	const char *to = msg_str_or(m, "to", "");
+
 	/* What an ingest says may be what its publisher makes it say. */
-	if (c->kind != KIND_HTTP && strcmp(msg_str_or(m, "to", ""), "supervisor") == 0)
+	if (c->kind != KIND_HTTP && (strcmp(to, "supervisor") == 0 || strcmp(to, "hooks") == 0))
 		reply_to(c->control, m->id, EPERM, NULL);
 	else
 		route_relay(c->control, m);

@@ -254,6 +254,16 @@ say_interrupted(struct stream *s, const struct child *c)
 	events_emit(body);
 }
 
+/* It was live when millraced died, which told nobody. */
+static void
+say_lost(const struct stream *s)
+{
+	json_t *body = stream_event(s, "stream_interrupted");
+
+	json_object_set_new(body, "reason", json_string("millraced was started again"));
+	events_emit(body);
+}
+
 static void
 ingest_gone(struct stream *s, const struct child *c)
 {
@@ -353,6 +363,8 @@ found_at_start(const char *name)
 		str_copy(s->app, state->app, sizeof(s->app));
 	free(state);
 	s->since_wall_ms = wall_ms();
+	if (!ended_on_disk(s))
+		say_lost(s);
 	wait_for_publisher(s);
 }
 

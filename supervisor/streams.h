@@ -1,5 +1,5 @@
 /*
- * streams.h - what streams.c (life of a stream), streams_claim.c (who may be it),
+ * streams.h - what streams.c (life of a stream), streams_ask.c (who may be it), streams_claim.c (is it free),
  * streams_judge.c (duplicates, pure), streams_viewers.c and streams_report.c (board) share.
  * Everybody else sees streams through supervisor.h only.
  */
@@ -42,7 +42,15 @@ void stream_say_ended(struct stream *s);	/* the event, once */
 json_t *stream_event(const struct stream *s, const char *event);	/* for events_emit */
 void stream_make_dir(const struct stream *s);	/* an ingest locks itself into it: it has to be there */
 
+/* --- streams_ask.c --- */
+void ask_child_gone(const struct child *c);
+void ask_refuse_all(const char *code, const char *text);
+
 /* --- streams_claim.c --- */
+/* It may be NAME: the CLAIM goes on. */
+void claim_begin(struct child *c, struct msg *m, const char *name, const char *query);
+bool claim_of(const struct child *c);		/* it has claimed, or has, a stream */
+void claim_say_refused(struct child *c, uint32_t id, const char *name, const char *code, const char *text);
 void claim_child_gone(const struct child *c);
 void claim_grant(struct claim *claim);		/* its stream is vacant */
 void claim_refuse_all(const char *code, const char *text);

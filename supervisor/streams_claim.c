@@ -1,13 +1,13 @@
 /*
- * streams_claim.c - CLAIM: may this connection be stream NAME? In this order, each step
- * once: name, key or signature, this host's table (duplicates, see streams_judge.c), with
+ * streams_claim.c - CLAIM: may this connection be stream NAME? Whoever is allowed to, says
+ * streams_ask.c; then, each step once: this host's table (duplicates, see streams_judge.c), with
  * a shared Redis the lease of the whole cluster; then GRANT, or REFUSE with the reason.
  *
  * A claim is a small object as long as it waits: for the registry, for the holder's sign
  * of life, or (as the stream's heir) for an old ingest or a finish to be gone. It is known
  * by number where an answer may come after its connection has died. Nothing in here fails
  * open but what redis.when_down says.
- * Called by route.c (streams_claim) and streams.c (the rest).
+ * Called by streams_ask.c (claim_begin) and streams.c (the rest).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -57,8 +57,8 @@ claim_free(struct claim *claim)
 	free(claim);
 }
 
-static void
-refuse(struct child *c, uint32_t id, const char *name, const char *code, const char *text)
+void
+claim_say_refused(struct child *c, uint32_t id, const char *name, const char *code, const char *text)
 {
 	json_t *body = json_pack("{s:s, s:s}", "code", code, "text", text);
 
@@ -72,7 +72,7 @@ refuse(struct child *c, uint32_t id, const char *name, const char *code, const c
 static void
 claim_refuse(struct claim *claim, const char *code, const char *text)
 {
-	refuse(claim->c, claim->id, claim->name, code, text);
+	claim_say_refused(claim->c, claim->id, claim->name, code, text);
 	claim_free(claim);
 }
 
@@ -295,27 +295,7 @@ judge(struct claim *claim)
 	}
 }
 
-/* --- the message --- */
-
-static bool
-authorised(struct child *c, struct msg *m, const char *name, const char *query)
-{
-	static const struct { const char *code, *text; } answers[] = {
-		[AUTH_NO_KEY] = { "key", "this stream wants a key (NAME?key=...) or a signed URL" },
-		[AUTH_BAD_KEY] = { "key", "the key is wrong" },
-		[AUTH_BAD_SIGNATURE] = { "signature", "the signature is wrong" },
-		[AUTH_EXPIRED] = { "expired", "this signed URL has expired" },
-	};
-	enum auth_verdict v = auth_check(conf_get(sv.conf, "authorize.keys"),
-	    conf_str(sv.conf, "authorize.secret"), name, query, wall_ms() / 1000);
-
-	/* resumed: an upload that was begun with a key, and is known by an id that nobody guesses */
-	if (json_is_true(json_object_get(m->body, "resume")) && json_is_false(json_object_get(m->body, "stream")))
-		return true;
-	if (v != AUTH_OK)
-		refuse(c, m->id, name, answers[v].code, answers[v].text);
-	return v == AUTH_OK;
-}
+/* --- from streams_ask.c --- */
 
 static struct claim *
 claim_new(struct child *c, struct msg *m, const char *name, const char *query)
@@ -342,8 +322,8 @@ claim_new(struct child *c, struct msg *m, const char *name, const char *query)
 	return claim;
 }
 
-static bool
-has_claimed(const struct child *c)
+bool
+claim_of(const struct child *c)
 {
 	const struct claim *claim;
 
@@ -353,31 +333,10 @@ has_claimed(const struct child *c)
 	return c->stream != NULL;
 }
 
-/* Who it says it is, and its key, were right; it wants no more. */
-static void
-grant_no_stream(struct child *c, struct msg *m, const char *name)
-{
-	if (msg_send(c->control, MSG_GRANT, m->id, json_pack("{s:s, s:b}", "name", name, "resume", 0), NULL, 0) == -1)
-		child_kill(c, "it takes no answer");
-}
-
 void
-streams_claim(struct child *c, struct msg *m)
+claim_begin(struct child *c, struct msg *m, const char *name, const char *query)
 {
-	const char *name = msg_str(m, "name"), *query = msg_str(m, "query");
-
-	if (name == NULL || query == NULL || !stream_name_ok(name, strlen(name)))
-		refuse(c, m->id, "", "pattern", "not a name a stream can have");
-	else if (has_claimed(c))
-		refuse(c, m->id, name, "busy", "this connection has claimed a stream already");
-	else if (sv.stopping)
-		refuse(c, m->id, name, "stopping", "this server is stopping");
-	else if (!authorised(c, m, name, query))
-		return;
-	else if (json_is_false(json_object_get(m->body, "stream")))
-		grant_no_stream(c, m, name);
-	else
-		judge(claim_new(c, m, name, query));
+	judge(claim_new(c, m, name, query));
 }
 
 void
@@ -385,6 +344,7 @@ claim_child_gone(const struct child *c)
 {
 	struct claim *claim, *next;
 
+	ask_child_gone(c);
 	for (claim = claims; claim != NULL; claim = next) {
 		next = claim->next;
 		if (claim->c == c)
@@ -395,6 +355,7 @@ claim_child_gone(const struct child *c)
 void
 claim_refuse_all(const char *code, const char *text)
 {
+	ask_refuse_all(code, text);
 	while (claims != NULL)
 		claim_refuse(claims, code, text);
 }

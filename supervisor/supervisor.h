@@ -21,7 +21,8 @@
  *   push*.c    push targets: whose, where to, added and removed while live (push.h)
  *   feeds.c    streams that webrtc workers want, and the sockets between them
  *   task.c     ffmpeg children of jobs workers
- *   events.c   event ids and data_dir/spool
+ *   events.c   event ids and data_dir/spool; hook_events.c  those for webhooks alone
+ *   ingress.c  keys of /v1/createIngress (ingress.h)
  *   control.c  run/control.sock: the CLI's verbs
  *   report.c   once a second: pages -> run/board; health.c what is wrong
  */
@@ -296,6 +297,9 @@ void output_report(struct child *owner, struct board_output *out, uint32_t *n, u
 void events_emit(json_t *body);
 void events_start(void);
 void events_stop(void);
+
+/* --- hook_events.c --- */
+bool hook_event(struct child *c, struct msg *m);	/* an EVENT for webhooks; false: it is another one */
 
 /* --- control.c --- */
 int control_start(void);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "supervisor/ingress.h"
 #include "supervisor/streams.h"
 #include "util.h"
 
@@ -29,6 +30,8 @@ static struct process { struct child c; int end; bool used, stopped, killed; } t
 static char events[1024], told[256];
 static int lease_rc;
 static bool lease_granted, lease_pending;
+static json_t *hashes;		/* that the registry has of every name */
+static const char *verdict;	/* of authorize.hook */
 static route_reply_cb lease_cb;
 static void *lease_ctx;
 
@@ -125,7 +128,7 @@ void
 route_call(enum child_kind to, const char *verb, json_t *args, int deadline_ms, route_reply_cb cb,
     void *ctx)
 {
-	json_t *body = json_pack("{s:b}", "granted", lease_granted);
+	json_t *body = json_pack("{s:b, s:O, s:s}", "granted", lease_granted, "hashes", hashes, "verdict", verdict);
 
 	json_decref(args);
 	if (lease_pending && strcmp(verb, "lease") == 0) {
@@ -134,6 +137,11 @@ route_call(enum child_kind to, const char *verb, json_t *args, int deadline_ms, 
 	} else
 		cb(lease_rc, lease_rc == 0 ? body : NULL, ctx);
 	json_decref(body);
+}
+
+void
+feeds_live(struct child *ingest)
+{
 }
 
 /* --- helpers --- */
@@ -235,10 +243,13 @@ setup(void **state)
 	sv.base = event_base_new();
 	sv.board = board_create(path);
 	assert_non_null(sv.board);
-	sv.conf = json_pack("{s:s, s:{s:s, s:s, s:i}, s:{s:{}, s:s}, s:{s:i, s:i, s:s, s:i}, s:{s:i}}",
+	hashes = json_array();
+	verdict = "allow";
+	sv.conf = json_pack("{s:s, s:{s:s, s:s, s:i}, s:{s:{}, s:s, s:s, s:i, s:s}, s:{s:i, s:i, s:s, s:i}, s:{s:i, s:i}}",
 	    "data_dir", dir, "redis", "url", "embedded", "when_down", "allow", "claim_wait", 50,
-	    "authorize", "keys", "secret", "", "streams", "reconnect_delay", 60, "silence", 100,
-	    "duplicate", "reject", "max", 4, "limits", "pushes", 8);
+	    "authorize", "keys", "secret", "", "hook", "", "hook_timeout", 50, "hook_fail", "deny",
+	    "streams", "reconnect_delay", 60, "silence", 100,
+	    "duplicate", "reject", "max", 4, "limits", "pushes", 8, "ingress_keys", 9);
 	assert_non_null(sv.conf);
 	sv.stopping = false;
 	events[0] = '\0';
@@ -270,6 +281,7 @@ teardown(void **state)
 	    json_string_value(json_object_get(sv.conf, "data_dir")));
 	assert_int_equal(system(command), 0);
 	json_decref(sv.conf);
+	json_decref(hashes);
 	board_close(&sv.board);
 	event_base_free(sv.base);
 	return 0;
@@ -512,6 +524,7 @@ test_shared_redis(void **state)
 	assert_int_equal(heard(claim("carl", "1.2.3.4:5", "")), MSG_REFUSE);
 	assert_string_equal(told, "redis");
 	/* Two wait for the same lease: the second must not push the first out. */
+	lease_rc = 0;
 	lease_pending = true;
 	p = claim("dora", "1.2.3.4:5", "");
 	route_reply_cb first_cb = lease_cb;
@@ -525,6 +538,82 @@ test_shared_redis(void **state)
 	assert_int_equal(heard(p), 0);
 	assert_int_equal(heard(second), 0);
 	assert_ptr_equal(stream_find("dora")->ingest, &p->c);
+}
+
+/* A key that another host made a moment ago; what this host knows of it when Redis is away. */
+static void
+test_ingress_keys(void **state)
+{
+	set("redis", "url", json_string("redis://r"));
+	ingress_start();
+	json_array_append_new(hashes,
+	    json_string("sha256:ab:f24cb35f24e9b7ac2c26c7ce7d2f7b0bd9a9cb8ffe3d5bd4e4bd49f8ad1bb4a2"));
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "")), MSG_REFUSE);
+	assert_string_equal(told, "key");
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "key=wrong")), MSG_REFUSE);
+	lease_rc = EHOSTDOWN;
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "")), MSG_REFUSE);
+	assert_string_equal(told, "key");
+	assert_int_equal(heard(claim("bob", "1.2.3.4:5", "")), MSG_GRANT);
+	lease_rc = 0;
+	json_array_clear(hashes);
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "")), MSG_GRANT);
+	ingress_stop();
+}
+
+static void
+test_own_ingress_key(void **state)
+{
+	json_t *args = json_pack("{s:s}", "name", "alice"), *first = NULL, *again = NULL;
+	char query[100];
+
+	ingress_start();
+	assert_int_equal(ingress_call("ingress", args, &first), 0);
+	assert_int_equal(ingress_call("ingress", args, &again), 0);
+	assert_true(json_equal(first, again));
+	ingress_stop();
+	ingress_start();	/* of the file */
+	json_decref(again);
+	assert_int_equal(ingress_call("ingress", args, &again), 0);
+	assert_true(json_equal(first, again));
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "")), MSG_REFUSE);
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "key=0123")), MSG_REFUSE);
+	snprintf(query, sizeof(query), "key=%s", json_string_value(json_object_get(first, "key")));
+	assert_int_equal(heard(claim("bob", "1.2.3.4:5", "")), MSG_GRANT);
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", query)), MSG_GRANT);
+	assert_int_equal(ingress_call("ingress_remove", args, &again), 0);
+	assert_null(ingress_hashes("alice"));
+	json_object_set_new(args, "name", json_string("../x"));
+	json_decref(again);
+	assert_int_equal(ingress_call("ingress", args, &again), EINVAL);
+	json_decref(args);
+	json_decref(first);
+	json_decref(again);
+	ingress_stop();
+}
+
+/* Only its own word lets anybody in; without one authorize.hook_fail says. */
+static void
+test_authorize_hook(void **state)
+{
+	set("authorize", "hook", json_string("http://127.0.0.1/"));
+	verdict = "deny";
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "")), MSG_REFUSE);
+	assert_string_equal(told, "key");
+	verdict = "none";
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "")), MSG_REFUSE);
+	assert_string_equal(told, "busy");
+	lease_rc = ETIMEDOUT;
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "")), MSG_REFUSE);
+	set("authorize", "hook_fail", json_string("allow"));
+	verdict = "deny";
+	lease_rc = 0;
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "")), MSG_REFUSE);
+	verdict = "none";
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "")), MSG_GRANT);
+	verdict = "allow";
+	set("authorize", "hook_fail", json_string("deny"));
+	assert_int_equal(heard(claim("bob", "1.2.3.4:5", "")), MSG_GRANT);
 }
 
 static void
@@ -639,7 +728,7 @@ main(void)
 		T(test_silent_but_somebody_else), T(test_same_key_from_anywhere),
 		T(test_heir_dies_first), T(test_takeover_setting), T(test_back_while_finishing),
 		T(test_finish_fails_and_is_tried_again), T(test_limits_and_names),
-		T(test_one_claim_each), T(test_shared_redis), T(test_lease_after_death),
+		T(test_one_claim_each), T(test_shared_redis), T(test_ingress_keys), T(test_own_ingress_key), T(test_authorize_hook), T(test_lease_after_death),
 		T(test_viewers), T(test_kick_and_stop), T(test_found_at_start),
 	};
 

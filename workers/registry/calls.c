@@ -140,6 +140,18 @@ call_release(const struct msg *m, const char *name, json_t *args)
 	leases_call_release(m, name);
 }
 
+static void
+call_ingress_get(const struct msg *m, const char *name, json_t *args)
+{
+	ingress_get(m, name);
+}
+
+static void
+call_ingress_put(const struct msg *m, const char *name, json_t *args)
+{
+	ingress_put(m, name, json_object_get(args, "hashes"));
+}
+
 static const struct verb {
 	const char *name;
 	bool needs_name;
@@ -150,6 +162,8 @@ static const struct verb {
 	{ "where", true, call_where },
 	{ "streams", false, call_streams },
 	{ "hosts", false, call_hosts },
+	{ "ingress_get", true, call_ingress_get },
+	{ "ingress_put", true, call_ingress_put },
 };
 
 void

@@ -98,18 +98,23 @@ add_arguments(const char **argv, int n)
 static void
 send_batch(void)
 {
-	char events[KEY_BYTES], last[KEY_BYTES], max[16];
-	const char *argv[4 + 3 * SPOOL_BATCH] = {
+	char events[KEY_BYTES], last[KEY_BYTES], in[KEY_BYTES], registered[KEY_BYTES], lost[KEY_BYTES], max[16],
+	    hooks_max[24];
+	json_t *wanted = json_object_get(rg.svc->conf, "wanted_events");
+	const char *argv[9 + 3 * SPOOL_BATCH] = {
 		key_make(events, rg.prefix, KEY_EVENTS, ""), key_make(last, rg.prefix, KEY_EVENTS_LAST, ""),
-		rg.host_id, max,
+		key_make(in, rg.prefix, KEY_HOOKS_IN, ""), key_make(registered, rg.prefix, KEY_HOOKS_REGISTERED, ""),
+		key_make(lost, rg.prefix, KEY_HOOKS_LOST, ""), rg.host_id, max,
+		json_object_size(wanted) > 0 ? "1" : "0", hooks_max,
 	};
 	int argc;
 
 	snprintf(max, sizeof max, "%d", KEY_EVENTS_MAX);
+	snprintf(hooks_max, sizeof hooks_max, "%lld", (long long)conf_int(rg.svc->conf, "hooks.max_waiting"));
 	ev.busy = true;
-	argc = add_arguments(argv, 4);
+	argc = add_arguments(argv, 9);
 	if (ev.nparsed > 0)
-		redis_run(rg.redis, &script_events, 2, argc, argv, sent_cb, NULL);
+		redis_run(rg.redis, &script_events, 5, argc, argv, sent_cb, NULL);
 	else
 		sent_cb(0, NULL, NULL, NULL);
 }

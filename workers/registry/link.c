@@ -64,6 +64,7 @@ up(void *ctx)
 	leases_renew();
 	hosts_beat();
 	events_pump();
+	ingress_tell();
 }
 
 static void

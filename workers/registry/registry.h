@@ -8,6 +8,7 @@
  *   hosts.c    this host's heartbeat
  *   events.c   spool -> Redis; spool.c reads the files
  *   calls.c    verbs of CALL
+ *   ingress.c  keys of /v1/createIngress
  *   scripts.c  Lua; keys.h says what it all looks like in Redis
  */
 #ifndef MILLRACE_REGISTRY_H
@@ -63,6 +64,11 @@ void events_free(void);
 
 /* --- calls.c --- */
 void calls_handle(struct svc *s, struct msg *m);
+
+/* --- ingress.c --- */
+void ingress_get(const struct msg *m, const char *name);
+void ingress_put(const struct msg *m, const char *name, const json_t *hashes);
+void ingress_tell(void);	/* all to the supervisor */
 
 /* --- main.c --- */
 void registry_drained(void);	/* the spool is empty: a stop that waits for it goes on */

@@ -84,23 +84,46 @@ struct redis_script script_streams = { .text =
 	"return out\n" };
 
 /* Ids are HOST-EPOCH-COUNTER. One call holds events of one epoch, so what was added before
- * and comes again is told by its counter. */
+ * and comes again is told by its counter. What comes by the thousands would drive the rest out
+ * of `events`: it is for webhooks alone. */
 struct redis_script script_events = { .text =
 	"local function parts(id)\n"
 	"  local e, n = string.match(id, '%-(%d+)%-(%d+)$')\n"
 	"  return e, tonumber(n)\n"
 	"end\n"
+	"local many = {play = true, stop = true, segment = true}\n"
+	"local hooks = ARGV[3] == '1' or redis.call('EXISTS', KEYS[4]) == 1\n"
 	"local last = redis.call('HGET', KEYS[2], ARGV[1]) or ''\n"
 	"local le, ln = parts(last)\n"
 	"local added = 0\n"
-	"for i = 3, #ARGV, 3 do\n"
+	"for i = 5, #ARGV, 3 do\n"
 	"  local e, n = parts(ARGV[i])\n"
 	"  if not (e and e == le and n <= ln) then\n"
-	"    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'id', ARGV[i],\n"
-	"      'event', ARGV[i + 1], 'data', ARGV[i + 2])\n"
+	"    if not many[ARGV[i + 1]] then\n"
+	"      redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'id', ARGV[i],\n"
+	"        'event', ARGV[i + 1], 'data', ARGV[i + 2])\n"
+	"    end\n"
+	"    if hooks and redis.call('XLEN', KEYS[3]) < tonumber(ARGV[4]) then\n"
+	"      redis.call('XADD', KEYS[3], '*', 'data', ARGV[i + 2])\n"
+	"    elseif hooks then\n"
+	"      redis.call('HINCRBY', KEYS[5], 'in', 1)\n"
+	"    end\n"
 	"    redis.call('HSET', KEYS[2], ARGV[1], ARGV[i])\n"
 	"    le, ln = e, n\n"
 	"    added = added + 1\n"
 	"  end\n"
 	"end\n"
 	"return added\n" };
+
+struct redis_script script_ingress = { .text =
+	"if #ARGV == 2 then return redis.call('HDEL', KEYS[1], ARGV[1]) end\n"
+	"local ok, list = pcall(cjson.decode, redis.call('HGET', KEYS[1], ARGV[1]) or '[]')\n"
+	"if not ok or type(list) ~= 'table' then list = {} end\n"
+	"for i = 3, #ARGV do\n"
+	"  local there = false\n"
+	"  for _, hash in ipairs(list) do there = there or hash == ARGV[i] end\n"
+	"  if not there then list[#list + 1] = ARGV[i] end\n"
+	"end\n"
+	"while #list > tonumber(ARGV[2]) do table.remove(list, 1) end\n"
+	"redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(list))\n"
+	"return 1\n" };

@@ -19,6 +19,9 @@ extern struct redis_script script_hosts;
 extern struct redis_script script_where;
 /* KEYS streams seen; ARGV cursor count prefix_of_lease -> {cursor, entry, entry, ...} */
 extern struct redis_script script_streams;
-/* KEYS events last; ARGV owner maxlen [id event data]... -> number added */
+/* KEYS events last hooks:in hooks:registered hooks:lost; ARGV owner maxlen hooks ("1": the config has URLs)
+ * hooks_max [id event data]... -> number added */
 extern struct redis_script script_events;
+/* KEYS ingress:keys; ARGV name max [hash]... -> they are among name's; without any: name has none */
+extern struct redis_script script_ingress;
 #endif
