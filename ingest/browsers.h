@@ -28,7 +28,8 @@ void browsers_free(struct browsers *b);
 /* As sink_ops. */
 void browsers_tag(struct browsers *b, struct tag *t);
 void browsers_tick(struct browsers *b, int64_t now);
-unsigned browsers_needs(const struct browsers *b, const struct tag *out[BROWSERS_NEEDS]);	/* how many are filled */
+/* How many of out are filled. */
+unsigned browsers_needs(const struct browsers *b, const struct tag *out[BROWSERS_NEEDS]);
 void browsers_overrun(struct browsers *b, struct tag *first);
 void browsers_regen(struct browsers *b, struct tag *first);
 void browsers_drain(struct browsers *b);

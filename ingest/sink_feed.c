@@ -31,27 +31,7 @@ feed_of(struct sink *s)
 	return (struct feed *)(void *)s;
 }
 
-static void write_out(struct feed *f, int64_t now);
-
-static void
-write_cb(evutil_socket_t fd, short what, void *ctx)
-{
-	write_out(ctx, now_ms());
-}
-
-static void
-write_out(struct feed *f, int64_t now)
-{
-	enum hls_feed_rc rc = hls_feed_write(&f->at.feed, now);
-
-	f->at.key_waits = false;
-	if (rc == HLS_FEED_LAST)
-		f->rests = true;
-	else if (rc == HLS_FEED_BROKEN) {
-		log_debug("the webrtc worker has closed its feed");
-		hls_feed_close(&f->at.feed);
-	}
-}
+static void write_cb(evutil_socket_t fd, short what, void *ctx);
 
 /* The first key frame from its place on, or, if it has none, the newest. */
 static bool
@@ -69,27 +49,50 @@ find_start(struct feed *f)
 	return f->at.start != NULL && f->at.start->gen == f->gen;
 }
 
-static void
+/* With the first tag, or with that of another generation; false: there is none to begin with. */
+static bool
 begin(struct feed *f)
 {
 	if (f->tracks == 0 || !find_start(f))
-		return;
+		return false;
 	if (f->fd >= 0)
 		ring_cursor_open(&f->at, f->sink.env.svc->base, f->fd, write_cb, f);
 	else
 		hls_feed_go_on(&f->at.feed, f->at.start, f->at.need);
 	f->fd = -1;
 	f->rests = false;
+	return true;
+}
+
+static void
+write_out(struct feed *f, int64_t now)
+{
+	enum hls_feed_rc rc;
+
+	do {
+		rc = hls_feed_write(&f->at.feed, now);
+		f->rests = f->rests || rc == HLS_FEED_LAST;
+	} while (rc == HLS_FEED_LAST && begin(f));
+	f->at.key_waits = false;
+	if (rc != HLS_FEED_BROKEN)
+		return;
+	log_debug("the webrtc worker has closed its feed");
+	hls_feed_close(&f->at.feed);
+}
+
+static void
+write_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	write_out(ctx, now_ms());
 }
 
 static void
 feed_tick(struct sink *s, int64_t now)
 {
 	struct feed *f = feed_of(s);
+	bool begins = f->fd >= 0 || (f->rests && f->at.feed.fd >= 0);
 
-	if (f->fd >= 0 || (f->rests && f->at.feed.fd >= 0))
-		begin(f);
-	if (!f->rests && ring_cursor_due(&f->at, now))
+	if (begins ? begin(f) : !f->rests && ring_cursor_due(&f->at, now))
 		write_out(f, now);
 }
 
@@ -127,7 +130,8 @@ feed_overrun(struct sink *s, struct tag *first)
 
 	if (ring_cursor_overrun(&f->at, first))
 		return;
-	f->at.dropped += hls_feed_skip(&f->at.feed, NULL);	/* what is half written will be whole */
+	f->at.dropped += hls_feed_skip(&f->at.feed, NULL);	/* what is half written will be whole, */
+	f->at.feed.tracks = 0;					/* and nothing follows it but a key frame */
 	f->rests = true;
 }
 

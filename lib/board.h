@@ -22,7 +22,7 @@
 #define BOARD_PROCS 2048	/* process slots */
 #define BOARD_STREAMS 1024	/* stream slots */
 #define BOARD_PUSHES 8		/* push targets of a stream */
-#define BOARD_OUTPUTS (BOARD_PUSHES + 4)
+#define BOARD_OUTPUTS (BOARD_PUSHES + 6)
 #define BOARD_NAME 65		/* stream name + NUL */
 
 enum board_track_codec { BOARD_CODEC_NONE, BOARD_H264, BOARD_HEVC, BOARD_AV1, BOARD_VP9,
@@ -193,13 +193,13 @@ struct board_proc {			/* a slot in run/board */
 };
 
 struct board_output {
-	char kind[16];			/* "hls" "push" */
+	char kind[16];			/* "hls" "push" "intake"; "webrtc", its ffmpegs "opus" "h264" */
 	char state[16];			/* "starting" "connecting" (push) "up" "backoff" "failed" */
 	int32_t pid;
 	uint32_t restarts;
 	char reason[128];
 	uint32_t failures;		/* in a row, without a segment since */
-	uint32_t behind_ms;		/* push: what follows, too */
+	uint32_t behind_ms;		/* push, webrtc: what follows, too */
 	char id[32], target[104];	/* target: its URL without what may be a key */
 	uint64_t frames, bytes, dropped;
 };
@@ -221,6 +221,7 @@ struct board_stream {			/* a slot in run/board */
 	int32_t ingest_pid;		/* process slot with the media figures; 0 if none */
 	uint32_t noutputs;
 	struct board_output outputs[BOARD_OUTPUTS];
+	uint32_t webrtc_viewers;	/* of viewers */
 };
 
 /* Why a publisher was refused; board_refusal_name() is the word for it in metrics and JSON. */

@@ -67,10 +67,11 @@ output(const struct board_output *b)
 	json_t *o = json_pack("{s:o, s:o, s:i, s:i, s:o}", "kind", text(b->kind), "state", text(b->state), "pid",
 	    b->pid > 0 ? b->pid : 0, "restarts", (int)b->restarts, "reason", text(b->reason));
 
-	if (b->id[0] == '\0')
+	if (b->id[0] != '\0') {
+		json_object_set_new(o, "id", text(b->id));
+		json_object_set_new(o, "target", text(b->target));
+	} else if (strcmp(b->kind, "webrtc") != 0)
 		return o;
-	json_object_set_new(o, "id", text(b->id));
-	json_object_set_new(o, "target", text(b->target));
 	json_object_set_new(o, "frames", json_integer((json_int_t)b->frames));
 	json_object_set_new(o, "bytes", json_integer((json_int_t)b->bytes));
 	json_object_set_new(o, "dropped_frames", json_integer((json_int_t)b->dropped));
@@ -91,9 +92,18 @@ outputs(const struct board_stream *b, const struct board_media *m)
 	return list;
 }
 
+static json_t *
+way(unsigned kind, const char *why)
+{
+	return json_pack("{s:s, s:o}", "way", board_way_name(kind), "reason", text(why));
+}
+
 static void
 add_media(json_t *o, const struct board_media *m)
 {
+	if (m->feed.video != BOARD_WAY_NONE || m->feed.audio != BOARD_WAY_NONE)
+		json_object_set_new(o, "webrtc", json_pack("{s:o, s:o}", "video", way(m->feed.video, m->feed.video_why),
+		    "audio", way(m->feed.audio, m->feed.audio_why)));
 	json_object_set_new(o, "bytes_in", json_integer((json_int_t)m->bytes_in));
 	json_object_set_new(o, "segments", json_integer((json_int_t)m->segments));
 	json_object_set_new(o, "discontinuities", json_integer((json_int_t)m->discontinuities));
@@ -116,6 +126,7 @@ stream(const struct cli_snap *s, const struct board_stream *b)
 
 	json_object_set_new(o, "age_ms", json_integer(b->since_wall_ms > 0 ?
 	    s->wall_ms - b->since_wall_ms : 0));
+	json_object_set_new(o, "webrtc_viewers", json_integer(b->webrtc_viewers));
 	json_object_set_new(o, "ingest_pid", json_integer(b->ingest_pid > 0 ? b->ingest_pid : 0));
 	if (b->state == BOARD_STREAM_RECONNECTING)
 		json_object_set_new(o, "waits_ms", json_integer(b->until_ms > s->now_ms ?

@@ -11,6 +11,8 @@
 #include "supervisor/streams.h"
 #include "util.h"
 
+#define PROOF_MS 10000
+
 uint64_t
 output_segments(const struct child *owner)
 {
@@ -69,16 +71,48 @@ add_figures(const struct board_media *m, const char *id, struct board_output *ou
 	}
 }
 
+/* "video copied (H.264 without B-frames), sound made Opus (aac)" */
 static void
-report_pushes(struct child *owner, struct board_output *out, uint32_t *n, uint32_t max)
+say_ways(const struct board_feed *f, char *out, size_t size)
 {
-	struct board_page page = { 0 };
+	static const char *const ways[][2] = {
+		[BOARD_WAY_NONE] = { "no video", "no sound" }, [BOARD_WAY_WAITS] = { "video waits", "sound waits" },
+		[BOARD_WAY_COPY] = { "video copied", "sound copied" },
+		[BOARD_WAY_TRANSCODE] = { "video made H.264", "sound made Opus" },
+		[BOARD_WAY_REFUSED] = { "no video", "no sound" },
+	};
+	const char *video = f->video_why, *audio = f->audio_why;
+
+	if (f->video > BOARD_WAY_REFUSED || f->audio > BOARD_WAY_REFUSED)
+		return;
+	snprintf(out, size, "%s%s%.48s%s, %s%s%.24s%s", ways[f->video][0], video[0] != '\0' ? " (" : "", video,
+	    video[0] != '\0' ? ")" : "", ways[f->audio][1], audio[0] != '\0' ? " (" : "", audio,
+	    audio[0] != '\0' ? ")" : "");
+}
+
+static void
+report_webrtc(const struct board_feed *f, struct board_output *out, uint32_t *n, uint32_t max)
+{
+	if (!f->on || *n >= max)
+		return;
+	memset(out, 0, sizeof(*out));
+	str_copy(out->kind, "webrtc", sizeof(out->kind));
+	str_copy(out->state, "up", sizeof(out->state));
+	say_ways(f, out->reason, sizeof(out->reason));
+	out->frames = f->frames;
+	out->bytes = f->bytes;
+	out->dropped = f->dropped;
+	out->behind_ms = f->behind_ms;
+	(*n)++;
+}
+
+static void
+report_pushes(struct child *owner, const struct board_page *page, struct board_output *out, uint32_t *n, uint32_t max)
+{
 	const struct output *o;
 	const char *id;
 	json_t *entry;
 
-	if (owner->page == NULL || board_read_page(owner->page, &page) == -1)
-		memset(&page, 0, sizeof(page));
 	json_object_foreach(owner->stream->pushes, id, entry) {
 		if (*n >= max)
 			return;
@@ -91,29 +125,41 @@ report_pushes(struct child *owner, struct board_output *out, uint32_t *n, uint32
 		o = find(owner, id);
 		if (o != NULL)
 			fill(o, out);
-		add_figures(&page.media, id, out);
+		add_figures(&page->media, id, out);
 		out++;
 		(*n)++;
 	}
 }
 
+/* It lists nothing that would prove it works. */
+static bool
+has_lived(const struct output *o)
+{
+	return o->ffmpeg != NULL && now_ms() - o->ffmpeg->started_ms >= PROOF_MS;
+}
+
 void
 output_report(struct child *owner, struct board_output *out, uint32_t *n, uint32_t max)
 {
+	struct board_output *next = out;
+	struct board_page page = { 0 };
 	struct output *o;
 
+	if (owner->page == NULL || board_read_page(owner->page, &page) == -1)
+		memset(&page, 0, sizeof(page));
 	*n = 0;
 	for (o = output_list; o != NULL && *n < max; o = o->next) {
 		if (o->owner != owner || o->wish.push)
 			continue;
-		memset(out, 0, sizeof(*out));
-		str_copy(out->kind, o->name, sizeof(out->kind));
-		fill(o, out);
-		if (output_segments(owner) > o->segments)
-			out->failures = 0;
-		out++;
+		memset(next, 0, sizeof(*next));
+		str_copy(next->kind, o->name, sizeof(next->kind));
+		fill(o, next);
+		if (o->wish.webrtc ? has_lived(o) : page.media.segments > o->segments)
+			next->failures = 0;
+		next++;
 		(*n)++;
 	}
+	report_webrtc(&page.media.feed, next, n, max);
 	if (owner->stream != NULL && owner->stream->pushes != NULL)
-		report_pushes(owner, out, n, max);
+		report_pushes(owner, &page, out + *n, n, max);
 }

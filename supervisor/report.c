@@ -59,6 +59,8 @@ report_end_strings(struct board_page *page, enum child_kind kind)
 	if (kind == KIND_INGEST) {
 		page->media.encoder[sizeof(page->media.encoder) - 1] = '\0';
 		page->media.warning[sizeof(page->media.warning) - 1] = '\0';
+		page->media.feed.video_why[sizeof(page->media.feed.video_why) - 1] = '\0';
+		page->media.feed.audio_why[sizeof(page->media.feed.audio_why) - 1] = '\0';
 	} else if (kind == KIND_JOBS) {
 		page->jobs.id[sizeof(page->jobs.id) - 1] = '\0';
 		page->jobs.kind[sizeof(page->jobs.kind) - 1] = '\0';

@@ -59,6 +59,7 @@ report_stream(struct stream *s)
 	b->since_wall_ms = s->since_wall_ms;
 	b->until_ms = s->state == BOARD_STREAM_RECONNECTING ? s->until_ms : 0;
 	b->viewers = stream_viewers(s);
+	b->webrtc_viewers = stream_viewers_webrtc(s);
 	b->reconnects = s->reconnects;
 	b->ingest_pid = s->ingest != NULL ? (int32_t)s->ingest->pid : 0;
 	streams_output_report(s, b->outputs, &b->noutputs);

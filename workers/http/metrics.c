@@ -45,6 +45,8 @@ key_age(const struct view_stream *v, int64_t now)
 	static double fn(const struct view_stream *v, int64_t now) { return (double)(expr); }
 
 STREAM_FIGURE(viewers, v->s.viewers)
+STREAM_FIGURE(webrtc_viewers, v->s.webrtc_viewers)
+STREAM_FIGURE(webrtc_dropped, v->m.feed.dropped)
 STREAM_FIGURE(reconnects, v->s.reconnects)
 STREAM_FIGURE(bitrate, v->m.bitrate_bps)
 STREAM_FIGURE(received, v->m.bytes_in)
@@ -69,6 +71,9 @@ static const struct {
 } stream_figures[] = {
 	{ "stream_live", "gauge", "1 while the publisher delivers.", live },
 	{ "stream_viewers", "gauge", "Distinct players seen lately.", viewers },
+	{ "stream_webrtc_viewers", "gauge", "Of these, connected by WebRTC.", webrtc_viewers },
+	{ "stream_webrtc_dropped_frames_total", "counter", "Frames that a slow WebRTC worker was not given.",
+	    webrtc_dropped },
 	{ "stream_reconnects_total", "counter", "Times the publisher came back.", reconnects },
 	{ "stream_bitrate_bits_per_second", "gauge", "Received bit rate over 5 s.", bitrate },
 	{ "stream_received_bytes_total", "counter", "Bytes received from the publisher.", received },
