@@ -56,6 +56,8 @@ viewer_send(struct viewer *v, struct track *t, struct packet *p)
 
 	p->rtp[1] = (uint8_t)((p->rtp[1] & 0x80) | (video ? v->codecs.video_pt : v->codecs.audio_pt));
 	rtc_peer_send_rtp(v->peer, p->rtp, p->len);
+	if (sent->packets == 0)
+		v->report_ms = 0;	/* what belongs to what is to be known from the beginning */
 	sent->packets++;
 	sent->octets += p->len - TRACK_RTP_HEAD;
 	v->stats.sent_packets++;
@@ -199,7 +201,9 @@ on_connected(void *ctx)
 	room_connected(v->room, 1);
 	webrtc.viewers_total++;
 	viewer_send_reports(v, now);
-	pump_video(v, now, true);
+	/* Not at once, but by the pacer: Firefox loses what comes on the heels of the handshake. */
+	if (v->codecs.video_pt != 0)
+		begin_video(v, room_video(v->room), now);
 	if (v->ops->connected != NULL)
 		v->ops->connected(v->ctx);
 }
