@@ -114,6 +114,28 @@ pipelined_requests_are_left_to_the_caller(void **state)
 	}
 }
 
+/* Of a POST and a PATCH; what else comes with one is counted only. */
+static void
+bodies_are_kept(void **state)
+{
+	static const struct { const char *method, *body; } rows[] = { { "POST", "hello" }, { "PATCH", "hello" }, { "PUT", "" } };
+	char text[200];
+	struct request r;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int n = snprintf(text, sizeof(text), "%s /a HTTP/1.1\r\nHost: x\r\nIf-Match: *\r\nContent-Length: 5\r\n\r\nhello",
+		    rows[i].method);
+
+		request_init(&r, MAX_HEADER, MAX_BODY);
+		assert_int_equal(feed(&r, text, (size_t)n, 3), n);
+		assert_int_equal(r.state, REQUEST_DONE);
+		assert_int_equal(r.body_bytes, 5);
+		assert_memory_equal(request_body(&r), rows[i].body, strlen(rows[i].body));
+		assert_string_equal(request_field(&r, FIELD_IF_MATCH), "*");
+		request_free(&r);
+	}
+}
+
 static void
 what_is_refused(void **state)
 {
@@ -242,6 +264,7 @@ main(void)
 		cmocka_unit_test(a_request_is_the_same_in_any_pieces),
 		cmocka_unit_test(two_pieces_split_anywhere),
 		cmocka_unit_test(pipelined_requests_are_left_to_the_caller),
+		cmocka_unit_test(bodies_are_kept),
 		cmocka_unit_test(what_is_refused),
 		cmocka_unit_test(heads_are_bounded),
 		cmocka_unit_test(endless_targets_and_bodies_are_bounded),
