@@ -146,11 +146,16 @@ feed_free(struct feed **fp)
 static void
 end(struct feed *f, const char *why)
 {
+	struct room *room = f->room;
+	bool again = why != NULL && f->track == ROOM_MEDIA;
+
 	if (why != NULL)
-		log_warnx("%s: the feed of its %s is over: %s", room_name(f->room), track_names[f->track], why);
+		log_warnx("%s: the feed of its %s is over: %s", room_name(room), track_names[f->track], why);
 	else
-		log_debug("%s: the feed of its %s has ended", room_name(f->room), track_names[f->track]);
-	feed_free(room_feed(f->room, f->track));
+		log_debug("%s: the feed of its %s has ended", room_name(room), track_names[f->track]);
+	feed_free(room_feed(room, f->track));
+	if (again)
+		room_want_again(room);
 }
 
 static const char *

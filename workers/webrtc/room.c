@@ -17,6 +17,7 @@
 
 #define TELL_MS 1000			/* how many watch: at most once in this time, */
 #define TELL_AGAIN_MS 5000		/* and to a supervisor that may have a new stream of the name */
+#define WANT_AGAIN_MS 5000
 #define VIDEO_SLOTS 16384		/* packets; also what bounds how far back a NACK is understood */
 #define AUDIO_SLOTS 1024
 #define AUDIO_BYTES (512 * 1024)
@@ -66,6 +67,7 @@ room_new(const char *name)
 	track_init(&r->audio, 48000, AUDIO_SLOTS, AUDIO_BYTES, KEEP_MS);
 	TAILQ_INSERT_TAIL(&rooms, r, link);
 	webrtc.rooms++;
+	r->wanted_ms = now_ms();
 	say_want(r, true);
 	return r;
 }
@@ -146,6 +148,17 @@ bool
 room_is_live(const struct room *r)
 {
 	return r->live;
+}
+
+void
+room_want_again(struct room *r)
+{
+	int64_t now = now_ms();
+
+	if (now - r->wanted_ms < WANT_AGAIN_MS)
+		return;
+	r->wanted_ms = now;
+	say_want(r, true);
 }
 
 void

@@ -13,6 +13,7 @@ struct room {
 	char name[STREAM_NAME_MAX + 1];
 	unsigned refs;
 	int64_t empty_ms;		/* refs is 0 since */
+	int64_t wanted_ms;		/* WANT was said */
 	bool live;
 	TAILQ_HEAD(, room_member) members;
 	TAILQ_HEAD(, viewer) viewers;
