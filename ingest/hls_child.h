@@ -61,4 +61,6 @@ void hls_child_drain(struct hls_child *c);
 void hls_child_release(struct hls_child *c, bool whole);
 void hls_child_close(struct hls_child *c);
 void hls_child_segment(const struct hls_child *c, char *buf, size_t size);	/* file name of segment `number` */
+/* For webhooks, if any wants it: the newest segment of the list. */
+void hls_child_tell(struct svc *svc, const char *uri, int64_t duration_us, const struct hls_state *state);
 #endif

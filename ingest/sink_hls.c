@@ -124,6 +124,7 @@ segment_cb(void *ctx, int64_t csv_us, int64_t csv_end_ms)
 	hls_list_add(&h->list, uri, duration_us, start->wall_ms, start->pts_ms + duration_us / 1000);
 	h->stats.segments++;
 	show_segments(h);
+	hls_child_tell(h->sink.env.svc, uri, duration_us, &h->list.state);
 	h->child.number++;
 	if (end != NULL && end->cut)
 		h->stats.delay_ms = now_ms() - end->came_ms;

@@ -120,3 +120,9 @@ conf_str(const json_t *conf, const char *path)
 		fatalx("config: no string %s in the section of this process", path);
 	return json_string_value(v);
 }
+
+bool
+conf_event_wanted(const json_t *conf, const char *event)
+{
+	return json_is_true(json_object_get(json_object_get(conf, "wanted_events"), event));
+}

@@ -69,8 +69,8 @@ stream_json(const struct view_stream *v)
 	return o;
 }
 
-static int
-rtmp_port(void)
+int
+api_rtmp_port(void)
 {
 	const char *listen = json_string_value(json_object_get(json_array_get(
 	    conf_get(http.svc->conf, "rtmp.listen"), 0), "address"));
@@ -95,7 +95,7 @@ api_streams(struct conn *c, const struct route_match *m)
 	if (v != NULL && i < v->n)
 		snprintf(cursor, sizeof(cursor), "%u", i);
 	answer_json(c, 200, json_pack("{s:o, s:s, s:i}", "streams", list, "cursor", cursor,
-	    "rtmp_port", rtmp_port()));
+	    "rtmp_port", api_rtmp_port()));
 }
 
 void

@@ -11,10 +11,11 @@
  *   hls.c      playlists and segments from data_dir/hls;  where.c  who asks the wrong host goes to the right one
  *   whep.c     players of WebRTC: /whep, asked of the webrtc worker
  *   recordings.c  data_dir/recordings: lists and files, with record_scan.h (a thread), record.h, accept.h
- *   api.c      /api/v1, /healthz;  api_push.c  .../push;  metrics.c  /metrics;  page.c  web/
+ *   api.c      /api/v1, /healthz;  api_push.c  .../push;  api_ingress.c  /v1/createIngress, registerWebhook;
+ *   metrics.c  /metrics;  page.c  web/
  *   rooms.c    live rooms: /ws for viewers, /streams
  *   view.c     run/board, read at most twice a second
- *   viewers.c  distinct players per stream
+ *   viewers.c  distinct players per stream; plays.c  tells of them for webhooks
  */
 #ifndef MILLRACE_HTTP_H
 #define MILLRACE_HTTP_H
@@ -165,6 +166,12 @@ void viewers_seen(const char *name, const struct conn *c, char *set_cookie, size
 void viewers_tick(int64_t now);		/* once a second: forgets, reports changes */
 void viewers_free(void);
 
+/* --- plays.c --- */
+bool plays_wanted(void);
+/* A viewer of NAME came (or, stop, is gone); false: it has to be told later. */
+bool plays_add(bool stop, const char *name, uint64_t id, const char *peer);
+void plays_flush(void);
+
 /* --- handlers --- */
 void hls_live(struct conn *c, const struct route_match *m);
 void hls_file(struct conn *c, const struct route_match *m);
@@ -177,6 +184,9 @@ void recordings_api(struct conn *c, const struct route_match *m);
 void recordings_free(void);
 void api_streams(struct conn *c, const struct route_match *m);
 void api_stream(struct conn *c, const struct route_match *m);
+int api_rtmp_port(void);		/* the first of rtmp.listen */
+void api_create_ingress(struct conn *c, const struct route_match *m);
+void api_register_webhook(struct conn *c, const struct route_match *m);
 bool api_allowed(struct conn *c);	/* may it change something? If not, it was answered */
 void api_push(struct conn *c, const struct route_match *m);
 void api_push_remove(struct conn *c, const struct route_match *m);

@@ -43,6 +43,8 @@ const struct route http_routes[] = {
 	{ "/ws/@", ROUTE_GET, ROUTE_CORS, rooms_ws },
 	{ "/v1/ws", ROUTE_GET, ROUTE_CORS, rooms_signal },
 	{ "/v1/health", ROUTE_GET, ROUTE_CORS, api_ready },
+	{ "/v1/createIngress", ROUTE_POST | ROUTE_DELETE, 0, api_create_ingress },
+	{ "/v1/registerWebhook", ROUTE_POST | ROUTE_DELETE, 0, api_register_webhook },
 	{ "/streams", ROUTE_GET, ROUTE_CORS, rooms_list },
 	{ "/publish", ROUTE_GET, 0, page_publish },
 	{ "/healthz", ROUTE_GET, 0, api_health },

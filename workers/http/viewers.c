@@ -44,6 +44,8 @@ struct viewer {
 	uint64_t address;		/* hash of address and agent */
 	uint64_t issued;		/* the cookie it was given last and has not brought yet */
 	int64_t seen_ms;
+	uint64_t told;			/* play was told by this id; 0: not yet */
+	char peer[NET_TEXT];
 };
 
 static TAILQ_HEAD(, counted) streams = TAILQ_HEAD_INITIALIZER(streams);
@@ -188,13 +190,18 @@ static struct viewer *
 with_cookie(struct counted *stream, uint64_t cookie, uint64_t address)
 {
 	struct viewer *v = find(stream, cookie), *old;
+	uint64_t told = 0;
 
 	if (v != NULL)
 		return v;
 	old = find(stream, address);
-	if (old != NULL && (old->issued == cookie || young(cookie, stay_ms(stream->name), now_ms())))
+	if (old != NULL && (old->issued == cookie || young(cookie, stay_ms(stream->name), now_ms()))) {
+		told = old->told;
 		forget(old);
-	return add(stream, cookie);
+	}
+	v = add(stream, cookie);
+	v->told = told;
+	return v;
 }
 
 void
@@ -209,6 +216,8 @@ viewers_seen(const char *name, const struct conn *c, char *set_cookie, size_t si
 		v = add(stream, address);
 	v->seen_ms = now_ms();
 	v->address = address;
+	if (v->peer[0] == '\0')
+		net_format_host((const struct sockaddr *)&c->client.ss, v->peer);
 	TAILQ_REMOVE(&viewers, v, link);
 	TAILQ_INSERT_TAIL(&viewers, v, link);
 	if (cookie != 0)
@@ -229,16 +238,27 @@ player(const struct viewer *v, int64_t now)
 	return hash(&id, sizeof(id));
 }
 
+/* One that goes untold stays for a second more, uncounted. */
+static void
+leave(struct viewer *v)
+{
+	if (v->told == 0 || plays_add(true, v->stream->name, v->told, v->peer))
+		forget(v);
+}
+
 static void
 count(int64_t now)
 {
+	bool wanted = plays_wanted();
 	struct viewer *v, *next;
 
 	for (v = TAILQ_FIRST(&viewers); v != NULL; v = next) {
 		next = TAILQ_NEXT(v, link);
 		if (now - v->seen_ms > v->stream->stay_ms)
-			forget(v);
+			leave(v);
 		else {
+			if (wanted && v->told == 0 && plays_add(false, v->stream->name, v->id, v->peer))
+				v->told = v->id;
 			v->stream->n++;
 			sketch_add(&v->stream->sketch, player(v, now));
 		}
@@ -266,6 +286,18 @@ tell(struct counted *s, int64_t now)
 	s->told_sketch = s->sketch;
 }
 
+/* Some that are gone, but not told so yet. */
+static bool
+has_viewers(const struct counted *s)
+{
+	const struct viewer *v;
+
+	TAILQ_FOREACH(v, &viewers, link)
+		if (v->stream == s)
+			return true;
+	return false;
+}
+
 static void
 drop_stream(struct counted *s)
 {
@@ -287,9 +319,10 @@ viewers_tick(int64_t now)
 	for (s = TAILQ_FIRST(&streams); s != NULL; s = next) {
 		next = TAILQ_NEXT(s, link);
 		tell(s, now);
-		if (s->n == 0)
+		if (s->n == 0 && !has_viewers(s))
 			drop_stream(s);
 	}
+	plays_flush();
 }
 
 void

@@ -54,6 +54,8 @@ void show_progress(int permille);
 void show_s3(const struct board_s3 *s3);
 /* text: the error, or why it is handed back. */
 void show_end(const struct queue_job *q, enum run_end end, const char *text);
+/* For webhooks, if any wants it. */
+void show_event(const struct queue_job *q, enum run_end end, const char *text, const json_t *result);
 void show_lost(const struct queue_job *q, bool taken_over);	/* else cancelled */
 void show_upload(const char *waits_for);
 

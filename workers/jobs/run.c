@@ -76,6 +76,7 @@ end_cb(int rc, const char *error, void *ctx)
 		return;
 	if (rc == 0) {
 		show_end(run.q, run.end, run.end == END_BACK ? run.stop_reason : run.error);
+		show_event(run.q, run.end, run.error, run.result);
 		said = false;
 		become_idle();
 		ask();

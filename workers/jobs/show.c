@@ -105,6 +105,29 @@ show_end(const struct queue_job *q, enum run_end end, const char *text)
 	}
 }
 
+/* Handed back, or put off for another reason than a failure, it has come to nothing yet. */
+void
+show_event(const struct queue_job *q, enum run_end end, const char *text, const json_t *result)
+{
+	static const char *const states[] = { [END_DONE] = "done", [END_FAILED] = "retrying", [END_DEAD] = "failed",
+		[END_LATER] = NULL, [END_PARK] = "parked", [END_BACK] = NULL };
+	const char *stream = json_string_value(json_object_get(q->args, "stream"));
+	const char *finished = json_string_value(json_object_get(result, "file")), *state = states[end];
+	json_t *body;
+
+	if (state == NULL || (!conf_event_wanted(jw.svc->conf, "job") && !conf_event_wanted(jw.svc->conf, "record")))
+		return;
+	if (end == END_FAILED && q->attempts + 1 >= conf_int(jw.svc->conf, "jobs.attempts"))
+		state = "failed";
+	body = json_pack("{s:s, s:s, s:s, s:s}", "event", "job", "job", q->id, "kind", q->kind, "state", state);
+	json_object_set_new(body, "name", json_string(stream != NULL ? stream : ""));
+	json_object_set_new(body, "file", json_string(file_of(q)));
+	json_object_set_new(body, "error", msg_text(text, strlen(text)));
+	if (end == END_DONE && strcmp(q->kind, "finalise") == 0 && finished != NULL)
+		json_object_set_new(body, "finished", json_string(finished));
+	svc_send(jw.svc, MSG_EVENT, 0, body);
+}
+
 void
 show_lost(const struct queue_job *q, bool taken_over)
 {
