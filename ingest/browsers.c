@@ -199,6 +199,7 @@ on_feed(struct browsers *b, struct msg *m)
 	else if (fd >= 0)
 		close(fd);
 	apply(b);
+	browsers_tick(b, now_ms());	/* somebody waits for his first picture */
 }
 
 bool

@@ -257,6 +257,8 @@ session_output(struct svc *svc, struct msg *m)
 		s->ops->message(s->proto, m);
 	else if (s->stream.hls != NULL)
 		stream_message(&s->stream, m);
+	if (m->type == MSG_FEED && s->phase == SES_LIVE)
+		session_tick_in(s, 0);		/* from now on more often */
 }
 
 static const struct protocol_ops *

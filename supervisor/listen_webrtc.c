@@ -195,13 +195,17 @@ switch_tcp(bool tcp, char *why, size_t size)
 {
 	struct net_addr addr;
 
-	for (int i = 0; i < ntable; i++)
-		if (!tcp) {
+	int rc = 0;
+
+	for (int i = 0; i < ntable && tcp && rc == 0; i++)
+		if (table[i].tcp == -1 && open_tcp(&table[i], &addr) == -1)
+			rc = fail(&addr, false, why, size);
+	for (int i = 0; i < ntable && (!tcp || rc == -1); i++)
+		if (table[i].tcp != -1) {
 			close(table[i].tcp);
 			table[i].tcp = -1;
-		} else if (table[i].tcp == -1 && open_tcp(&table[i], &addr) == -1)
-			return fail(&addr, false, why, size);
-	return 0;
+		}
+	return rc;
 }
 
 static void

@@ -122,7 +122,7 @@ class Server:
         self.conf = {
             "run_dir": f"{self.dir}/run", "data_dir": self.data, "redis": {"url": "embedded"},
             "rtmp": {"listen": f"127.0.0.1:{self.rtmp}"}, "http": {"listen": f"127.0.0.1:{self.http}", "workers": 1},
-            "streams": {"hls": {"segment": "1s"}}, "log": {"level": "debug"},
+            "streams": {"hls": {"segment": "1s"}}, "log": {"level": "debug"}, "webrtc": {"listen": "127.0.0.1:0"},
         }
         if os.geteuid() == 0:
             self.conf["user"] = "root"
