@@ -117,7 +117,7 @@ measure(struct track *t, size_t len, int64_t now)
 		t->gop_bytes = t->gop_now;
 	if (ms < RATE_MS)
 		return;
-	t->rate_bps = (int64_t)(t->sent_bytes - t->rate_bytes) * 1000 / ms;
+	t->byte_rate = (int64_t)(t->sent_bytes - t->rate_bytes) * 1000 / ms;
 	t->rate_bytes = t->sent_bytes;
 	t->rate_ms = now;
 }

@@ -39,7 +39,7 @@ struct track {
 	size_t gop_now;
 	int64_t keep_ms;
 	uint64_t sent_bytes;		/* of all packets ever; for a rate */
-	int64_t rate_ms, rate_bps;	/* bytes a second, of the last second or so */
+	int64_t rate_ms, byte_rate;	/* bytes a second, of the last second or so */
 	uint64_t rate_bytes;
 };
 

@@ -16,7 +16,8 @@
 #include "webrtc.h"
 
 #define AGAIN_MS 300			/* Chromium asks every 200 ms */
-#define AGAIN_BYTES 65536		/* in one turn of the pacer */
+#define AGAIN_SPEED 8			/* of a GOP: this many times the stream's own bytes, */
+#define AGAIN_MIN 16384			/* but so many in one turn of the pacer in any case */
 #define BUDGET_MIN (1024 * 1024)
 #define RATE_MIN (128 * 1024)		/* bytes a second */
 #define OSN 2				/* the original number, in front of the payload */
@@ -26,7 +27,7 @@ may_send(struct viewer *v, size_t bytes, int64_t now)
 {
 	const struct track *t = room_video(v->room);
 	int64_t most = t->gop_bytes * 2 > BUDGET_MIN ? (int64_t)t->gop_bytes * 2 : BUDGET_MIN;
-	int64_t rate = t->rate_bps > RATE_MIN ? t->rate_bps : RATE_MIN;
+	int64_t rate = t->byte_rate > RATE_MIN ? t->byte_rate : RATE_MIN;
 
 	v->budget += (v->budget_ms == 0 ? most : (now - v->budget_ms) * rate / 1000);
 	v->budget_ms = now;
@@ -111,9 +112,12 @@ void
 viewer_again_pump(struct viewer *v, int64_t now)
 {
 	struct track *t = room_video(v->room);
+	size_t most = (size_t)(t->byte_rate * AGAIN_SPEED * WEBRTC_PACE_MS / 1000);
 	struct packet *p;
 
-	for (size_t sent = 0; viewer_again_pending(v) && sent < AGAIN_BYTES; sent += p->len) {
+	if (most < AGAIN_MIN)
+		most = AGAIN_MIN;
+	for (size_t sent = 0; viewer_again_pending(v) && sent < most; sent += p->len) {
 		p = track_get(t, v->again_at++);
 		/* Out of the ring, or too much of this: it waits for the next key frame. */
 		if (p == NULL || !send_again(v, t, p, now)) {
