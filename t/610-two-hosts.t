@@ -22,6 +22,8 @@ with Test(__doc__) as t:
         status, headers, _ = two.get("/stream/alice/live.m3u8")
         return status == 307 and headers["location"]
     t.is_(wait_for("redirect", sent, 10, 0.2), f"http://127.0.0.1:{one.http}/stream/alice/live.m3u8", "its viewer is sent to the owner (307)")
+    status, headers, _ = two.get("/whep/alice", method="POST")
+    t.is_((status, headers["location"]), (307, f"http://127.0.0.1:{one.http}/whep/alice"), "and so is a player by WHEP, its POST as a POST")
     t.is_(two.get("/stream/nobody/live.m3u8")[0], 404, "nobody's stream is 404")
     t.like(two.cli("streams").stdout, r"alice.*one", "streams on the second host shows it with its host")
     one.proc.kill()

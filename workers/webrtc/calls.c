@@ -28,6 +28,7 @@ struct session {
 	TAILQ_ENTRY(session) link;
 	char id[2 * ID_BYTES + 1];
 	struct viewer *viewer;
+	bool connected;
 	char ufrag[SDP_ICE_MAX + 1], pwd[SDP_ICE_MAX + 1];	/* the player's, of its last offer or restart */
 	char local[NET_TEXT];					/* address that it asked at */
 	char host[NET_TEXT];
@@ -46,15 +47,25 @@ session_end(struct session *s)
 }
 
 static void
+on_connected(void *ctx)
+{
+	((struct session *)ctx)->connected = true;
+}
+
+/* Who never came is counted (show.c): anybody can ask for a thousand sessions. */
+static void
 on_gone(void *ctx, const char *why)
 {
 	struct session *s = ctx;
 
-	log_info("a viewer of %s is gone: %s", room_name(viewer_room(s->viewer)), why);
+	if (s->connected)
+		log_info("a viewer of %s is gone: %s", room_name(viewer_room(s->viewer)), why);
+	else
+		log_debug("a viewer of %s never came: %s", room_name(viewer_room(s->viewer)), why);
 	session_end(s);
 }
 
-static const struct viewer_ops viewer_ops = { .gone = on_gone };
+static const struct viewer_ops viewer_ops = { .connected = on_connected, .gone = on_gone };
 
 static struct session *
 session_find(const json_t *args)

@@ -101,7 +101,8 @@ on_gone(void *ctx, const char *why)
 {
 	struct signal *s = ctx;
 
-	log_info("a viewer of room %s is gone: %s", room_name(s->hall->room), why);
+	if (s->connected)
+		log_info("a viewer of room %s is gone: %s", room_name(s->hall->room), why);
 	viewer_free(&s->viewer);
 	if (!s->connected && strcmp(why, RTC_GONE_NO_ICE) == 0)
 		say_error(s, "no media connection came about: is the port of webrtc.listen reachable, UDP and TCP?");
