@@ -1,5 +1,5 @@
 /*
- * signal_room.c - the rooms protocol (man page millraced(8), LIVE ROOMS): we offer, the page answers;
+ * signal_room.c - the rooms protocol (millrace-internals(7), WEBRTC SIGNALLING): we offer, the page answers;
  * all of a room chat; all are told whether it is on air. Messages are {type, data, fromClientID}.
  *
  *   we:  getOffer {type, sdp} · getCandidate {candidate, sdpMid, sdpMLineIndex} · isPublishing "true" or
