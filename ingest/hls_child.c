@@ -248,7 +248,7 @@ void
 hls_child_tell(struct svc *svc, const char *uri, int64_t duration_us, const struct hls_state *state)
 {
 	if (conf_event_wanted(svc->conf, "segment"))
-		svc_send(svc, MSG_EVENT, 0, json_pack("{s:s, s:s, s:I, s:I}", "event", "segment", "file", uri, "duration_ms",
-		    (json_int_t)(duration_us / 1000), "sequence",
+		svc_send(svc, MSG_EVENT, 0, json_pack("{s:s, s:s, s:I, s:I}", "event", "segment", "file", uri,
+		    "duration_ms", (json_int_t)(duration_us / 1000), "sequence",
 		    (json_int_t)(state->first_sequence + (uint64_t)state->nsegments - 1)));
 }

@@ -9,7 +9,7 @@
  *   cli_verbs.c   kick reload loglevel stop           cli_json.c    snapshot -> --json
  *   cli_sign.c    sign-url key hash-key               cli_text.c    snapshot -> tables
  *   cli_table.c   columns that fit                    cli_format.c  ages, sizes, rates
- *   cli_push.c    push
+ *   cli_push.c    push                             cli_hooks.c   hooks
  *   cli_jobs.c    jobs files                       cli_work.c    recordings, queue -> words
  *   cli_cluster.c status --cluster
  */
@@ -151,6 +151,7 @@ int cli_stop(struct cli *c, int argc, char **argv);
 int cli_jobs(struct cli *c, int argc, char **argv);
 int cli_files(struct cli *c, int argc, char **argv);
 int cli_push(struct cli *c, int argc, char **argv);
+int cli_hooks(struct cli *c, int argc, char **argv);
 int cli_sign_url(struct cli *c, int argc, char **argv);
 int cli_key(struct cli *c, int argc, char **argv);
 int cli_hash_key(struct cli *c, int argc, char **argv);

@@ -18,6 +18,8 @@ static const struct cli_verb verbs[] = {
 	{ "files", "[--json]", "where each file is: local, uploading, verified in the bucket", cli_files },
 	{ "push", "[list [NAME] [--json]] | add NAME ID URL [--transcode] [--no-verify] | remove NAME ID",
 	    "servers that a stream is sent on to; changes count at once", cli_push },
+	{ "hooks", "[--json] | retry ID | drop ID",
+	    "URLs that are told of events, what waits for them, and dead letters", cli_hooks },
 	{ "kick", "NAME", "disconnect the publisher of a stream", cli_kick },
 	{ "reload", "[--dry-run]", "read the config again; drops no stream; says what changes when", cli_reload },
 	{ "loglevel", "LEVEL", "error, warn, info or debug, until the next restart or reload", cli_loglevel },

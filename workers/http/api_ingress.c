@@ -204,8 +204,8 @@ registered_cb(struct svc *s, int rc, json_t *body, void *ctx)
 	else if (c != NULL && r->removes)
 		answer_json(c, 200, json_pack("{s:b}", "removed", 1));
 	else if (c != NULL)
-		answer_json(c, 200, json_pack("{s:{s:s, s:s}}", "data", "webhookId", obj_str(body, "id"), "webhookURL",
-		    r->url));
+		answer_json(c, 200, json_pack("{s:{s:s, s:s}}", "data", "webhookId", obj_str(body, "id"),
+		    "webhookURL", r->url));
 	free(r);
 }
 
@@ -229,8 +229,8 @@ api_register_webhook(struct conn *c, const struct route_match *m)
 	args = r->url[0] != '\0' ? json_pack("{s:s}", "url", r->url) : NULL;
 	if (args == NULL) {
 		free(r);
-		answer_json(c, 400, json_pack("{s:s}", "error", "want {\"webhookURL\": \"https://HOST/PATH\"}, of at most "
-		    "1023 characters"));
+		answer_json(c, 400, json_pack("{s:s}", "error", "want {\"webhookURL\": \"https://HOST/PATH\"}, of at "
+		    "most 1023 characters"));
 		return;
 	}
 	svc_call(http.svc, "hooks", r->removes ? "unregister" : "register", args, ASK_MS, registered_cb, r);

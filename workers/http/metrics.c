@@ -162,7 +162,7 @@ outputs(struct evbuffer *b, const struct view *v)
 static void
 processes(struct evbuffer *b, const struct view *v)
 {
-	static const char *const kinds[] = { "http", "registry", "ingest", "finish", "redis", "ffmpeg",
+	static const char *const kinds[] = { "http", "registry", "hooks", "ingest", "finish", "redis", "ffmpeg",
 		"jobs", "watch", "push", "webrtc" };
 	enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 	unsigned n[KINDS] = { 0 }, restarts[KINDS] = { 0 };
@@ -231,6 +231,29 @@ registry(struct evbuffer *b, const struct view *v)
 }
 
 static void
+hooks(struct evbuffer *b, const struct view *v)
+{
+	for (unsigned i = 0; i < v->nprocs; i++) {
+		const struct board_hooks *h = &v->procs[i].page.hooks;
+
+		if (strcmp(v->procs[i].kind, "hooks") != 0)
+			continue;
+		metrics_single(b, "hooks_leading", "gauge", "1 on the host that delivers for all of its Redis.",
+		    h->leading);
+		metrics_single(b, "hooks_urls", "gauge", "URLs that events are sent to.", h->urls);
+		metrics_single(b, "hooks_urls_failing", "gauge", "Of those, that did not take the last one.",
+		    h->failing);
+		metrics_single(b, "hooks_waiting", "gauge", "Events that wait for a URL, of all hosts.",
+		    (double)h->waiting);
+		metrics_single(b, "hooks_delivered_total", "counter", "Events that a URL took.", (double)h->delivered);
+		metrics_single(b, "hooks_failures_total", "counter", "Requests that failed; each is made again.",
+		    (double)h->failed);
+		metrics_single(b, "hooks_dead_total", "counter", "Events given up.", (double)h->dead);
+		return;
+	}
+}
+
+static void
 refusals(struct evbuffer *b, const struct view *v)
 {
 	metrics_family(b, "rtmp_refused_total", "counter", "Publishers refused, by reason.");
@@ -256,6 +279,7 @@ render(const struct view *v)
 	processes(b, v);
 	workers(b, v);
 	registry(b, v);
+	hooks(b, v);
 	metrics_work(b, v);
 	metrics_webrtc(b, v);
 	streams(b, v, now_ms());

@@ -28,8 +28,8 @@ plays_add(bool stop, const char *name, uint64_t id, const char *peer)
 	if (json_array_size(lists[stop]) >= PLAYS_MAX)
 		return false;
 	snprintf(viewer, sizeof(viewer), "%016llx", (unsigned long long)id);
-	json_array_append_new(lists[stop], json_pack("{s:s, s:s, s:s, s:s}", "name", name, "viewer", viewer, "peer", peer,
-	    "protocol", "hls"));
+	json_array_append_new(lists[stop], json_pack("{s:s, s:s, s:s, s:s}", "name", name, "viewer", viewer, "peer",
+	    peer, "protocol", "hls"));
 	return true;
 }
 
@@ -38,8 +38,8 @@ plays_flush(void)
 {
 	for (int stop = 0; stop < 2; stop++) {
 		if (json_array_size(lists[stop]) > 0)
-			svc_send(http.svc, MSG_EVENT, 0, json_pack("{s:s, s:O}", "event", stop ? "stop" : "play", "list",
-			    lists[stop]));
+			svc_send(http.svc, MSG_EVENT, 0, json_pack("{s:s, s:O}", "event", stop ? "stop" : "play",
+			    "list", lists[stop]));
 		json_decref(lists[stop]);
 		lists[stop] = NULL;
 	}
