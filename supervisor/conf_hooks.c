@@ -29,7 +29,7 @@ static const struct member {
 	const char *name;
 	struct conf_key key;
 } members[] = {
-	{ "url", { .path = "hooks.urls.url", .type = CONF_URL } },
+	{ "url", { .path = "hooks.urls.url", .type = CONF_URL, .secret = true } },
 	{ "id", { .path = "hooks.urls.id", .type = CONF_TEXT, .standard = "\"\"" } },
 	{ "events", { .path = "hooks.urls.events", .type = CONF_CHOICES, .choices = EVENTS, .min = 1, .max = 9,
 	    .standard = "[publish, unpublish, ended, play, stop, record, job, error]" } },

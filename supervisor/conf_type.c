@@ -42,7 +42,8 @@ as_text(const struct conf_key *k, const char *text, unsigned line, struct conf_e
 	}
 	if (k->type == CONF_URL && text[0] != '\0' && strncmp(text, "http://", 7) != 0 &&
 	    strncmp(text, "https://", 8) != 0) {
-		conf_error(e, line, "%s: \"%s\" does not begin with http:// or https://", k->path, text);
+		conf_error(e, line, "%s: \"%s\" does not begin with http:// or https://", k->path,
+		    k->secret ? "***" : text);
 		return NULL;
 	}
 	if ((k->type == CONF_REDIS && conf_check_redis(text, line, e) == -1) ||
