@@ -61,6 +61,21 @@ advise_keys(json_t *list, const struct cli_snap *s, const struct board_stream *b
 }
 
 static void
+advise_feed(json_t *list, const struct board_stream *b, const struct board_feed *f)
+{
+	if (!f->on)
+		return;
+	if (f->video == BOARD_WAY_TRANSCODE && strcmp(f->video_why, "B-frames") == 0)
+		add(list, b->name, xasprintf("its B-frames are nothing for WebRTC, so its video is encoded anew while"
+		    " somebody watches: set B-frames to 0 in the encoder"));
+	if (f->video == BOARD_WAY_REFUSED)
+		add(list, b->name, xasprintf("its viewers by WebRTC get no picture: %s", f->video_why));
+	if (f->dropped > 0)
+		add(list, b->name, xasprintf("%llu frames were not given to its WebRTC worker, which is too slow:"
+		    " streams are spread over webrtc.workers", (unsigned long long)f->dropped));
+}
+
+static void
 advise_media(json_t *list, const struct cli_snap *s, const struct board_stream *b)
 {
 	const struct board_media *m = cli_snap_media(s, b);
@@ -69,6 +84,7 @@ advise_media(json_t *list, const struct cli_snap *s, const struct board_stream *
 	if (m == NULL)
 		return;
 	keys = advise_keys(list, s, b, m);
+	advise_feed(list, b, &m->feed);
 	if (m->warning[0] != '\0' && !(keys && strcasestr(m->warning, "key") != NULL))
 		add(list, b->name, xstrdup(m->warning));
 	if (m->dropped_frames > 0)
@@ -82,13 +98,16 @@ advise_output(json_t *list, const struct board_stream *b, const struct board_out
 {
 	const char *reason = o->reason[0] != '\0' ? o->reason : "no reason known";
 
-	if (o->dropped > 0)
+	if (strcmp(o->kind, "push") == 0 && o->dropped > 0)
 		add(list, b->name, xasprintf("push %s has lost %llu frames: its target, or the way there, is slower"
 		    " than the stream", o->id, (unsigned long long)o->dropped));
 	if (strcmp(o->kind, "push") == 0 && strcmp(o->state, "up") != 0 && o->reason[0] != '\0')
 		add(list, b->name, xasprintf("push %s to %s: %s", o->id, o->target, reason));
 	else if (strcmp(o->kind, "push") == 0)
 		return;
+	else if (strcmp(o->state, "failed") == 0 && (strcmp(o->kind, "opus") == 0 || strcmp(o->kind, "h264") == 0))
+		add(list, b->name, xasprintf("output %s has failed: %s. It is tried again for who comes when nobody has"
+		    " watched for webrtc.linger", o->kind, reason));
 	else if (strcmp(o->state, "failed") == 0)
 		add(list, b->name, xasprintf("output %s has failed: %s. It is tried again when the publisher"
 		    " comes back; `millrace kick %s` makes it", o->kind, reason, b->name));
