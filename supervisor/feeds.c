@@ -146,13 +146,20 @@ count(const struct child *worker)
 	return n;
 }
 
+/* Each viewer his own, and rooms in which somebody waits who is none yet. */
+static unsigned
+wants_max(void)
+{
+	return 2 * (unsigned)conf_int(sv.conf, "webrtc.max_viewers") + BOARD_STREAMS;
+}
+
 static struct want *
 want_new(struct child *worker, const char *name)
 {
 	struct want *w;
 
-	if (count(worker) >= (unsigned)conf_int(sv.conf, "webrtc.max_viewers")) {
-		log_warnx("webrtc %s wants more streams than webrtc.max_viewers: %s is dropped", worker->name, name);
+	if (count(worker) >= wants_max()) {
+		log_warnx("webrtc %s wants %u streams already: %s is dropped", worker->name, wants_max(), name);
 		return NULL;
 	}
 	w = xcalloc(1, sizeof(*w));

@@ -256,7 +256,7 @@ nobody_wants_more_than_his_own(void **state)
 	assert_ptr_equal(feeds_worker("alice"), &own()->c);
 	own()->c.state = CHILD_STARTING;
 	assert_null(feeds_worker("alice"));
-	for (int i = 0; n < 2; i++) {	/* webrtc.max_viewers of them */
+	for (int i = 0; n < 2 * 2 + BOARD_STREAMS; i++) {
 		snprintf(name, sizeof(name), "n%d", i);
 		if (stream_name_hash(name) % 2 != (unsigned)own()->c.worker)
 			continue;
