@@ -1,0 +1,159 @@
+#!/usr/bin/python3
+"""530-hooks: every event reaches its URLs, in order, signed, through receivers that are down, slow or wrong, and kill -9."""
+import base64, hashlib, hmac, os, sys, urllib.parse
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from millrace import *
+from receiver import Receiver
+
+SECRET = "a secret of some length"
+slow_s = 3.0
+
+
+def answer(r):
+    path = r.path.split("?")[0]
+    if path == "/slow":
+        time.sleep(slow_s)
+    return {"/wrong": 500, "/redirect": 302}.get(path, 200)
+
+
+def redis(m, *args):
+    return subprocess.run(["redis-cli", "-s", f"{m.dir}/run/redis.sock", *args], stdout=subprocess.PIPE, text=True).stdout
+
+
+def truth(m, kinds=("stream_started", "stream_interrupted", "stream_ended")):
+    """{stream: [event id ..]}, as the registry put them into Redis."""
+    lines, found = redis(m, "--json", "xrange", "millrace:events", "-", "+"), {}
+    for _, fields in json.loads(lines or "[]"):
+        e = json.loads(dict(zip(fields[::2], fields[1::2]))["data"])
+        if e["event"] in kinds:
+            found.setdefault(e["name"], []).append(e["id"])
+    return found
+
+
+def told(rx, path):
+    """The same as a receiver saw it: repeats are dropped, the first time counts."""
+    found = {}
+    for r in rx.got(path):
+        e = r.json()
+        if e["id"] not in found.setdefault(e["name"], []):
+            found[e["name"]].append(e["id"])
+    return found
+
+
+def cycle(t, m, name, seconds=1.0):
+    p = t.publish(m, name)
+    p.join_live()
+    time.sleep(seconds)
+    p.end()
+
+
+def jwt_ok(r, key, secret):
+    head, claims, sig = r.headers["authorization"].split(".")
+    pad = lambda s: base64.urlsafe_b64decode(s + "=" * (-len(s) % 4))
+    c = json.loads(pad(claims))
+    return hmac.compare_digest(pad(sig), hmac.new(secret.encode(), f"{head}.{claims}".encode(), hashlib.sha256).digest()) \
+        and c["iss"] == key and c["sha256"] == base64.b64encode(hashlib.sha256(r.body).digest()).decode() \
+        and c["nbf"] < time.time() < c["exp"]
+
+
+with Test(__doc__, limit=240) as t:
+    rx = Receiver(free_port(), answer)
+    other = Receiver(free_port(), answer)
+    life = ["publish", "unpublish", "ended"]
+    m = t.server(**{"streams.reconnect_delay": "1s", "streams.cleanup_delay": "500ms", "hooks": {
+        "secret": SECRET, "networks": ["127.0.0.0/8"], "retry_min": "100ms", "retry_max": "500ms", "timeout": "5s",
+        "urls": [
+            {"id": "main", "url": rx.url("/main"), "events": life},
+            {"id": "some", "url": rx.url("/some"), "events": ["publish"], "streams": "b*"},
+            {"id": "media", "url": rx.url("/media"), "events": ["play", "stop", "segment"]},
+            {"id": "nginx", "url": rx.url("/nginx"), "style": "nginx-rtmp"},
+            {"id": "kit", "url": rx.url("/kit"), "style": "livekit", "key": "APIk", "secret": SECRET + "!"},
+            {"id": "slow", "url": other.url("/slow"), "events": life},
+            {"id": "wrong", "url": other.url("/wrong"), "events": life},
+            {"id": "redirect", "url": other.url("/redirect"), "events": life},
+        ]}})
+    alice = t.publish(m, "alice", clips.clip(seconds=120))
+    alice.join_live()
+    r = wait_for("publish", lambda: rx.got("/main", event="publish", name="alice"), 10)[0]
+    e = r.json()
+    t.is_((e["app"], e["protocol"], e["resumed"], e["peer"].split(":")[0]), ("live", "rtmp", False, "127.0.0.1"), "publish has what was promised")
+    t.is_(r.headers["millrace-event"], e["id"], "and its id in the header")
+    t.ok(r.signed(SECRET), "its signature is right")
+    t.ok(not r.signed(SECRET + "x"), "and is one")
+    q = wait_for("nginx-rtmp", lambda: [x for x in rx.got("/nginx") if b"call=publish&" in x.body], 5)[0]
+    form = urllib.parse.parse_qs(q.body.decode(), keep_blank_values=True)
+    t.is_((form["name"], form["app"], form["addr"], form["type"]), (["alice"], ["live"], ["127.0.0.1"], ["live"]), "style nginx-rtmp: its form")
+    k = wait_for("livekit", lambda: rx.got("/kit"), 5)[0]
+    t.is_((k.json()["event"], k.json()["ingressInfo"]["roomName"]), ("ingress_started", "alice"), "style livekit: its JSON")
+    t.ok(jwt_ok(k, "APIk", SECRET + "!"), "with a JWT that its receivers accept")
+    m.wait_playlist("alice", 2)
+    segments = wait_for("segments", lambda: (lambda s: s if len(s) >= 3 else None)(rx.got("/media", event="segment")), 15)
+    numbers = [s.json()["sequence"] for s in segments]
+    t.is_(numbers, list(range(numbers[0], numbers[0] + len(numbers))), "segments come in order, none twice")
+    t.ok(os.path.exists(segments[-1].json()["path"]), "and are where they are said to be")
+    player = t.player(m, "alice")
+    play = wait_for("play", lambda: rx.got("/media", event="play"), 10)[0].json()
+    t.is_((play["name"], play["protocol"], play["peer"]), ("alice", "hls", "127.0.0.1"), "a viewer: play")
+    cycle(t, m, "bob")
+    wait_for("bob has ended", lambda: rx.got("/main", event="ended", name="bob"), 15)
+    t.is_([r.json()["event"] for r in rx.got("/main", name="bob")], life, "publish, unpublish, ended")
+    t.is_({r.json()["name"] for r in rx.got("/some")}, {"bob"}, "a URL with a pattern hears of its streams alone")
+    t.ok(len(other.got("/slow")) < 4, "all that while another one was slow")
+    t.ok(not other.got("/followed"), "a redirect is not followed")
+    listed = {h["id"]: h for h in json.loads(m.cli("hooks", "--json").stdout)["hooks"]}
+    t.is_((listed["main"]["state"], listed["wrong"]["state"], listed["redirect"]["error"]), ("ok", "failing", "status 302"), "millrace hooks says who fails, and why")
+    t.ok(listed["wrong"]["waiting"] >= 4, "and what waits")
+    t.like(m.cli("hooks").stdout, r"wrong +failing.*\nwrong: status 500|wrong: status 500", "in its table, too")
+
+    # nobody listens; meanwhile streams come and go, and everything is killed
+    rx.down()
+    for name in ("carl", "dora"):
+        cycle(t, m, name)
+    os.kill(m.pids("redis")[0], signal.SIGKILL)
+    cycle(t, m, "carl", 2)
+    wait_for("redis is back", lambda: m.pids("redis") and redis(m, "ping").strip() == "PONG", 30, 0.2)
+    os.kill(m.pids("hooks")[0], signal.SIGKILL)
+    cycle(t, m, "dora")
+    began = time.monotonic()
+    t.ok(alice.is_alive() and alice.error is None, "the first publisher noticed nothing")
+    os.kill(m.proc.pid, signal.SIGKILL)
+    m.proc.wait()
+    wait_for("its processes end", lambda: not m.alive(), 10)
+    time.sleep(1)
+    m.start()
+    cycle(t, m, "carl")
+    wait_for("all in Redis", lambda: len(truth(m).get("carl", [])) >= 9 and int(redis(m, "xlen", "millrace:hooks:in") or 1) == 0, 30, 0.2)
+    wait_for("more than one host's words", lambda: "alice" in truth(m) and len(truth(m)["alice"]) >= 2, 20, 0.2)
+    rx.up()
+    want = truth(m)
+    def all_there():
+        got = told(rx, "/main")
+        return all(set(ids) <= set(got.get(name, [])) for name, ids in want.items()) and got
+    got = wait_for("every event arrives", all_there, 60, 0.2)
+    t.ok(True, f"every event arrives: {sum(map(len, want.values()))}, of {len(want)} streams")
+    t.none([f"{n}: {got[n]} not {ids}" for n, ids in want.items() if got[n][:len(ids)] != ids], "in order, of each stream")
+    t.none([r.body for r in rx.got("/main") if not r.signed(SECRET, 300)], "each signed")
+    t.is_([r.json()["event"] for r in rx.got("/main", name="alice")][-2:], ["unpublish", "ended"], "who was live at the kill is told to be gone")
+    ids = [r.json()["id"] for r in rx.got("/main")]
+    t.diag(f"{len(ids) - len(set(ids))} of {len(ids)} came twice")
+    t.ok(rss_bytes(m.pids("hooks")[0]) < 64 << 20 or SLOW > 1, "its worker's memory is small")
+    wait_for("stop", lambda: rx.got("/media", event="stop"), 20)
+    t.ok(True, "the viewer is told to be gone")
+    player.stop()
+
+    # given up, looked at, tried again
+    m.configure({"hooks.retry": "1s"})
+    t.is_(m.cli("reload").returncode, 0, "hooks.retry: 1s")
+    dead = wait_for("dead letters", lambda: [d for d in json.loads(m.cli("hooks", "--json").stdout)["dead"] if d["hook"] == "wrong"], 20, 0.3)
+    t.is_((dead[0]["event"], dead[0]["error"]), ("publish", "status 500"), "what was not taken is a dead letter, the first first")
+    answer_was, other.answer = other.answer, lambda r: 200
+    r = m.cli("hooks", "retry", dead[0]["id"])
+    t.is_((r.returncode, "1 to be tried again" in r.stdout), (0, True), "one is tried again")
+    wait_for("it came", lambda: other.got("/wrong", event="publish", name=dead[0]["name"]), 10)
+    m.cli("hooks", "retry", "wrong")
+    wait_for("all came", lambda: not [d for d in json.loads(m.cli("hooks", "--json").stdout)["dead"] if d["hook"] == "wrong"], 15, 0.3)
+    t.ok(True, "and all of a URL")
+    t.is_(m.cli("hooks", "drop", "redirect").returncode, 0, "what is dropped")
+    t.is_([d for d in json.loads(m.cli("hooks", "--json").stdout)["dead"] if d["hook"] == "redirect"], [], "is gone")
+    t.is_(m.cli("hooks", "drop", "123-4").returncode, 1, "no such dead letter")
+    t.like(m.get("/metrics")[2].decode(), r"(?m)^millrace_hooks_delivered_total [1-9]", "metrics count")
