@@ -138,6 +138,9 @@ advise_process(json_t *list, const struct board_proc *p)
 	if (strcmp(p->state, "backoff") == 0 && strcmp(p->kind, "ffmpeg") != 0)
 		add(list, "", xasprintf("%s is down (%s); again in %s s", p->kind,
 		    p->reason[0] != '\0' ? p->reason : "no reason known", cli_seconds(p->backoff_ms, left)));
+	if (strcmp(p->kind, "hooks") == 0 && p->page.hooks.failing > 0 && p->page.hooks.error[0] != '\0')
+		add(list, "", xasprintf("%d of %d webhooks do not take events, e.g. %s; they wait: `millrace hooks`",
+		    p->page.hooks.failing, p->page.hooks.urls, p->page.hooks.error));
 }
 
 /* Standing notes of the supervisor, one a line. */

@@ -36,7 +36,7 @@
 	    "Longest such wait. Not less than retry_min.", false }, \
 	{ "hooks.per_url", CONF_INT, "4", CONF_LIVE, SEE_HOOKS, 1, 64, NULL, \
 	    "Requests to one URL at once, each of another stream.", false }, \
-	{ "hooks.concurrency", CONF_INT, "64", CONF_LIVE, SEE_HOOKS, 1, 1024, NULL, \
+	{ "hooks.concurrency", CONF_INT, "64", CONF_LIVE, SEE_HOOKS, 1, 512, NULL, \
 	    "Requests at once in all.", false }, \
 	{ "hooks.max_waiting", CONF_INT, "100000", CONF_LIVE, SEE_HOOKS | SEE_REGISTRY, 16, 10000000, NULL, \
 	    "Events that wait in Redis for one URL; with more, new ones are lost to it, counted.", false }, \
