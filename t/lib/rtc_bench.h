@@ -34,7 +34,7 @@ struct end {			/* a peer at our side */
 static struct {
 	struct event_base *base;
 	struct rtc_net *net;
-	char address[2 * NET_TEXT];
+	char address[NET_TEXT];
 	int udp_fd;
 	struct rtc_client *client[CLIENTS];	/* stepped by bench_until */
 	struct rtc_limits limits;
@@ -87,32 +87,41 @@ end_gone(void *ctx, const char *why)
 
 static const struct rtc_peer_ops end_ops = { end_connected, end_rtp, end_rtcp, end_gone };
 
+/* UDP and TCP on one number: which one is free for both has to be tried. */
+static int
+bench_sockets(const char *address, bool tcp, int *udp, int *listener)
+{
+	struct net_addr a;
+
+	for (int i = 0; i < 50; i++) {
+		net_parse(address, &a);
+		*udp = socket(a.ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (*udp < 0 || bind(*udp, (struct sockaddr *)&a.ss, a.len) == -1)
+			return -1;
+		a.len = sizeof(a.ss);
+		getsockname(*udp, (struct sockaddr *)&a.ss, &a.len);
+		*listener = tcp ? net_listen(&a, 16) : -1;
+		if (!tcp || *listener >= 0)
+			return ntohs(a.ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a.ss)->sin6_port :
+			    ((struct sockaddr_in *)&a.ss)->sin_port);
+		close(*udp);
+	}
+	return -1;
+}
+
+/* address: with port 0; clients are told 127.0.0.1 whatever it is. */
 static int
 bench_start_on(const char *address, bool tcp)
 {
-	struct net_addr a;
-	int udp, listener = -1;
-	char text[NET_TEXT];
+	int udp, listener, port = bench_sockets(address, tcp, &udp, &listener);
 
+	if (port < 0)
+		return -1;
 	bench.limits = (struct rtc_limits){ .max_peers = 100, .max_handshakes = 20, .consent_ms = 30000, .max_checks = 50,
 		.max_queued = 100 };
 	bench.base = event_base_new();
-	net_parse(address, &a);
-	udp = socket(a.ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (udp < 0 || bind(udp, (struct sockaddr *)&a.ss, a.len) == -1)
-		return -1;
-	a.len = sizeof(a.ss);
-	getsockname(udp, (struct sockaddr *)&a.ss, &a.len);
-	if (tcp && (listener = net_listen(&a, 16)) < 0)
-		return -1;
 	bench.udp_fd = udp;
-	net_format((struct sockaddr *)&a.ss, text);
-	if (strncmp(text, "[::]:", 5) == 0)
-		snprintf(bench.address, sizeof(bench.address), "127.0.0.1:%s", text + 5);
-	else if (strncmp(text, "0.0.0.0:", 8) == 0)
-		snprintf(bench.address, sizeof(bench.address), "127.0.0.1:%s", text + 8);
-	else
-		str_copy(bench.address, text, sizeof(bench.address));
+	snprintf(bench.address, sizeof(bench.address), "127.0.0.1:%d", port);
 	bench.net = rtc_net_new(bench.base, udp, listener, &bench.limits);
 	return bench.net != NULL ? 0 : -1;
 }

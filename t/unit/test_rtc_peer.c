@@ -6,10 +6,23 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <sys/syscall.h>
 
 #include "t/lib/rtc_bench.h"
 
 #define STATS(i) rtc_client_stats(bench.client[i])
+
+/* The C library's, with a network card that is busy, or takes no packet, when a test says so. */
+static int send_error;
+static unsigned sends;
+
+int
+sendmmsg(int fd, struct mmsghdr *m, unsigned n, int flags)
+{
+	sends++;
+	errno = send_error;
+	return send_error != 0 ? -1 : (int)syscall(SYS_sendmmsg, fd, m, n, flags);
+}
 
 static uint64_t got_rtp, got_rtcp;
 static uint8_t got[2048];
@@ -244,17 +257,80 @@ static void
 a_burst_is_sent_whole(void **state)
 {
 	uint8_t p[RTC_PACKET_MAX];
+	unsigned before;
 	struct rtc_client_conf conf;
 	struct end e;
 
 	end_open(&e);
 	conf = bench_conf(&e);
 	bench_connect(&e, 0, &conf);
+	before = sends;
 	for (uint16_t seq = 0; seq < 300; seq++)
 		rtc_peer_send_rtp(e.peer, p, bench_rtp(p, 7, seq, 1200));
+	assert_true(sends - before >= 4 && sends - before <= 6);	/* and not all at the end */
 	assert_true(bench_until(STATS(0)->rtp >= 300 || STATS(0)->source[0].lost > 0));
 	assert_int_equal(STATS(0)->source[0].lost + STATS(0)->source[0].late, 0);
 	end_close(&e);
+}
+
+static void
+a_busy_network_costs_each_peer_its_own_packets(void **state)
+{
+	struct rtc_client_conf conf;
+	struct rtc_peer_stats s;
+	uint8_t p[1200];
+	struct end e[2];
+
+	for (int i = 0; i < 2; i++) {
+		end_open(&e[i]);
+		conf = bench_conf(&e[i]);
+		bench_connect(&e[i], i, &conf);
+	}
+	rtc_net_flush(bench.net);
+	send_error = EAGAIN;
+	rtc_peer_send_rtp(e[0].peer, p, bench_rtp(p, 7, 0, sizeof(p)));
+	rtc_net_flush(bench.net);
+	for (uint16_t seq = 1; seq <= 150; seq++)
+		rtc_peer_send_rtp(e[0].peer, p, bench_rtp(p, 7, seq, sizeof(p)));
+	for (uint16_t seq = 0; seq < 5; seq++)
+		rtc_peer_send_rtp(e[1].peer, p, bench_rtp(p, 7, seq, sizeof(p)));
+	rtc_peer_stats(e[0].peer, &s);
+	assert_int_equal(s.dropped, 50);
+	rtc_peer_stats(e[1].peer, &s);
+	assert_int_equal(s.dropped, 0);
+	for (int i = 0; i < 2; i++)
+		rtc_client_step(bench.client[i]);
+	assert_int_equal(STATS(0)->rtp + STATS(1)->rtp, 0);
+	send_error = 0;
+	assert_true(bench_until(STATS(0)->rtp == 101 && STATS(1)->rtp == 5));
+	assert_int_equal(STATS(0)->source[0].lost, 0);
+	rtc_peer_free(&e[0].peer);
+	rtc_peer_free(&e[1].peer);
+}
+
+static void
+a_packet_that_cannot_go_stops_no_other(void **state)
+{
+	struct rtc_client_conf conf;
+	struct rtc_net_stats s;
+	uint8_t p[100];
+	struct end e;
+
+	end_open(&e);
+	conf = bench_conf(&e);
+	conf.check_ms = -1;
+	bench_connect(&e, 0, &conf);
+	bench_for(60);
+	send_error = ENETUNREACH;
+	for (uint16_t seq = 0; seq < 3; seq++)
+		rtc_peer_send_rtp(e.peer, p, bench_rtp(p, 7, seq, sizeof(p)));
+	rtc_net_flush(bench.net);
+	send_error = 0;
+	rtc_net_stats(bench.net, &s);
+	assert_int_equal(s.dropped, 3);
+	rtc_peer_send_rtp(e.peer, p, bench_rtp(p, 7, 3, sizeof(p)));
+	assert_true(bench_until(STATS(0)->rtp == 1));
+	rtc_peer_free(&e.peer);
 }
 
 int
@@ -271,6 +347,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_peer_may_be_freed_in_its_callback, bench_start, bench_stop),
 		cmocka_unit_test_setup_teardown(nothing_is_sent_that_may_not_be, bench_start, bench_stop),
 		cmocka_unit_test_setup_teardown(a_burst_is_sent_whole, bench_start, bench_stop),
+		cmocka_unit_test_setup_teardown(a_busy_network_costs_each_peer_its_own_packets, bench_start, bench_stop),
+		cmocka_unit_test_setup_teardown(a_packet_that_cannot_go_stops_no_other, bench_start, bench_stop),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
