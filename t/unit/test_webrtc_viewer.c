@@ -61,6 +61,12 @@ rtc_peer_new(struct rtc_net *net, const char *fingerprint, const struct rtc_peer
 }
 
 void
+rtc_peer_stats(const struct rtc_peer *peer, struct rtc_peer_stats *out)
+{
+	memset(out, 0, sizeof(*out));
+}
+
+void
 rtc_peer_free(struct rtc_peer **p)
 {
 	free((*p)->rtp);

@@ -200,6 +200,7 @@ on_connected(void *ctx)
 	v->audio_at = room_audio(v->room)->next;
 	room_connected(v->room, 1);
 	webrtc.viewers_total++;
+	plays_came(v);
 	viewer_send_reports(v, now);
 	/* Not at once, but by the pacer: Firefox loses what comes on the heels of the handshake. */
 	if (v->codecs.video_pt != 0)
@@ -218,8 +219,10 @@ static void
 disconnect(struct viewer *v)
 {
 	not_later(v);
-	if (v->connected)
+	if (v->connected) {
 		room_connected(v->room, -1);
+		plays_gone(v);
+	}
 	v->connected = false;
 }
 

@@ -4,6 +4,7 @@
 
 #include <sys/queue.h>
 
+#include "net.h"
 #include "track.h"
 #include "viewer.h"
 
@@ -34,11 +35,16 @@ struct viewer {
 	uint16_t rtx_seq;
 	struct viewer_sent video, audio;
 	struct viewer_stats stats;
+	uint64_t number;		/* of those that webhooks were told of; 0: they were not */
+	char address[NET_TEXT];
 };
 
 /* --- viewer.c --- */
 void viewer_send(struct viewer *v, struct track *t, struct packet *p);	/* the first time, or the same once more */
 void viewer_give_later(struct viewer *v);	/* the pacer shall come round */
+/* --- plays.c: for webhooks --- */
+void plays_came(struct viewer *v);	/* counted in webrtc.viewers_total already */
+void plays_gone(const struct viewer *v);
 /* --- viewer_again.c --- */
 void viewer_lost(struct viewer *v, struct track *t, uint16_t seq, int64_t now);	/* a NACK of it */
 void viewer_want_key(struct viewer *v, int64_t now);	/* PLI, FIR */
