@@ -32,6 +32,7 @@
 #include "workers/common/redis.h"
 
 #define TARGET_ID 32
+#define TARGETS_MAX 214		/* 64 of hooks.urls, 150 of hooks.max_registered */
 
 /* A URL. Those that are gone from the config are freed at once; deliveries know ids only. */
 struct target {

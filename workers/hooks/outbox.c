@@ -6,6 +6,7 @@
  * of a lane is given out when Redis knows what became of the one before (outbox_say.c): that is the
  * order. Called by link.c, deliver.c and calls.c.
  */
+#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "log.h"
 #include "obj.h"
 #include "scripts.h"
+#include "stream_name.h"
 #include "util.h"
 
 #define LOOK_MS 250		/* at hooks:in; */
@@ -24,6 +26,8 @@
 #define READ_COUNT 50
 #define ASK_HOOKS 100		/* in one script */
 #define ARGS_MAX (REDIS_ARGS_MAX - 16)
+#define HEAD_ARGS 7		/* of a spreading, before the first entry */
+_Static_assert(HEAD_ARGS + 3 + 2 * TARGETS_MAX <= ARGS_MAX, "an event for all URLs fits into one call");
 #define BUSY_MORE_MS 5000	/* a request's end may take so long to be said */
 
 static struct {
@@ -91,10 +95,11 @@ add_entry(struct spreading *s, const char *entry, const char *text)
 {
 	json_t *event = json_loads(text, 0, NULL);
 	enum event_kind kind = event_translate(event);
+	const char *name = obj_str(event, "name");
 	int at = s->argc + 2, n = 0;
 	struct target *t;
 
-	if (s->argc + 3 + 2 * hk.ntargets >= ARGS_MAX && s->argc > 4) {
+	if (s->argc + 3 + 2 * hk.ntargets > ARGS_MAX && s->argc > HEAD_ARGS) {
 		json_decref(event);
 		return false;
 	}
@@ -102,11 +107,11 @@ add_entry(struct spreading *s, const char *entry, const char *text)
 	s->argv[s->argc++] = own(s, event ? json_dumps(event, JSON_COMPACT) : xstrdup("{}"));
 	s->argc++;
 	TAILQ_FOREACH(t, &hk.targets, entry) {
-		if (!event_wanted(kind, event, t->events, t->streams) || !style_has(t->style, kind, event) ||
-		    s->argc + 2 >= ARGS_MAX)
+		if (!event_wanted(kind, event, t->events, t->streams) || !style_has(t->style, kind, event))
 			continue;
+		assert(s->argc + 2 <= ARGS_MAX);
 		s->argv[s->argc++] = own(s, xstrdup(t->id));
-		s->argv[s->argc++] = own(s, xstrdup(obj_str(event, "name")));
+		s->argv[s->argc++] = own(s, xstrdup(stream_name_ok(name, strlen(name)) ? name : ""));
 		n++;
 	}
 	s->argv[at] = own(s, xasprintf("%d", n));

@@ -57,6 +57,8 @@ put(const json_t *o, bool registered)
 	struct target *t = target_find(obj_str(o, "id"));
 	json_t *events, *streams;
 
+	if (!t && hk.ntargets >= TARGETS_MAX)
+		return;		/* hooks.max_registered was larger on another host */
 	if (!t) {
 		t = xcalloc(1, sizeof *t);
 		str_copy(t->id, obj_str(o, "id"), sizeof t->id);
