@@ -9,10 +9,13 @@
  *     -T     by ICE-TCP                  -m M    names (1)
  *     -a IP  connect there instead of to the answer's candidate
  *     -q     quit without a word: no DELETE, no close_notify
+ *   rtcload -s [options]     for other servers, the caller does the signalling: the first line printed is our
+ *     fingerprint, then each line read is a viewer: "IP:PORT UFRAG PWD sha-256 AB:..", as the server's SDP says;
+ *     our own ufrag is "test", our pwd "every-client-has-this-one"
  *
  * Prints one JSON object at the end: viewers, connected, refused, rtp packets and bytes (of the measured
  * time only), lost and late ones by sequence numbers (of all time), bad ones (-d), setup_ms and first_ms
- * (from the offer to connected and to the first packet: median, longest). CPU and memory of the server are
+ * (from the answer to connected and to the first packet: median, longest). CPU and memory of the server are
  * the caller's to measure. Exit status 1 if a viewer was refused, did not connect or got nothing, 2 for usage.
  */
 #include <err.h>
@@ -44,7 +47,7 @@ struct viewer {
 static struct {
 	int n, names, start_ms;
 	long seconds, wait;
-	bool decrypt, tcp, quiet;
+	bool decrypt, tcp, quiet, lines;
 	const char *address;
 	char host[256], port[8], path[512];
 } opt = { .n = 1, .names = 1, .start_ms = 5, .seconds = 10, .wait = 20 };
@@ -93,12 +96,12 @@ offer(void)
 {
 	return xasprintf("v=0\r\no=- %lld 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=msid-semantic: WMS\r\n"
 	    "m=video 9 UDP/TLS/RTP/SAVPF 102 103\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n"
-	    "a=ice-ufrag:test\r\na=ice-pwd:rtcload-has-no-use-for-it\r\na=fingerprint:%s\r\na=setup:actpass\r\na=mid:0\r\n"
+	    "a=ice-ufrag:" RTC_CLIENT_UFRAG "\r\na=ice-pwd:" RTC_CLIENT_PWD "\r\na=fingerprint:%s\r\na=setup:actpass\r\na=mid:0\r\n"
 	    "a=recvonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\na=rtpmap:102 H264/90000\r\na=rtcp-fb:102 nack\r\n"
 	    "a=rtcp-fb:102 nack pli\r\na=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n"
 	    "a=rtpmap:103 rtx/90000\r\na=fmtp:103 apt=102\r\n"
 	    "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n"
-	    "a=ice-ufrag:test\r\na=ice-pwd:rtcload-has-no-use-for-it\r\na=fingerprint:%s\r\na=setup:actpass\r\na=mid:1\r\n"
+	    "a=ice-ufrag:" RTC_CLIENT_UFRAG "\r\na=ice-pwd:" RTC_CLIENT_PWD "\r\na=fingerprint:%s\r\na=setup:actpass\r\na=mid:1\r\n"
 	    "a=recvonly\r\na=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n",
 	    (long long)now_ms(), rtc_client_fingerprint(), rtc_client_fingerprint());
 }
@@ -144,14 +147,45 @@ media(void *ctx, bool rtcp, const uint8_t *p, size_t n)
 {
 }
 
+/* What a server says of itself. */
+struct remote { char ufrag[64], pwd[128], print[256], server[128]; };
+
+static void
+start(struct viewer *v, const struct remote *r)
+{
+	struct rtc_client_conf conf = { .server = r->server, .ufrag = r->ufrag, .pwd = r->pwd, .fingerprint = r->print,
+		.tcp = opt.tcp, .media = opt.decrypt ? media : NULL };
+	struct epoll_event event = { .events = EPOLLIN };
+
+	v->client = rtc_client_new(&conf);
+	if (v->client == NULL)
+		err(2, "%s", r->server);
+	event.data.ptr = v->client;
+	epoll_ctl(epfd, EPOLL_CTL_ADD, rtc_client_fd(v->client), &event);
+}
+
+static bool
+join_by_line(struct viewer *v, int i)
+{
+	struct remote r;
+	char line[1024];
+
+	if (fgets(line, sizeof(line), stdin) == NULL ||
+	    sscanf(line, "%127s %63s %127s %255[^\n]", r.server, r.ufrag, r.pwd, r.print) != 4) {
+		warnx("viewer %d: no line for it", i);
+		return false;
+	}
+	start(v, &r);
+	return true;
+}
+
 static bool
 join(struct viewer *v, int i)
 {
 	static char reply[REPLY_MAX];
-	char ufrag[64], pwd[128], print[256], server[128], *path, *sdp = offer();
+	char *path, *sdp = offer();
 	const char *at = strstr(opt.path, "%d");
-	struct rtc_client_conf conf = { .server = server, .ufrag = ufrag, .pwd = pwd, .fingerprint = print,
-		.tcp = opt.tcp, .media = opt.decrypt ? media : NULL };
+	struct remote r;
 	int status;
 
 	path = at == NULL ? xstrdup(opt.path) :
@@ -164,16 +198,14 @@ join(struct viewer *v, int i)
 		return false;
 	}
 	line_of(reply, "Location:", v->location, sizeof(v->location));
-	if (!line_of(reply, "a=ice-ufrag:", ufrag, sizeof(ufrag)) || !line_of(reply, "a=ice-pwd:", pwd, sizeof(pwd)) ||
-	    !line_of(reply, "a=fingerprint:", print, sizeof(print)) || !candidate_of(reply, server, sizeof(server))) {
+	if (!line_of(reply, "a=ice-ufrag:", r.ufrag, sizeof(r.ufrag)) || !line_of(reply, "a=ice-pwd:", r.pwd, sizeof(r.pwd)) ||
+	    !line_of(reply, "a=fingerprint:", r.print, sizeof(r.print)) ||
+	    !candidate_of(reply, r.server, sizeof(r.server))) {
 		warnx("viewer %d: no ICE, fingerprint or %s candidate in the answer", i, opt.tcp ? "TCP" : "UDP");
 		return false;
 	}
-	v->client = rtc_client_new(&conf);
-	if (v->client == NULL)
-		err(2, "%s", server);
-	return epoll_ctl(epfd, EPOLL_CTL_ADD, rtc_client_fd(v->client),
-	    &(struct epoll_event){ .events = EPOLLIN, .data.ptr = v->client }) == 0;
+	start(v, &r);
+	return true;
 }
 
 static void
@@ -287,7 +319,7 @@ static void
 usage(void)
 {
 	fprintf(stderr, "usage: rtcload [-dqT] [-n N] [-m NAMES] [-t SEC] [-w SEC] [-i MS] [-a IP] "
-	    "http://HOST:PORT/whep/NAME\n");
+	    "http://HOST:PORT/whep/NAME | -s\n");
 	exit(2);
 }
 
@@ -296,7 +328,7 @@ parse_options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "n:m:t:w:i:a:dTq")) != -1)
+	while ((c = getopt(argc, argv, "n:m:t:w:i:a:dTqs")) != -1)
 		switch (c) {
 		case 'n': opt.n = atoi(optarg); break;
 		case 'm': opt.names = atoi(optarg); break;
@@ -307,10 +339,11 @@ parse_options(int argc, char **argv)
 		case 'd': opt.decrypt = true; break;
 		case 'T': opt.tcp = true; break;
 		case 'q': opt.quiet = true; break;
+		case 's': opt.lines = opt.quiet = true; break;
 		default: usage();
 		}
-	if (optind != argc - 1 || opt.n < 1 || opt.names < 1 ||
-	    sscanf(argv[optind], "http://%255[^:/]:%7[0-9]%511[^\n]", opt.host, opt.port, opt.path) != 3)
+	if (opt.n < 1 || opt.names < 1 || optind != argc - !opt.lines || (!opt.lines &&
+	    sscanf(argv[optind], "http://%255[^:/]:%7[0-9]%511[^\n]", opt.host, opt.port, opt.path) != 3))
 		usage();
 }
 
@@ -325,10 +358,13 @@ prepare(void)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct rlimit files;
-	int rc = getaddrinfo(opt.host, opt.port, &hints, &address);
+	int rc = opt.lines ? 0 : getaddrinfo(opt.host, opt.port, &hints, &address);
 
 	if (rc != 0)
 		errx(2, "%s: %s", opt.host, gai_strerror(rc));
+	if (opt.lines)
+		printf("%s\n", rtc_client_fingerprint());
+	fflush(stdout);
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
@@ -348,7 +384,7 @@ main(int argc, char **argv)
 	parse_options(argc, argv);
 	prepare();
 	for (int i = 0; i < opt.n && !stopped; i++) {
-		refused += !join(&viewers[i], i);
+		refused += !(opt.lines ? join_by_line : join)(&viewers[i], i);
 		run_until(now_ms() + opt.start_ms, NULL);
 	}
 	run_until(now_ms() + opt.wait * 1000, all_watch);
@@ -365,7 +401,8 @@ main(int argc, char **argv)
 	for (int i = 0; i < opt.n; i++)
 		leave(&viewers[i]);
 	free(viewers);
-	freeaddrinfo(address);
+	if (address != NULL)
+		freeaddrinfo(address);
 	close(epfd);
 	return rc;
 }

@@ -108,6 +108,7 @@ data_dir: {self.dir}/data
 redis: {{ url: embedded }}
 rtmp: {{ listen: "127.0.0.1:{self.rtmp}" }}
 http: {{ listen: "127.0.0.1:{self.http}" }}
+webrtc: {{ listen: "127.0.0.1:0" }}
 streams: {{ hls: {{ segment: {self.segment}s, window: 6 }} }}
 log: {{ level: warn }}
 """)

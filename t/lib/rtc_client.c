@@ -25,7 +25,6 @@
 
 #define CHECK_FAST_MS 50	/* until connected */
 #define CHECK_MS 1000
-#define OWN_UFRAG "test"
 
 struct rtc_client {
 	struct rtc_client_conf conf;
@@ -134,14 +133,14 @@ rtc_client_raw(struct rtc_client *c, const uint8_t *p, size_t n)
 size_t
 rtc_client_check(struct rtc_client *c, bool use_candidate, uint8_t *out, size_t size)
 {
-	char user[sizeof(c->ufrag) + sizeof(OWN_UFRAG) + 1];
+	char user[sizeof(c->ufrag) + sizeof(RTC_CLIENT_UFRAG) + 1];
 	uint8_t value[8];
 	struct stun_out o;
 	size_t n;
 
 	RAND_bytes(c->check_id, STUN_ID);
 	stun_begin(&o, STUN_REQUEST, c->check_id);
-	snprintf(user, sizeof(user), "%s:%s", c->ufrag, OWN_UFRAG);
+	snprintf(user, sizeof(user), "%s:%s", c->ufrag, RTC_CLIENT_UFRAG);
 	stun_add(&o, STUN_USERNAME, user, strlen(user));
 	be_put(value, 4, 0x6e7f1eff);
 	stun_add(&o, STUN_PRIORITY, value, 4);
@@ -300,8 +299,13 @@ dtls_input(struct rtc_client *c, const uint8_t *p, size_t n)
 static void
 stun_input(struct rtc_client *c, const uint8_t *p, size_t n)
 {
+	struct stun_out o;
 	struct stun s;
 
+	if (stun_parse(&s, p, n) == 0 && s.type == STUN_REQUEST && stun_verify(&s, p, RTC_CLIENT_PWD)) {
+		rtc_client_raw(c, o.p, stun_success(&o, &s, (struct sockaddr *)&c->server.ss, RTC_CLIENT_PWD));
+		return;
+	}
 	if (stun_parse(&s, p, n) < 0 || !stun_verify(&s, p, c->pwd) || memcmp(s.id, c->check_id, STUN_ID) != 0) {
 		c->stats.bad++;
 		return;
