@@ -144,7 +144,8 @@ net_commit(struct rtc_net *net, const struct rtc_path *to, size_t n)
 void
 rtc_net_flush(struct rtc_net *net)
 {
-	udp_flush(net->udp);
+	if (!udp_blocked(net->udp))
+		udp_flush(net->udp);
 	if (net->tcp != NULL)
 		tcp_flush(net->tcp);
 }
@@ -166,10 +167,7 @@ turn_cb(evutil_socket_t fd, short what, void *arg)
 	struct rtc_net *net = arg;
 
 	reap(net);
-	if (!udp_blocked(net->udp))
-		udp_flush(net->udp);
-	if (net->tcp != NULL)
-		tcp_flush(net->tcp);
+	rtc_net_flush(net);
 }
 
 /* --- life --- */
