@@ -192,6 +192,7 @@ rtc_net_new(struct event_base *base, int udp_fd, int tcp_fd, const struct rtc_li
 	table_init(&net->creds);
 	table_init(&net->paths);
 	TAILQ_INIT(&net->fresh);
+	TAILQ_INIT(&net->shaking);
 	TAILQ_INIT(&net->dead);
 	net->udp = udp_new(base, udp_fd, &udp_ops, net);
 	net->tcp = tcp_fd >= 0 ? tcp_new(base, tcp_fd, &tl, &tcp_ops, net) : NULL;

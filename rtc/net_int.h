@@ -51,7 +51,7 @@ struct rtc_peer {
 	struct rtc_srtp *srtp;
 	struct rtc_path path[RTC_PATHS], *selected;
 	struct event *timer;
-	int64_t born_ms, heard_ms, up_ms;
+	int64_t born_ms, checked_ms, heard_ms, up_ms;	/* checked: by the first valid check */
 	int64_t checks_since_ms;	/* for max_checks */
 	unsigned checks;
 	unsigned queue_round, queued;	/* for max_queued */
@@ -59,7 +59,7 @@ struct rtc_peer {
 	unsigned nseen;
 	enum srtp_suite suite;
 	struct rtc_peer_stats stats;
-	TAILQ_ENTRY(rtc_peer) fresh, dead;
+	TAILQ_ENTRY(rtc_peer) waiting, dead;
 };
 
 struct rtc_net {
@@ -68,9 +68,9 @@ struct rtc_net {
 	struct udp *udp;
 	struct tcp *tcp;		/* NULL: none */
 	struct table creds, paths;
-	TAILQ_HEAD(peer_list, rtc_peer) fresh;	/* NEW ones, oldest first */
+	TAILQ_HEAD(peer_list, rtc_peer) fresh, shaking;	/* NEW ones, CHECKED ones; oldest first */
 	struct peer_list dead;
-	unsigned waiting;		/* NEW and CHECKED */
+	unsigned waiting;		/* in these two */
 	struct event *turn;		/* flushes and reaps at the end of the loop's turn */
 	struct rtc_net_stats stats;
 	_Alignas(8) uint8_t scratch[UDP_PACKET];	/* net_room for TCP */

@@ -18,6 +18,7 @@
 #include "util.h"
 
 #define DTLS_HANDSHAKE 22	/* content type of a record */
+#define SHAKING_MS 3000		/* nobody's handshake is cut short before, however many others want to begin */
 
 static void
 send_dtls(void *ctx, const uint8_t *p, size_t n)
@@ -33,18 +34,36 @@ send_dtls(void *ctx, const uint8_t *p, size_t n)
 
 /* --- the end --- */
 
+/* Not NEW or not CHECKED any more. */
+static void
+waits_no_more(struct rtc_peer *peer)
+{
+	struct rtc_net *net = peer->net;
+
+	TAILQ_REMOVE(peer->state == RTC_NEW ? &net->fresh : &net->shaking, peer, waiting);
+	net->waiting--;
+}
+
+static void
+waits_as(struct rtc_peer *peer, enum rtc_state state)
+{
+	struct rtc_net *net = peer->net;
+
+	peer->state = state;
+	TAILQ_INSERT_TAIL(state == RTC_NEW ? &net->fresh : &net->shaking, peer, waiting);
+	net->waiting++;
+}
+
 /* Out of every table, with a goodbye if there is somebody to hear it; srtp and dtls stay until peer_destroy. */
 static void
 detach(struct rtc_peer *peer, bool goodbye)
 {
 	struct rtc_net *net = peer->net;
 
-	if (peer->state == RTC_NEW)
-		TAILQ_REMOVE(&net->fresh, peer, fresh);
 	if (peer->state == RTC_UP)
 		net->stats.connected--;
 	else
-		net->waiting--;
+		waits_no_more(peer);
 	net->stats.peers--;
 	if (peer->dtls != NULL && goodbye)
 		dtls_close(peer->dtls);
@@ -162,8 +181,8 @@ connect_it(struct rtc_peer *peer)
 		over(peer, RTC_GONE_DTLS);
 		return;
 	}
+	waits_no_more(peer);
 	peer->state = RTC_UP;
-	peer->net->waiting--;
 	peer->net->stats.connected++;
 	peer->up_ms = now_ms();
 	arm(peer);
@@ -202,8 +221,9 @@ peer_checked(struct rtc_peer *peer)
 	peer->heard_ms = now_ms();
 	if (peer->state != RTC_NEW)
 		return;
-	TAILQ_REMOVE(&peer->net->fresh, peer, fresh);
-	peer->state = RTC_CHECKED;
+	waits_no_more(peer);
+	waits_as(peer, RTC_CHECKED);
+	peer->checked_ms = peer->heard_ms;
 }
 
 static void
@@ -254,15 +274,33 @@ new_cred(struct rtc_peer *peer)
 	net_cred_put(peer->net, cred);
 }
 
-/* One more that is not connected yet; the oldest that nobody has claimed makes room. */
+/* One more that is not connected yet: who makes room? The oldest that nobody has claimed, else one that is slow. */
+static struct rtc_peer *
+displaced(struct rtc_net *net)
+{
+	struct rtc_peer *peer = TAILQ_FIRST(&net->fresh);
+
+	if (peer != NULL)
+		return peer;
+	peer = TAILQ_FIRST(&net->shaking);
+	return peer != NULL && now_ms() - peer->checked_ms >= SHAKING_MS ? peer : NULL;
+}
+
 static int
 make_room(struct rtc_net *net)
 {
-	if (net->stats.peers < net->limits.max_peers && net->waiting >= net->limits.max_handshakes &&
-	    !TAILQ_EMPTY(&net->fresh))
-		over_soon(TAILQ_FIRST(&net->fresh), RTC_GONE_DISPLACED);
+	struct rtc_peer *peer;
+
 	errno = ENOSPC;
-	return net->stats.peers < net->limits.max_peers && net->waiting < net->limits.max_handshakes ? 0 : -1;
+	if (net->stats.peers >= net->limits.max_peers)
+		return -1;
+	if (net->waiting < net->limits.max_handshakes)
+		return 0;
+	peer = displaced(net);
+	if (peer == NULL)
+		return -1;
+	over_soon(peer, RTC_GONE_DISPLACED);
+	return 0;
 }
 
 struct rtc_peer *
@@ -285,8 +323,7 @@ rtc_peer_new(struct rtc_net *net, const char *remote_fingerprint, const struct r
 	if (peer->timer == NULL)
 		fatal("webrtc: no memory for a peer");
 	new_cred(peer);
-	TAILQ_INSERT_TAIL(&net->fresh, peer, fresh);
-	net->waiting++;
+	waits_as(peer, RTC_NEW);
 	net->stats.peers++;
 	arm(peer);
 	return peer;

@@ -35,7 +35,8 @@ struct rtc_peer;
 struct rtc_limits {
 	unsigned max_peers;	 /* webrtc.max_viewers */
 	unsigned max_handshakes; /* webrtc.max_handshakes: peers that are not connected yet. One more ends the
-				  * oldest that no valid check has come from; if there is none: ENOSPC.
+				  * oldest that no valid check has come from, else one that came to it 3 s
+				  * ago and has not finished DTLS; if there is none: ENOSPC.
 				  * As many TCP connections may be open that have not shown a valid check. */
 	int consent_ms;		 /* webrtc.consent: no valid check for so long ends a peer; from rtc_peer_new
 				  * to connected it may take as long */

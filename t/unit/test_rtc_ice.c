@@ -359,7 +359,7 @@ ten_thousand_half_open_sessions_are_bounded(void **state)
 }
 
 static void
-who_has_shown_the_password_is_not_displaced(void **state)
+who_has_shown_the_password_has_time_for_dtls(void **state)
 {
 	struct rtc_client_conf conf;
 	struct end ends[3];
@@ -376,8 +376,11 @@ who_has_shown_the_password_is_not_displaced(void **state)
 	errno = 0;
 	assert_null(rtc_peer_new(bench.net, NULL, &end_ops, &ends[2]));
 	assert_int_equal(errno, ENOSPC);
-	rtc_peer_free(&ends[0].peer);
+	bench_for(3100);
 	end_open(&ends[2]);
+	assert_true(bench_until(ends[0].gone));			/* the older one of them has had it */
+	assert_string_equal(ends[0].why, RTC_GONE_DISPLACED);
+	assert_int_equal(ends[1].gone, 0);
 	rtc_peer_free(&ends[1].peer);
 	rtc_peer_free(&ends[2].peer);
 }
@@ -485,7 +488,7 @@ main(void)
 		ON_BENCH(consent_expires),
 		ON_BENCH(who_never_comes_or_stops_half_way_goes),
 		ON_BENCH(ten_thousand_half_open_sessions_are_bounded),
-		ON_BENCH(who_has_shown_the_password_is_not_displaced),
+		ON_BENCH(who_has_shown_the_password_has_time_for_dtls),
 		ON_BENCH(peers_are_limited_whatever_they_are),
 		ON_BENCH(checks_of_one_peer_are_limited),
 		cmocka_unit_test(answers_leave_from_the_address_that_was_asked),
