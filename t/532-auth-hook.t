@@ -44,14 +44,14 @@ def reload(t, m, **conf):
 with Test(__doc__, limit=150) as t:
     rx = Receiver(free_port(), answer)
     m = t.server(start=False, **{"streams.reconnect_delay": "0s", "streams.cleanup_delay": "0s",
-        "authorize.hook": rx.url("/auth"), "authorize.hook_timeout": "1s", "authorize.hook_cache": "0s",
+        "authorize.hook": f"http://localhost:{rx.port}/auth", "authorize.hook_timeout": "1s", "authorize.hook_cache": "0s",
         "hooks.secret": SECRET})
     m.configure({"authorize.keys": {"keyed": m.cli("hash-key", "k1").stdout.strip()}})
     m.start()
     wait_for("its worker", lambda: m.pids("hooks"), 10)
     t.like(attempt(t, m, "alice", "?token=good")[0], r"private network|verdict", "not into a private network unless that is said")
     t.is_(len(rx.requests), 0, "it was not even connected to")
-    reload(t, m, **{"hooks.networks": ["127.0.0.1"]})
+    reload(t, m, **{"hooks.networks": ["127.0.0.1"], "authorize.hook": rx.url("/auth")})
     t.is_(attempt(t, m, "alice", "?token=good")[0], "in", "it says yes")
     t.like(attempt(t, m, "alice", "?token=bad")[0], r"authorize\.hook", "it says no")
     r = rx.requests[0]

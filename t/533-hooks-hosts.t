@@ -17,8 +17,7 @@ def answer(r):
 def cycle(t, m, name):
     p = t.publish(m, name)
     p.join_live()
-    wait_for("live", lambda: m.stream(name), 10, 0.1)
-    time.sleep(0.3)
+    m.wait_stream(name, lambda s: s["state"] == "live" if "state" in s else s["since"])
     p.end()
     wait_for("over", lambda: not m.stream(name), 10, 0.1)
 
@@ -73,6 +72,7 @@ with Test(__doc__, limit=180) as t:
     got = [e for n, e in names(rx) if n == "dora"]
     t.is_(got[:16], ["publish", "unpublish"] * 8, "and come in order")
     t.is_(redis("hget", "millrace:hooks:waiting", "main"), "", "none is left")
+    wait_for("nor for the slow one", lambda: redis("hget", "millrace:hooks:waiting", "late") == "", 40, 0.3)
     second.configure({"hooks": {**conf["hooks"], "urls": conf["hooks"]["urls"][1:]}})
     t.is_(second.cli("reload").returncode, 0, "a URL goes from the configuration")
     cycle(t, second, "eve")

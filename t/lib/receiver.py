@@ -1,5 +1,5 @@
 """receiver.py - a server that is told of events, as back ends are: keeps every request, answers as it is told."""
-import hashlib, hmac, http.server, json, threading, time
+import hashlib, hmac, http.server, json, socket, threading, time
 
 
 class Request:
@@ -23,7 +23,7 @@ class Receiver:
 
     def __init__(self, port, answer=lambda r: 200):
         self.port, self.answer, self.requests, self.lock = port, answer, [], threading.Lock()
-        self.server = None
+        self.server, self.open = None, set()
         self.up()
 
     def up(self):
@@ -31,6 +31,14 @@ class Receiver:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self):
+                super().setup()
+                receiver.open.add(self.connection)
+
+            def finish(self):
+                receiver.open.discard(self.connection)
+                super().finish()
 
             def serve(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -65,10 +73,15 @@ class Receiver:
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def down(self):
-        """Nobody listens; connections that were kept are of no use any more."""
+        """Nobody listens; connections that were kept are cut."""
         self.server.shutdown()
         self.server.server_close()
         self.server = None
+        for s in list(self.open):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
     def url(self, path):
         return f"http://127.0.0.1:{self.port}{path}"

@@ -20,6 +20,8 @@
 #include "sign.h"
 #include "util.h"
 
+#define SAY_AGAIN_MS 60000	/* a URL may fail for one stream only, again and again */
+
 struct delivery {
 	LIST_ENTRY(delivery) entry;
 	char id[TARGET_ID];		/* the target's */
@@ -64,8 +66,10 @@ taken(struct delivery *d, struct target *t)
 {
 	bool was_down = t->failures > 0;
 
-	if (t->error[0] != '\0')
+	if (was_down && t->said_ms != 0) {
 		log_info("webhook %s takes events again", t->id);
+		t->said_ms = 0;
+	}
 	t->failures = 0;
 	t->error[0] = '\0';
 	t->delivered++;
@@ -76,12 +80,13 @@ taken(struct delivery *d, struct target *t)
 }
 
 static void
-say_failed(const struct target *t, const struct delivery *d, const char *why)
+say_failed(struct target *t, const struct delivery *d, const char *why)
 {
 	char *url = send_url_show(t->url);
 
 	log_warnx("webhook %s (%s) does not take event %s: %s; it is tried again for %lld s", t->id, url, d->at, why,
 	    (long long)conf_int(hk.svc->conf, "hooks.retry") / 1000);
+	t->said_ms = now_ms();
 	free(url);
 }
 
@@ -103,7 +108,7 @@ not_taken(struct delivery *d, struct target *t, const struct send_result *r)
 		    ", and no code 0" : "");
 	else
 		snprintf(why, sizeof why, "%.199s", r->error);
-	if (t->error[0] == '\0')
+	if (t->said_ms == 0 || now_ms() - t->said_ms >= SAY_AGAIN_MS)
 		say_failed(t, d, why);
 	str_copy(t->error, why, sizeof t->error);
 	t->failed++;

@@ -47,6 +47,7 @@ struct target {
 	int64_t next_ms;		/* not before, if there are failures */
 	uint64_t delivered, failed;	/* since our start */
 	char error[200];		/* of the last one that failed, "" after one that did not */
+	int64_t said_ms;		/* when the log was told of a failure; 0: not since it was well */
 };
 TAILQ_HEAD(targets, target);
 
