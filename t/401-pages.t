@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""401-pages: Chromium opens / and /watch/NAME; the video plays, waits, and comes back."""
+"""401-pages: Chromium opens / and /watch/NAME; the video plays by HLS, waits, and comes back."""
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
@@ -13,7 +13,7 @@ SHOTS = os.environ.get("MILLRACE_SHOTS", f"{TOP}/build/shots")
 PLAYS = "(v => v && v.readyState >= 3 && v.currentTime > 0.5 && v.videoWidth)(document.querySelector('video'))"
 
 with Test(__doc__) as t:
-    m = t.server(**{"streams.reconnect_delay": "2s", "streams.cleanup_delay": "1s"})
+    m = t.server(**{"webrtc.workers": 0, "streams.reconnect_delay": "2s", "streams.cleanup_delay": "1s"})
     b = Browser(t.dir)
     try:
         b.goto(m.http_url("/watch/alice"))

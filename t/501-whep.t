@@ -168,6 +168,7 @@ def constraints(t, m, offer):
     t.ok(s.sdp.candidates("tcp") and s.sdp.candidates("udp"), "UDP and TCP")
     t.is_(s.headers.get("link"), [f"<{SERVERS[0]}>; rel=\"ice-server\"", "<turn:turn.example.org?transport=udp>; rel=\"ice-server\"; "
         "username=\"user\"; credential=\"secret\"; credential-type=\"password\""], "STUN/TURN: a Link for each, rel=ice-server")
+    t.is_(ask(m, "GET", "/whep/alice")[1].get("link"), s.headers.get("link"), "who asks before it offers is told the same")
     t.is_(ask(m, "POST", "/whep/alice", offer, SDP, Authorization="Bearer abc")[0], 201, "Authorization: a Bearer token MUST be possible")
 
 

@@ -55,6 +55,10 @@ class Browser:
     def goto(self, url):
         self.call("Page.navigate", {"url": url})
 
+    def before(self, js):
+        """Runs in every page that is opened from now on, before its own scripts."""
+        self.call("Page.addScriptToEvaluateOnNewDocument", {"source": js})
+
     def eval(self, js):
         r = self.call("Runtime.evaluate", {"expression": js, "returnByValue": True, "awaitPromise": True})
         return r["result"].get("value")

@@ -216,6 +216,18 @@ patch(struct conn *c, const char *name, const char *id)
 
 /* --- requests --- */
 
+/* It is there; STUN and TURN servers have to be known before an offer is made. By the type, players know what it is. */
+static void
+describe(struct conn *c)
+{
+	char links[ICE_SERVER_LINKS], *lines;
+
+	ice_server_links(conf_get(http.svc->conf, "webrtc.ice_servers"), links);
+	lines = xasprintf("Cache-Control: no-cache\r\n%s", links);
+	answer_bytes(c, 200, SDP_TYPE, lines, NULL, 0, false);
+	free(lines);
+}
+
 /* CORS (Fetch, "CORS-preflight request"), and what can be done with it. */
 static void
 options(struct conn *c, const char *methods)
@@ -251,8 +263,8 @@ whep_endpoint(struct conn *c, const struct route_match *m)
 		answer_error(c, ENOSYS, NULL);
 	else if (request_method(&c->req) == HTTP_POST)
 		offer(c, name);
-	else	/* by the type, players know what this URL is */
-		answer_bytes(c, 200, SDP_TYPE, "Cache-Control: no-cache\r\n", NULL, 0, false);
+	else
+		describe(c);
 }
 
 void
