@@ -85,7 +85,7 @@ function because(text) {
 }
 
 function showFacts(how, delay, bps) {
-	const seconds = delay < 10 ? delay.toFixed(delay < 1 ? 2 : 1) : Math.round(delay);
+	const seconds = delay < 0.1 ? "under 0.1" : delay < 10 ? delay.toFixed(1) : Math.round(delay);
 
 	show($("facts"), how + (delay >= 0 ? ` \u00b7 ${seconds} s behind` : "") +
 	    (bps > 0 ? ` \u00b7 ${(bps / 1e6).toFixed(2)} Mbit/s` : ""));

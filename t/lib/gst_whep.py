@@ -31,7 +31,7 @@ class Player:
 
 
 VIDEO = "application/x-rtp,media=video,encoding-name=H264,payload=96,clock-rate=90000,packetization-mode=(string)1,profile-level-id=(string)42e01f"
-AUDIO = "application/x-rtp,media=audio,encoding-name=OPUS,payload=111,clock-rate=48000"
+AUDIO = "application/x-rtp,media=audio,encoding-name=OPUS,payload=111,clock-rate=48000,encoding-params=(string)2"
 DECODE = {"video": "rtph264depay ! h264parse ! openh264dec ! fakesink name=end signal-handoffs=true sync=false",
     "audio": "rtpopusdepay ! opusdec ! audioconvert ! level interval=1000000000 ! fakesink name=end signal-handoffs=true sync=false"}
 
@@ -82,7 +82,8 @@ def play(url):
             say("a", n=counts["audio"], peak_db=float(text[text.index("<") + 1:].lstrip(" <").split(">")[0].split(",")[0]))
 
     def on_offer(promise, *_):
-        offer = promise.get_reply().get_value("offer")
+        reply = promise.get_reply()     # the offer lives as long as this does
+        offer = reply.get_value("offer")
         rtc.emit("set-local-description", offer, Gst.Promise.new())
         request = urllib.request.Request(url, offer.sdp.as_text().encode(), {"Content-Type": "application/sdp"}, method="POST")
         text = urllib.request.urlopen(request, timeout=20).read().decode()

@@ -261,6 +261,7 @@ call_delete(const json_t *args, json_t **body)
 
 	if (s == NULL)
 		return ENOENT;
+	viewer_gave_up(s->viewer);
 	session_end(s);
 	return 0;
 }

@@ -21,6 +21,7 @@
 #define PACE_BYTES 65536		/* of one viewer in one turn of the pacer */
 #define VIDEO_PER_MS 90
 #define PROFILE_HIGH 100
+#define PATIENCE_MS 3000		/* of who was not reached; who goes sooner did not wait for it */
 
 static TAILQ_HEAD(, viewer) later = TAILQ_HEAD_INITIALIZER(later);
 static struct event *pacer;
@@ -227,14 +228,30 @@ disconnect(struct viewer *v)
 }
 
 static void
+count_unreached(void)
+{
+	webrtc.failed_ice++;
+	webrtc.failed_ice_ms = now_ms();
+}
+
+void
+viewer_gave_up(const struct viewer *v)
+{
+	struct rtc_peer_stats p;
+
+	rtc_peer_stats(v->peer, &p);
+	if (p.address[0] == '\0' && now_ms() - v->made_ms >= PATIENCE_MS)
+		count_unreached();
+}
+
+static void
 on_gone(void *ctx, const char *why)
 {
 	struct viewer *v = ctx;
 
-	if (strcmp(why, RTC_GONE_NO_ICE) == 0) {
-		webrtc.failed_ice++;
-		webrtc.failed_ice_ms = now_ms();
-	} else if (!v->connected)
+	if (strcmp(why, RTC_GONE_NO_ICE) == 0)
+		count_unreached();
+	else if (!v->connected)
 		webrtc.failed_dtls++;
 	disconnect(v);
 	v->ops->gone(v->ctx, why);
@@ -261,6 +278,7 @@ viewer_new(struct room *room, const char *fingerprint, const struct viewer_codec
 	v->codecs = *codecs;
 	v->ops = ops;
 	v->ctx = ctx;
+	v->made_ms = now_ms();
 	v->at = v->gop = TRACK_NONE;
 	v->again_ms = INT64_MIN / 2;
 	v->stats.jitter_us = v->stats.rtt_us = -1;

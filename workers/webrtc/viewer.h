@@ -43,6 +43,8 @@ struct viewer_ops {
 struct viewer *viewer_new(struct room *room, const char *fingerprint, const struct viewer_codecs *codecs,
     const struct viewer_ops *ops, void *ctx);
 void viewer_free(struct viewer **v);		/* sets *v NULL; ops->gone is not called */
+/* Its client ends it: if that was in vain, since nothing ever came, it counts as not reached. */
+void viewer_gave_up(const struct viewer *v);
 void viewer_set_codecs(struct viewer *v, const struct viewer_codecs *codecs);
 struct rtc_peer *viewer_peer(struct viewer *v);	/* for the SDP, ICE restart; owned by the viewer */
 struct room *viewer_room(struct viewer *v);

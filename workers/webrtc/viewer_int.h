@@ -20,7 +20,8 @@ struct viewer {
 	const struct viewer_ops *ops;
 	void *ctx;
 	bool connected;
-	int64_t since_ms, report_ms;	/* connected; its next sender reports are due */
+	int64_t made_ms, since_ms;	/* since_ms: connected */
+	int64_t report_ms;		/* its next sender reports are due */
 	/* video */
 	uint64_t at;			/* number of the packet that is next; TRACK_NONE: waits for a key frame */
 	uint64_t gop;			/* the last GOP that it was begun to be sent */
