@@ -60,12 +60,13 @@ with Test(__doc__, limit=240) as t:
     rx = Receiver(free_port(), answer)
     other = Receiver(free_port(), answer)
     life = ["publish", "unpublish", "ended"]
-    m = t.server(**{"streams.reconnect_delay": "1s", "streams.cleanup_delay": "500ms", "hooks": {
+    m = t.server(**{"streams.record.path": "recordings/{stream}/{start}.mp4", "streams.reconnect_delay": "1s", "streams.cleanup_delay": "500ms", "hooks": {
         "secret": SECRET, "networks": ["127.0.0.0/8"], "retry_min": "100ms", "retry_max": "500ms", "timeout": "5s",
         "urls": [
             {"id": "main", "url": rx.url("/main"), "events": life},
             {"id": "some", "url": rx.url("/some"), "events": ["publish"], "streams": "b*"},
             {"id": "media", "url": rx.url("/media"), "events": ["play", "stop", "segment"]},
+            {"id": "files", "url": rx.url("/files"), "events": ["record", "job"], "streams": "bob"},
             {"id": "nginx", "url": rx.url("/nginx"), "style": "nginx-rtmp"},
             {"id": "kit", "url": rx.url("/kit"), "style": "livekit", "key": "APIk", "secret": SECRET + "!"},
             {"id": "slow", "url": other.url("/slow"), "events": life},
@@ -98,6 +99,12 @@ with Test(__doc__, limit=240) as t:
     wait_for("bob has ended", lambda: rx.got("/main", event="ended", name="bob"), 15)
     t.is_([r.json()["event"] for r in rx.got("/main", name="bob")], life, "publish, unpublish, ended")
     t.is_({r.json()["name"] for r in rx.got("/some")}, {"bob"}, "a URL with a pattern hears of its streams alone")
+    raw, done = (wait_for(f"record {s}", lambda: rx.got("/files", event="record", state=s), 30)[0].json() for s in ("recorded", "finished"))
+    t.is_((raw["name"], done["name"], os.path.basename(done["file"])[-4:]), ("bob", "bob", ".mp4"), "record: the raw file, then the MP4")
+    t.ok(os.path.getsize(done["path"]) > 1000, "which is there")
+    job = wait_for("job", lambda: rx.got("/files", event="job", state="done"), 10)[0].json()
+    t.is_((job["kind"], job["name"]), ("finalise", "bob"), "job: what was done for it")
+    t.like([x for x in rx.got("/nginx") if b"record_done" in x.body][0].body.decode(), r"&name=bob&path=%2F.*\.mp4$", "style nginx-rtmp: record_done")
     t.ok(len(other.got("/slow")) < 4, "all that while another one was slow")
     t.ok(not other.got("/followed"), "a redirect is not followed")
     listed = {h["id"]: h for h in json.loads(m.cli("hooks", "--json").stdout)["hooks"]}
@@ -114,8 +121,8 @@ with Test(__doc__, limit=240) as t:
     wait_for("redis is back", lambda: m.pids("redis") and redis(m, "ping").strip() == "PONG", 30, 0.2)
     os.kill(m.pids("hooks")[0], signal.SIGKILL)
     cycle(t, m, "dora")
-    began = time.monotonic()
     t.ok(alice.is_alive() and alice.error is None, "the first publisher noticed nothing")
+    t.ok(player.max_stall < 3 * SLOW, f"nor did its viewer ({player.max_stall:.1f} s)")
     os.kill(m.proc.pid, signal.SIGKILL)
     m.proc.wait()
     wait_for("its processes end", lambda: not m.alive(), 10)
