@@ -104,6 +104,30 @@ def never(t, m):
     p.stop()
 
 
+def worker_dies(t, m):
+    t.publish(m, "fay").join_live()
+    p = watch(t, m, "fay")
+    old = m.pids("webrtc")[0]
+    os.kill(old, signal.SIGKILL)
+    wait_for("another worker", lambda: m.pids("webrtc") not in ([], [old]), 20, 0.05)
+    again = join_again(t, m, "fay")
+    wait_for("pictures and sound", lambda: len(again.video) > 50 and len(again.audio) > 50, 30)
+    s = m.stream("fay")
+    t.ok(s["state"] == "live" and s["reconnects"] == 0 and up(m, "fay", "opus")["hls"]["restarts"] == 0,
+        "the death of a worker costs viewers a new session, the publisher and HLS nothing")
+    for one in (p, again):
+        one.stop()
+
+
+def join_again(t, m, name):
+    """As a page does: until there is an answer."""
+    def answered():
+        p = Player(t, m, name)
+        wait_for("an answer, or none", lambda: p.answered() or p.proc.poll() is not None, 20)
+        return p if p.answered() else None
+    return wait_for("a session", answered, 20, 0.2)
+
+
 def ports(t, m):
     port = m.status()["webrtc"]["ports"][0]
     other = t.server(start=False, **{"webrtc.listen": f"127.0.0.1:{port}"})
@@ -140,8 +164,8 @@ def not_set(t):
 if subprocess.run(["/usr/bin/python3", "-c", "import aiortc"], stderr=subprocess.DEVNULL).returncode:
     print("1..0 # SKIP python3-aiortc is not installed")
     raise SystemExit(0)
-with Test(__doc__, limit=240) as t:
+with Test(__doc__, limit=300) as t:
     m = t.server(**{"webrtc.listen": "127.0.0.1:0", "webrtc.linger": "1s"})
-    for part in (copied, transcoded, hevc, never, ports):
+    for part in (copied, transcoded, hevc, never, worker_dies, ports):
         part(t, m)
     not_set(t)
