@@ -151,12 +151,14 @@ listen_webrtc_open(int64_t end)
 	if (n == 0 || net_parse(conf_str(sv.conf, "webrtc.listen"), &addr) == -1)
 		return 0;
 	while (grow(&table, &ntable, n, &addr, tcp, why, sizeof(why)) == -1) {
-		if (errno == EADDRINUSE && now_ms() < end && (set || !is_another(&addr))) {
+		bool taken = errno == EADDRINUSE;
+
+		if (taken && now_ms() < end && (set || !is_another(&addr))) {
 			if (!said)
 				log_info("waiting for a port of webrtc.listen: %s", why);
 			said = true;
 			nanosleep(&nap, NULL);
-		} else if (errno == EADDRINUSE && !set)
+		} else if (taken && !set)
 			return open_default(&addr, n, tcp, why);
 		else {
 			log_errorx("%s", why);
