@@ -12,7 +12,7 @@
 
 #define RTC_CLIENT_SSRCS 4
 #define RTC_CLIENT_UFRAG "test"				/* what an SDP of a client says: a full agent on */
-#define RTC_CLIENT_PWD "every-client-has-this-one"	/* the other side checks us in turn */
+#define RTC_CLIENT_PWD "every/client/has/this/one"	/* the other side checks us in turn */
 
 struct rtc_client;
 
