@@ -11,7 +11,7 @@
  *     -q     quit without a word: no DELETE, no close_notify
  *   rtcload -s [options]     for other servers, the caller does the signalling: the first line printed is our
  *     fingerprint, then each line read is a viewer: "IP:PORT UFRAG PWD sha-256 AB:..", as the server's SDP says;
- *     our own ufrag is "test", our pwd "every-client-has-this-one"
+ *     our own ufrag is "test", our pwd "EveryClientOfATestHasThis1"
  *
  * Prints one JSON object at the end: viewers, connected, refused, rtp packets and bytes (of the measured
  * time only), lost and late ones by sequence numbers (of all time), bad ones (-d), setup_ms and first_ms
@@ -183,7 +183,7 @@ static bool
 join(struct viewer *v, int i)
 {
 	static char reply[REPLY_MAX];
-	char *path, *sdp = offer();
+	char *path, *body, *sdp = offer();
 	const char *at = strstr(opt.path, "%d");
 	struct remote r;
 	int status;
@@ -194,7 +194,8 @@ join(struct viewer *v, int i)
 	free(path);
 	free(sdp);
 	if (status != 201) {
-		warnx("viewer %d: %.200s", i, status == 0 ? "no answer" : reply);
+		body = strstr(reply, "\r\n\r\n");
+		warnx("viewer %d: %d %.200s", i, status, body != NULL ? body + 4 : "no answer");
 		return false;
 	}
 	line_of(reply, "Location:", v->location, sizeof(v->location));
