@@ -8,7 +8,7 @@ RTCLOAD = os.path.join(BUILD, "t/bench/rtcload")
 HONEST, WATCH_S, HALF_OPEN, THREADS, DATAGRAMS, IDLE = 20, 45, 10000, 4, 60000, 300
 LIMIT = 50                      # webrtc.max_handshakes
 OFFER = "".join(f"{line}\r\n" for line in ["v=0", "o=- 1 2 IN IP4 127.0.0.1", "s=-", "t=0 0", "a=group:BUNDLE 0",
-    "m=video 9 UDP/TLS/RTP/SAVPF 102", "c=IN IP4 0.0.0.0", "a=ice-ufrag:test", "a=ice-pwd:EveryClientOfATestHasThis1",
+    "m=video 9 UDP/TLS/RTP/SAVPF 102", "c=IN IP4 0.0.0.0", "a=ice-ufrag:test", "a=ice-pwd:every/client/has/this/one",
     "a=fingerprint:sha-256 " + ":".join(["AB"] * 32), "a=setup:actpass", "a=mid:0", "a=recvonly", "a=rtcp-mux",
     "a=rtpmap:102 H264/90000", "a=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"]).encode()
 

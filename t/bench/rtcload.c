@@ -11,7 +11,7 @@
  *     -q     quit without a word: no DELETE, no close_notify
  *   rtcload -s [options]     for other servers, the caller does the signalling: the first line printed is our
  *     fingerprint, then each line read is a viewer: "IP:PORT UFRAG PWD sha-256 AB:..", as the server's SDP says;
- *     our own ufrag is "test", our pwd "EveryClientOfATestHasThis1"
+ *     our own ufrag is "test", our pwd "every/client/has/this/one"
  *
  * Prints one JSON object at the end: viewers, connected, refused, rtp packets and bytes (of the measured
  * time only), lost and late ones by sequence numbers (of all time), bad ones (-d), setup_ms and first_ms

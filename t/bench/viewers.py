@@ -94,7 +94,7 @@ admin: {{ admin_http = false }}
                 continue
             lines.append(line.replace("a=sendonly", "a=recvonly") if not line.startswith("a=fingerprint") else f"a=fingerprint:{fingerprint}")
             if line.startswith("a=mid"):
-                lines += ["a=ice-ufrag:test", "a=ice-pwd:EveryClientOfATestHasThis1", "a=setup:active"]
+                lines += ["a=ice-ufrag:test", "a=ice-pwd:every/client/has/this/one", "a=setup:active"]
         self.ask(handle, janus="message", body={"request": "start"}, jsep={"type": "answer", "sdp": "\r\n".join(lines) + "\r\n"})
 
     def load(self, viewers, options):
