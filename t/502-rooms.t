@@ -111,13 +111,13 @@ def live(t, m, a, b, other):
 
 with Test(__doc__) as t:
     m = t.server(**{"webrtc.listen": f":{free_port()}", "streams.reconnect_delay": "1s", "ws.ping_timeout": "120s"})
+    wait_for("the webrtc worker", lambda: refused(m, "clientID=a&roomID=b&clientName=c") == 101, 10)
     status, headers, body = m.get("/v1/ws?clientID=a&roomID=b&clientName=c")
     t.is_(status, 426, "/v1/ws without an Upgrade: 426")
     for query in ("", "clientID=a&roomID=b", "clientID=a&clientName=c", "roomID=b&clientName=c", "clientID=&roomID=b&clientName=c",
             "clientID=a&roomID=..&clientName=c", "clientID=a&roomID=a%2Fb&clientName=c", f"clientID=a&roomID={'x' * 65}&clientName=c",
             f"clientID={'x' * 200}&roomID=b&clientName=c"):
         t.is_(refused(m, query), 400, f"/v1/ws?{query[:50]}: 400")
-    wait_for("the webrtc worker", lambda: refused(m, "clientID=a&roomID=b&clientName=c") == 101, 10)
     other = Client(m, "elsewhere", "Zoe")
     local = [a for a in other.offer.candidates() if a[0] == "127.0.0.1"]
     t.ok(local and other.offer.candidates()[0] == local[0], "the address that was asked is the first candidate, on all interfaces")
