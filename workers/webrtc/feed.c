@@ -25,7 +25,9 @@
 
 #define READ_BYTES 65536
 #define READS_PER_TURN 4		/* then others have their turn */
-#define HOLD_MS 30
+#define HOLD_MS 15
+#define HOLD_MOST_MS 500
+#define BURST_MS (4 * HOLD_MS)		/* so much in HOLD_MS is not live */
 #define HOLD_BYTES (8 * 1024 * 1024)
 #define LIVE_MS 250			/* no older than this is sound that begins, */
 #define LIVE_AFTER_MS 1000		/* if it ever comes that soon */
@@ -41,6 +43,7 @@ struct feed {
 	int fd;
 	struct event *ev, *release;	/* release: NULL, or while it is held back: */
 	struct evbuffer *held;
+	int64_t held_ms;		/* the newest in it, when it was looked at before */
 	bool is_ogg;
 	int64_t begun_ms;		/* the first of it came; 0 = not yet */
 	bool fresh;			/* no IDR was taken yet */
@@ -169,6 +172,8 @@ take(struct feed *f, const uint8_t *p, size_t n)
 
 /* --- held back --- */
 
+static const struct timeval hold_time = { 0, HOLD_MS * 1000 };
+
 struct newest { bool any; int64_t ms; };
 
 static void
@@ -222,19 +227,37 @@ newest_ogg(const uint8_t *p, size_t n)
 	return newest;
 }
 
-static const char *
-release(struct feed *f)
+static struct newest
+newest_held(struct feed *f)
 {
 	size_t n = evbuffer_get_length(f->held);
 	const uint8_t *p = evbuffer_pullup(f->held, -1);
-	struct newest newest = f->is_ogg ? newest_ogg(p, n) : newest_flv(p, n);
+
+	return f->is_ogg ? newest_ogg(p, n) : newest_flv(p, n);
+}
+
+static const char *
+release(struct feed *f)
+{
 	const char *why;
+	struct newest newest = newest_held(f);
 
 	if (newest.any && room_is_other(f->room, f->ingest))
 		room_switch(f->room, f->ingest, newest.ms);
-	why = take(f, p, n);
+	why = take(f, evbuffer_pullup(f->held, -1), evbuffer_get_length(f->held));
 	no_hold(f);
 	return why;
+}
+
+/* Headers alone say nothing of the time, and of what comes faster than time goes the end is still to come. */
+static bool
+is_coming(struct feed *f)
+{
+	struct newest newest = newest_held(f);
+	int64_t before = f->held_ms;
+
+	f->held_ms = newest.ms;
+	return !newest.any || (newest.ms - before > BURST_MS && now_ms() - f->begun_ms < HOLD_MOST_MS);
 }
 
 static void
@@ -242,8 +265,13 @@ release_cb(evutil_socket_t fd, short what, void *ctx)
 {
 	struct feed *f = ctx;
 	struct room *room = f->room;
-	const char *why = release(f);
+	const char *why;
 
+	if (is_coming(f)) {
+		event_add(f->release, &hold_time);
+		return;
+	}
+	why = release(f);
 	if (why != NULL)
 		end(f, why);
 	room_pump(room);
@@ -252,11 +280,9 @@ release_cb(evutil_socket_t fd, short what, void *ctx)
 static void
 hold(struct feed *f)
 {
-	struct timeval tv = { 0, HOLD_MS * 1000 };
-
 	f->held = evbuffer_new();
 	f->release = evtimer_new(webrtc.svc->base, release_cb, f);
-	event_add(f->release, &tv);
+	event_add(f->release, &hold_time);
 }
 
 static const char *
@@ -302,12 +328,8 @@ begin(struct room *r, enum room_track track, bool is_ogg, int64_t ingest, int fd
 	static const struct ogg_ops ogg_ops = { .packet = on_packet };
 	struct feed *f = xcalloc(1, sizeof(*f));
 
-	f->room = r;
-	f->track = track;
-	f->ingest = ingest;
-	f->fd = fd;
-	f->is_ogg = is_ogg;
-	f->fresh = true;
+	*f = (struct feed){ .room = r, .track = track, .ingest = ingest, .fd = fd, .is_ogg = is_ogg, .fresh = true,
+		.held_ms = INT64_MIN / 2 };
 	if (is_ogg)
 		ogg_init(&f->ogg, &ogg_ops, f);
 	else
