@@ -103,7 +103,8 @@ frames_tick_cb(evutil_socket_t fd, short what, void *ctx)
 		finishing_tick(s, now);
 		return;
 	}
-	frames_tick_in(s, frames_live_busy(&s->live) ? FRAMES_LIVE_TICK_MS : FRAMES_TICK_MS);
+	frames_tick_in(s, frames_live_busy(&s->live) ? stream_budget_ms(&s->live.stream, FRAMES_LIVE_TICK_MS) :
+	    FRAMES_TICK_MS);
 	look_after_file(s, now);
 	if (s->ws != NULL && now - s->conn.last_byte_ms > idle / 3 && now - s->pinged_ms > idle / 3) {
 		s->pinged_ms = now;

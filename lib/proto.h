@@ -145,7 +145,8 @@ enum proto_type {
 			 * to webrtc: {name, ingest (pid), track: "media"|"audio"|"video", format: "flv"|"ogg",
 			 * on} + (if on) 1 fd to read: the other end of that ("media", flv), or the stdout
 			 * of the ffmpeg that makes Opus ("audio", ogg; granule = 48 kHz since the times'
-			 * 0) or baseline H.264 ("video", flv). The same ingest: the same clock; another
+			 * 0) or baseline H.264 ("video", flv, whose times ffmpeg ends at 31 bits). FLV's file
+			 * header does not promise a track. The same ingest: the same clock; another
 			 * one: the publisher has come back, its times may be others. A FEED of a track
 			 * replaces the one before it. EOF: more may follow, by another FEED (an ffmpeg
 			 * that was started again). on false {name, ingest, on}: NAME is not live. */
