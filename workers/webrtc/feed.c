@@ -174,7 +174,7 @@ take(struct feed *f, const uint8_t *p, size_t n)
 
 static const struct timeval hold_time = { 0, HOLD_MS * 1000 };
 
-struct newest { bool any; int64_t ms; };
+struct newest { bool any, broken; int64_t ms; };
 
 static void
 see_time(struct newest *n, int64_t ms)
@@ -209,7 +209,7 @@ newest_flv(const uint8_t *p, size_t n)
 	struct flv_read look;
 
 	flv_read_init(&look, TAG_MAX, &ops, &newest);
-	flv_read_feed(&look, p, n);
+	newest.broken = flv_read_feed(&look, p, n) < 0;
 	flv_read_free(&look);
 	return newest;
 }
@@ -249,15 +249,14 @@ release(struct feed *f)
 	return why;
 }
 
-/* Headers alone say nothing of the time, and of what comes faster than time goes the end is still to come. */
+/* Of what comes faster than time goes the end is still to come. */
 static bool
-is_coming(struct feed *f)
+is_coming(struct feed *f, int64_t newest_ms)
 {
-	struct newest newest = newest_held(f);
 	int64_t before = f->held_ms;
 
-	f->held_ms = newest.ms;
-	return !newest.any || (newest.ms - before > BURST_MS && now_ms() - f->begun_ms < HOLD_MOST_MS);
+	f->held_ms = newest_ms;
+	return newest_ms - before > BURST_MS && now_ms() - f->begun_ms < HOLD_MOST_MS;
 }
 
 static void
@@ -265,9 +264,13 @@ release_cb(evutil_socket_t fd, short what, void *ctx)
 {
 	struct feed *f = ctx;
 	struct room *room = f->room;
+	struct newest newest = newest_held(f);
 	const char *why;
 
-	if (is_coming(f)) {
+	/* Headers alone say nothing of the time: until more comes (take_or_hold). */
+	if (!newest.any && !newest.broken)
+		return;
+	if (!newest.broken && is_coming(f, newest.ms)) {
 		event_add(f->release, &hold_time);
 		return;
 	}
@@ -295,6 +298,8 @@ take_or_hold(struct feed *f, const uint8_t *p, size_t n)
 	if (f->release == NULL)
 		return take(f, p, n);
 	evbuffer_add(f->held, p, n);
+	if (!event_pending(f->release, EV_TIMEOUT, NULL))
+		event_add(f->release, &hold_time);
 	return evbuffer_get_length(f->held) > HOLD_BYTES ? release(f) : NULL;
 }
 
