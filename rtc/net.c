@@ -18,6 +18,9 @@
 #include "rtc/demux.h"
 #include "util.h"
 
+#define SLOTS_EACH 128
+#define SLOTS_MAX 16384
+
 /* --- who is it? --- */
 
 struct key { struct in6_addr ip; uint32_t port, scope; };
@@ -179,6 +182,13 @@ tcp_limits_of(const struct rtc_limits *l)
 		.max_queued = (size_t)l->max_queued * RTC_MTU };
 }
 
+/* A key frame for each peer, up to 25 MB of them. */
+static unsigned
+slots_of(const struct rtc_limits *l)
+{
+	return l->max_peers < SLOTS_MAX / SLOTS_EACH ? SLOTS_EACH * (l->max_peers + 1) : SLOTS_MAX;
+}
+
 struct rtc_net *
 rtc_net_new(struct event_base *base, int udp_fd, int tcp_fd, const struct rtc_limits *limits)
 {
@@ -194,7 +204,7 @@ rtc_net_new(struct event_base *base, int udp_fd, int tcp_fd, const struct rtc_li
 	TAILQ_INIT(&net->fresh);
 	TAILQ_INIT(&net->shaking);
 	TAILQ_INIT(&net->dead);
-	net->udp = udp_new(base, udp_fd, &udp_ops, net);
+	net->udp = udp_new(base, udp_fd, slots_of(limits), &udp_ops, net);
 	net->tcp = tcp_fd >= 0 ? tcp_new(base, tcp_fd, &tl, &tcp_ops, net) : NULL;
 	net->turn = event_new(base, -1, 0, turn_cb, net);
 	if (net->udp == NULL || (tcp_fd >= 0 && net->tcp == NULL) || net->turn == NULL || rtc_srtp_library() < 0) {

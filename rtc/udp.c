@@ -1,6 +1,7 @@
 /*
  * udp.c - see udp.h. Called by net.c. Packets lie in slots until sendmmsg takes them; when the socket's
- * buffer is full the rest waits for it to drain and the slots fill up, never more than SLOTS of them.
+ * buffer is full the rest waits for it to drain and the slots fill up. Memory of a slot is not touched
+ * before it is needed.
  * Each event reads a bounded number of batches, so that a flood leaves the loop its other work.
  */
 #include "rtc/udp.h"
@@ -14,7 +15,6 @@
 
 #include "util.h"
 
-#define SLOTS 16384		/* of memory that is not touched before it is needed */
 #define BATCH 64
 #define READ_BATCH 32
 #define READ_BATCHES 8		/* of one event */
@@ -38,6 +38,7 @@ struct udp {
 	void *ctx;
 	struct event *readable, *writable;
 	struct slot *slots;
+	unsigned slots_n;
 	uint8_t *in;		/* READ_BATCH times UDP_INPUT */
 };
 
@@ -173,7 +174,7 @@ write_batch(struct udp *u)
 	unsigned n = u->n < BATCH ? u->n : BATCH;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct slot *s = &u->slots[(u->first + i) % SLOTS];
+		struct slot *s = &u->slots[(u->first + i) % u->slots_n];
 		struct msghdr *h = &m[i].msg_hdr;
 
 		iov[i] = (struct iovec){ s->p, s->n };
@@ -189,7 +190,7 @@ static void
 take(struct udp *u, unsigned n)
 {
 	u->n -= n;
-	u->first = u->n == 0 ? 0 : (u->first + n) % SLOTS;
+	u->first = u->n == 0 ? 0 : (u->first + n) % u->slots_n;
 	if (u->n == 0)
 		u->round++;
 }
@@ -244,13 +245,13 @@ udp_room(struct udp *u)
 {
 	if (u->n >= BATCH && !u->blocked)
 		udp_flush(u);
-	return u->n < SLOTS ? u->slots[(u->first + u->n) % SLOTS].p : NULL;
+	return u->n < u->slots_n ? u->slots[(u->first + u->n) % u->slots_n].p : NULL;
 }
 
 void
 udp_commit(struct udp *u, const struct udp_addr *to, size_t n)
 {
-	struct slot *s = &u->slots[(u->first + u->n) % SLOTS];
+	struct slot *s = &u->slots[(u->first + u->n) % u->slots_n];
 
 	s->to = *to;
 	s->n = n;
@@ -299,14 +300,15 @@ look_at_socket(struct udp *u)
 }
 
 struct udp *
-udp_new(struct event_base *base, int fd, const struct udp_ops *ops, void *ctx)
+udp_new(struct event_base *base, int fd, unsigned slots, const struct udp_ops *ops, void *ctx)
 {
 	struct udp *u = xcalloc(1, sizeof(*u));
 
 	u->fd = fd;
 	u->ops = ops;
 	u->ctx = ctx;
-	u->slots = xcalloc(SLOTS, sizeof(*u->slots));
+	u->slots_n = slots;
+	u->slots = xcalloc(slots, sizeof(*u->slots));
 	u->in = xmalloc((size_t)READ_BATCH * UDP_INPUT);
 	u->readable = event_new(base, fd, EV_READ | EV_PERSIST, readable_cb, u);
 	u->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, writable_cb, u);

@@ -29,8 +29,8 @@ struct udp_ops {
 	void (*input)(void *ctx, const struct udp_addr *from, uint8_t *p, size_t n);
 };
 
-/* fd: bound, non-blocking; ours. NULL + errno. */
-struct udp *udp_new(struct event_base *base, int fd, const struct udp_ops *ops, void *ctx);
+/* fd: bound, non-blocking; ours. slots: datagrams that may wait for it. NULL + errno. */
+struct udp *udp_new(struct event_base *base, int fd, unsigned slots, const struct udp_ops *ops, void *ctx);
 void udp_free(struct udp **u);
 /*
  * Room of UDP_PACKET bytes, aligned to 8, for the next datagram: fill it and udp_commit, or leave it.
