@@ -51,7 +51,7 @@ RTC_LIBS = -lssl -lcrypto -lsrtp2
 
 # Every folder is an archive without its main files; a program is its main plus what it pulls in.
 MAINS = supervisor/main.c supervisor/cli_main.c supervisor/exec_main.c ingest/main.c \
-	ingest/finish_main.c workers/http/main.c workers/registry/main.c workers/jobs/main.c workers/watch/main.c \
+	ingest/whip_main.c ingest/finish_main.c workers/http/main.c workers/registry/main.c workers/jobs/main.c workers/watch/main.c \
 	workers/hooks/main.c workers/webrtc/main.c
 ARCHIVES = lib rtc supervisor ingest workers/http workers/registry workers/jobs workers/watch workers/hooks workers/webrtc \
 	workers/common
@@ -60,7 +60,7 @@ archive_lib = $(B)/obj/$(subst /,_,$(1)).a
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 PROGRAMS = $(B)/millraced $(B)/millrace $(addprefix $(B)/libexec/,millrace-exec millrace-ingest \
-	millrace-finish millrace-http millrace-registry millrace-jobs millrace-watch millrace-hooks millrace-webrtc)
+	millrace-whip millrace-finish millrace-http millrace-registry millrace-jobs millrace-watch millrace-hooks millrace-webrtc)
 UNIT_SRC = $(wildcard t/unit/test_*.c)
 UNIT = $(patsubst t/unit/%.c,$(B)/t/%,$(UNIT_SRC))
 BENCH = $(patsubst t/bench/%.c,$(B)/t/bench/%,$(wildcard t/bench/*.c))
@@ -76,6 +76,8 @@ $(B)/libexec/millrace-exec: $(call obj,supervisor/exec_main.c) $(LIB)
 $(B)/libexec/millrace-exec: LIBS += -lseccomp
 $(B)/libexec/millrace-ingest: $(call obj,ingest/main.c) $(call archive_lib,ingest) $(LIB)
 $(B)/libexec/millrace-ingest: LIBS += -lhttp_parser -lwslay
+$(B)/libexec/millrace-whip: $(call obj,ingest/whip_main.c) $(call archive_lib,ingest) $(call archive_lib,rtc) $(LIB)
+$(B)/libexec/millrace-whip: LIBS += $(RTC_LIBS) -lhttp_parser -lwslay
 $(B)/libexec/millrace-finish: $(call obj,ingest/finish_main.c) $(call archive_lib,ingest) $(LIB)
 $(B)/libexec/millrace-http: $(call obj,workers/http/main.c) $(call archive_lib,workers/http) \
 	$(call archive_lib,workers/common) $(LIB)

@@ -26,6 +26,8 @@ struct protocol_events {
 	/* As rtmp_ops of rtmp_session.h have them. Media counts once accept() was called. */
 	void (*media)(void *ctx, enum flv_type type, uint32_t ts, const uint8_t *body, size_t len);
 	void (*metadata)(void *ctx, json_t *data);
+	/* So much came, not by conn: it is counted. */
+	void (*bytes)(void *ctx, size_t n);
 	/* Nothing more will come of it: it said so, or it was told (fault: text is why; else NULL). */
 	void (*ended)(void *ctx, const char *how, const char *fault);
 	void (*drained)(void *ctx);		/* see drain() */
@@ -34,6 +36,7 @@ struct protocol_events {
 struct protocol_env {
 	struct svc *svc;
 	struct conn *conn;			/* replies go into its out */
+	int fd;					/* CONN's third descriptor, the row's from new() on; -1: none */
 	const struct protocol_events *ev;
 	void *ctx;
 };
@@ -43,6 +46,7 @@ struct protocol_ops {
 	/* Keys of its limits: connection to publish, to first media, between pings, no byte at all. */
 	const char *handshake, *first_media, *ping_interval, *ping_timeout;
 	bool by_tick;				/* live, its socket is read on the stream's tick; else at once */
+	bool lets_go;				/* live, it is no publisher any more who closes the connection */
 	struct protocol *(*new)(const struct protocol_env *env);
 	void (*free)(struct protocol **p);
 	/* 0, or -1: a fault, which error() names; it was told if that is possible. */
@@ -55,11 +59,12 @@ struct protocol_ops {
 	void (*ping)(struct protocol *p, int64_t now);
 	/* Once a tick, live or draining. NULL, or why it can't go on. May be NULL. */
 	const char *(*tick)(struct protocol *p, int64_t now);
-	void (*message)(struct protocol *p, struct msg *m);		/* SPAWNED, EXITED; may be NULL */
+	void (*message)(struct protocol *p, struct msg *m);	/* SPAWNED, EXITED of "intake", CALL; may be NULL */
 	/* The publisher is gone. true: all that it sent was delivered; false: drained() follows. May be NULL. */
 	bool (*drain)(struct protocol *p);
 };
 
 extern const struct protocol_ops rtmp_publish_ops;	/* rtmp_publish.c */
 extern const struct protocol_ops ws_publish_ops;	/* ws_publish.c */
+extern const struct protocol_ops whip_publish_ops;	/* whip_publish.c, in millrace-whip only */
 #endif

@@ -72,6 +72,12 @@ on_media(void *ctx, enum flv_type type, uint32_t ts, const uint8_t *body, size_t
 }
 
 static void
+on_bytes(void *ctx, size_t n)
+{
+	meter_bytes(&((struct session *)ctx)->stream.meter, n);
+}
+
+static void
 on_ended(void *ctx, const char *how, const char *fault)
 {
 	struct session *s = ctx;
@@ -94,8 +100,8 @@ on_drained(void *ctx)
 }
 
 static const struct protocol_events events = {
-	.publish = on_publish, .denied = on_denied, .media = on_media, .metadata = on_metadata, .ended = on_ended,
-	.drained = on_drained,
+	.publish = on_publish, .denied = on_denied, .media = on_media, .metadata = on_metadata, .bytes = on_bytes,
+	.ended = on_ended, .drained = on_drained,
 };
 
 static int
@@ -122,6 +128,8 @@ on_over(void *ctx, const char *why)
 
 	if (s->phase == SES_LINGER)
 		svc_exit(s->svc, 0, s->how);
+	if (s->phase == SES_LIVE && s->ops->lets_go)
+		return;
 	session_finish(s, why);		/* unless it is draining already */
 }
 
@@ -253,12 +261,21 @@ session_output(struct svc *svc, struct msg *m)
 {
 	struct session *s = svc->ctx;
 
-	if (s->ops->message != NULL && strcmp(msg_str_or(m, "output", ""), INTAKE_OUTPUT) == 0)
+	if (s->ops->message != NULL && (m->type == MSG_CALL ||
+	    strcmp(msg_str_or(m, "output", ""), INTAKE_OUTPUT) == 0))
 		s->ops->message(s->proto, m);
 	else if (s->stream.hls != NULL)
 		stream_message(&s->stream, m);
 	if (m->type == MSG_FEED && s->phase == SES_LIVE)
 		session_tick_in(s, 0);		/* from now on more often */
+}
+
+static const struct protocol_ops *another;	/* session_protocol() */
+
+void
+session_protocol(const struct protocol_ops *ops)
+{
+	another = ops;
 }
 
 static const struct protocol_ops *
@@ -269,14 +286,15 @@ find_ops(const char *route)
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (strcmp(all[i]->route, route) == 0)
 			return all[i];
-	return NULL;
+	return another != NULL && strcmp(another->route, route) == 0 ? another : NULL;
 }
 
 void
 session_conn(struct svc *svc, struct msg *m)
 {
 	struct session *s = svc->ctx;
-	const struct protocol_env env = { .svc = svc, .conn = &s->conn, .ev = &events, .ctx = s };
+	const struct protocol_env env = { .svc = svc, .conn = &s->conn, .fd = msg_take_fd(m, 2), .ev = &events,
+	    .ctx = s };
 
 	s->ops = find_ops(msg_str_or(m, "route", ""));
 	if (s->ops == NULL || conn_take(&s->conn, svc->base, m, svc->conf) < 0) {

@@ -8,12 +8,15 @@
 
 #include "svc.h"
 
+/* A row that is not linked into every ingest: before session_new. */
+struct protocol_ops;
+void session_protocol(const struct protocol_ops *ops);
 void session_new(struct svc *s);		/* s->ctx */
 void session_free(struct svc *s);
 void session_conn(struct svc *s, struct msg *m);	/* MSG_CONN */
 void session_grant(struct svc *s, struct msg *m);
 void session_refuse(struct svc *s, struct msg *m);
-void session_output(struct svc *s, struct msg *m);	/* SPAWNED, EXITED, PUSH */
+void session_output(struct svc *s, struct msg *m);	/* SPAWNED, EXITED, PUSH, FEED, CALL */
 void session_yield(struct svc *s, struct msg *m);
 void session_stop_message(struct svc *s, struct msg *m);
 void session_stop(struct svc *s, const char *reason, int64_t grace_ms);

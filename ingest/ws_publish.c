@@ -13,6 +13,7 @@
 #include "conf.h"
 #include "log.h"
 #include "protocol.h"
+#include "user_agent.h"
 #include "util.h"
 #include "ws.h"
 #include "ws_head.h"
@@ -84,23 +85,6 @@ ask_for_stream(struct protocol *p)
 		p->env.ev->publish(p->env.ctx, &match, request_query(&p->head));
 }
 
-/* "Chrome/156.0.0.0" of a browser's long list; else as it begins. */
-static void
-name_encoder(struct protocol *p)
-{
-	static const char *const browsers[] = { "Edg/", "OPR/", "Firefox/", "Chrome/", "Safari/" };
-	const char *agent = request_field(&p->head, FIELD_USER_AGENT), *at = NULL;
-
-	if (agent == NULL)
-		return;
-	for (size_t i = 0; i < sizeof(browsers) / sizeof(browsers[0]) && at == NULL; i++)
-		at = strstr(agent, browsers[i]);
-	if (at != NULL)
-		snprintf(p->encoder, sizeof(p->encoder), "%.*s", (int)strcspn(at, " "), at);
-	else
-		str_copy(p->encoder, agent, sizeof(p->encoder));
-}
-
 static int
 take_head(struct protocol *p, const uint8_t *in, size_t n)
 {
@@ -113,7 +97,7 @@ take_head(struct protocol *p, const uint8_t *in, size_t n)
 	p->has_head = true;
 	evbuffer_add(p->behind, in + used, n - (size_t)used);
 	conn_pause(p->env.conn, true);	/* until it is known whether it may */
-	name_encoder(p);
+	user_agent_say(request_field(&p->head, FIELD_USER_AGENT), p->encoder, sizeof(p->encoder));
 	ask_for_stream(p);
 	return 0;
 }

@@ -107,14 +107,15 @@ enum proto_type {
 			 * for http to answer, and a file with every byte read of it since the
 			 * request began. Answer with the same id: TAKEN or REFUSED. http reads and
 			 * writes nothing meanwhile and keeps its own descriptor until then.
-			 * route "ws" "frames" "upload"; masked (bool): peer is a proxy's address.
+			 * route "ws" "frames" "upload" "whip"; masked (bool): peer is a proxy's address.
 			 * route "room" {.., name}: signalling of room NAME: it goes to the webrtc worker that
 			 * NAME belongs to (lib/stream_name.h), as CONN; REFUSED code "off": there is none. */
 	MSG_WANT,	/* webrtc: {name, want (bool)}: it has viewers that wait for NAME, which may be long
 			 * before that is live; false: none any more. See FEED. */
 	/* supervisor -> child */
 	MSG_CONN = 32,	/* {route, peer, local, proxy_protocol (bool)} + 1 fd: the connection this ingest
-			 * serves; route "rtmp", or HANDOFF's, then + its second fd. To a webrtc worker:
+			 * serves; route "rtmp", or HANDOFF's, then + its second fd; of "whip", which only
+			 * millrace-whip takes, + a bound UDP socket. To a webrtc worker:
 			 * {route: "room", name, peer, local} + both */
 	MSG_GRANT,	/* {name, resume (bool: the stream goes on)}: claim granted */
 	MSG_REFUSE,	/* {code, text}: claim refused; code: "key" "signature" "expired"
@@ -198,6 +199,8 @@ enum proto_type {
  *   register {url} -> {id, new (bool)}, unregister {url} -> {}: of /v1/registerWebhook
  * CALL verbs of "supervisor":
  *   kick {name}
+ *   whip {name, id, method: "PATCH"|"DELETE", sdp, if_match} -> {sdp, etag}: to the ingest of a publisher by
+ *                    WHIP, which answers as "webrtc" does to patch and delete; only of http
  *   ingress {name} -> {id, key}, ingress_remove {name} -> {}: a key for NAME, the same whenever it is asked for;
  *                    only of http and the CLI; EHOSTDOWN: other hosts can't be told; EINVAL, ENOSPC: {text}
  *   push_add {name, id, url, transcode, verify (bools, may be left out)} -> {id, target, live}

@@ -33,23 +33,6 @@ srtp_suite_name(enum srtp_suite suite)
 	return suite == SRTP_GCM_128 ? "AEAD_AES_128_GCM" : suite == SRTP_CM_SHA1_80 ? "AES128_CM_SHA1_80" : "";
 }
 
-int
-rtc_srtp_library(void)
-{
-	static bool ready;
-	srtp_err_status_t rc;
-
-	if (ready)
-		return 0;
-	rc = srtp_init();
-	if (rc != srtp_err_status_ok) {
-		log_errorx("webrtc: libsrtp2 does not start: status %d", rc);
-		return -1;
-	}
-	ready = true;
-	return 0;
-}
-
 static int
 side(srtp_t *out, enum srtp_suite suite, const uint8_t *key, srtp_ssrc_type_t type, unsigned long window)
 {
@@ -75,6 +58,40 @@ side(srtp_t *out, enum srtp_suite suite, const uint8_t *key, srtp_ssrc_type_t ty
 	if (rc != srtp_err_status_ok)
 		log_errorx("webrtc: libsrtp2 makes no session with %s: status %d", srtp_suite_name(suite), rc);
 	return rc == srtp_err_status_ok ? 0 : -1;
+}
+
+/*
+ * NSS, on which Debian builds the library, reads files when there is a first session, and forgets all with
+ * the last: these two stay.
+ */
+static int
+load_ciphers(void)
+{
+	static const enum srtp_suite suites[] = { SRTP_GCM_128, SRTP_CM_SHA1_80 };
+	static const uint8_t key[SRTP_KEY];
+	static srtp_t kept[2];
+
+	for (unsigned i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)
+		if (side(&kept[i], suites[i], key, ssrc_any_outbound, WINDOW_OUT) < 0)
+			return -1;
+	return 0;
+}
+
+int
+rtc_srtp_library(void)
+{
+	static bool ready;
+	srtp_err_status_t rc;
+
+	if (ready)
+		return 0;
+	rc = srtp_init();
+	if (rc != srtp_err_status_ok) {
+		log_errorx("webrtc: libsrtp2 does not start: status %d", rc);
+		return -1;
+	}
+	ready = load_ciphers() == 0;
+	return ready ? 0 : -1;
 }
 
 struct rtc_srtp *

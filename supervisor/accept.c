@@ -129,12 +129,12 @@ close_all(const int *fds, int nfds)
 
 /* body is stolen, fds are closed once sent, also on failure. NULL, or why nobody serves it. */
 static const char *
-give_to_ingest(const struct sockaddr_storage *peer, json_t *body, const int *fds, int nfds)
+give_to_ingest(const struct sockaddr_storage *peer, const char *program, json_t *body, const int *fds, int nfds)
 {
-	struct child *c = spare_take();
+	struct child *c = program == NULL ? spare_take() : NULL;
 
 	if (c == NULL)
-		c = child_start(KIND_INGEST, NULL);
+		c = child_start_ingest(program);
 	if (c == NULL) {
 		log_warn("no ingest can be started");
 		json_decref(body);
@@ -155,12 +155,13 @@ give_to_ingest(const struct sockaddr_storage *peer, json_t *body, const int *fds
 }
 
 const char *
-accept_give(const struct sockaddr_storage *peer, bool proxied, json_t *body, const int *fds, int nfds)
+accept_give(const struct sockaddr_storage *peer, bool proxied, const char *program, json_t *body, const int *fds,
+    int nfds)
 {
 	const char *why = over_limit((const struct sockaddr *)peer, proxied);
 
 	if (why == NULL)
-		why = give_to_ingest(peer, body, fds, nfds);
+		why = give_to_ingest(peer, program, body, fds, nfds);
 	else {
 		json_decref(body);
 		close_all(fds, nfds);
@@ -180,7 +181,7 @@ hand_over(int fd, const struct sockaddr_storage *peer, bool proxy_protocol)
 	memset(&local, 0, sizeof(local));
 	if (getsockname(fd, (struct sockaddr *)&local, &len) == 0)
 		net_format((struct sockaddr *)&local, text);
-	accept_give(peer, proxy_protocol, json_pack("{s:s, s:s, s:s, s:b}", "route", "rtmp", "peer",
+	accept_give(peer, proxy_protocol, NULL, json_pack("{s:s, s:s, s:s, s:b}", "route", "rtmp", "peer",
 	    net_format((const struct sockaddr *)peer, from), "local", text, "proxy_protocol", proxy_protocol), &fd, 1);
 }
 

@@ -239,7 +239,7 @@ launch_with(struct child *c, int control, int page, int config)
 	char path[320], title[32], room[BOARD_NAME];	/* room: where ps will show a stream's name */
 	char *argv[] = { title, c->name[0] != '\0' ? c->name : c->kind == KIND_INGEST ? room : NULL, NULL };
 
-	snprintf(title, sizeof(title), "millrace-%s", child_kind_name(c->kind));
+	snprintf(title, sizeof(title), "millrace-%s", c->program != NULL ? c->program : child_kind_name(c->kind));
 	snprintf(room, sizeof(room), "%*s", BOARD_NAME - 1, "");
 	if (path_join(path, sizeof(path), sv.libexec, title) == -1)
 		return -1;
@@ -280,10 +280,10 @@ child_launch(struct child *c)
 	return 0;
 }
 
-struct child *
-child_start(enum child_kind kind, const char *name)
+static struct child *
+start(struct child *c)
 {
-	struct child *c = child_new(kind, name);
+	enum child_kind kind = c->kind;
 	char next[64];
 	int saved;
 
@@ -300,6 +300,21 @@ child_start(enum child_kind kind, const char *name)
 	child_free(c);
 	errno = saved;
 	return NULL;
+}
+
+struct child *
+child_start(enum child_kind kind, const char *name)
+{
+	return start(child_new(kind, name));
+}
+
+struct child *
+child_start_ingest(const char *program)
+{
+	struct child *c = child_new(KIND_INGEST, NULL);
+
+	c->program = program;
+	return start(c);
 }
 
 /* Those who held something of this child let go of it. */

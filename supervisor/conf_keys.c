@@ -109,7 +109,7 @@ const struct conf_key conf_keys[] = {
 	    "Longest request head.", false },
 	{ "http.max_body", CONF_SIZE, "64KiB", CONF_LIVE, SEE_HTTP, KIB(1), MIB(1), NULL,
 	    "Longest request body of an API call.", false },
-	{ "http.cors", CONF_TEXT, "\"*\"", CONF_LIVE, SEE_HTTP, 0, 0, NULL,
+	{ "http.cors", CONF_TEXT, "\"*\"", CONF_LIVE, SEE_HTTP | SEE_INGEST, 0, 0, NULL,
 	    "Access-Control-Allow-Origin of media. Empty: none.", false },
 	{ "http.viewer_targets", CONF_INT, "3", CONF_LIVE, SEE_HTTP, 1, 60, NULL,
 	    "A viewer is counted for this many target durations after the last playlist.", false },
@@ -149,7 +149,7 @@ const struct conf_key conf_keys[] = {
 	    "Paths of RTMP URLs that may publish. {username} is the stream's name.", false },
 	{ "authorize.routes", CONF_CHOICES, "[ws, whip, frames, upload]", CONF_LIVE, SEE_INGEST | SEE_HTTP, 0, 4,
 	    "ws|whip|frames|upload", "Other ways to publish that are open, each as "
-	    "/ROUTE/NAME. whip is not in this version.", false },
+	    "/ROUTE/NAME.", false },
 	{ "authorize.keys", CONF_KEYS, "{}", CONF_LIVE, 0, 0, 0, NULL,
 	    "Stream names and the hashes of their keys, as `millrace key NAME` prints "
 	    "them.", true },

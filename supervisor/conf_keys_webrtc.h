@@ -21,6 +21,14 @@
 	    "Also by TCP, for networks without UDP.", false }, \
 	{ "webrtc.ingest_ports", CONF_PORTS, "8200-8299", CONF_LIVE, 0, 1, 65535, NULL, \
 	    "UDP ports for publishers by WHIP, one each.", false }, \
+	{ "webrtc.jitter", CONF_DURATION, "200ms", CONF_NEW_STREAMS, SEE_INGEST, 0, SEC(5), NULL, \
+	    "How long a publisher's packets wait for one that is missing, which is asked for again meanwhile.", \
+	    false }, \
+	{ "webrtc.key_frame_interval", CONF_DURATION, "2s", CONF_NEW_STREAMS, SEE_INGEST, 0, SEC(60), NULL, \
+	    "A publisher by WHIP whose last key frame is older is asked for one: browsers send none by " \
+	    "themselves. 0: it is not.", false }, \
+	{ "webrtc.first_media_timeout", CONF_DURATION, "30s", CONF_LIVE, SEE_INGEST, 100, SEC(600), NULL, \
+	    "From a WHIP publisher's connection to its first audio or video.", false }, \
 	{ "webrtc.max_viewers", CONF_INT, "1000", CONF_LIVE, SEE_WEBRTC, 1, 100000, NULL, \
 	    "Viewers of one worker.", false }, \
 	{ "webrtc.max_sdp", CONF_SIZE, "32KiB", CONF_LIVE, SEE_WEBRTC | SEE_INGEST | SEE_HTTP, KIB(4), KIB(56), NULL, \

@@ -19,7 +19,8 @@ static void
 refuse(struct child *http, uint32_t id, const char *why)
 {
 	const char *code = sv.stopping ? "stopping" : strstr(why, "per_address") != NULL ? "address" :
-	    strstr(why, "limits.") != NULL ? "limit" : strstr(why, "webrtc.workers") != NULL ? "off" : "process";
+	    strstr(why, "limits.") != NULL || strstr(why, "ingest_ports") != NULL ? "limit" :
+	    strstr(why, "webrtc.workers") != NULL ? "off" : "process";
 
 	if (msg_send(http->control, MSG_REFUSED, id, json_pack("{s:s, s:s}", "code", code, "text", why), NULL, 0) == -1)
 		log_warn("an http worker takes no REFUSED");
@@ -50,6 +51,34 @@ to_room(struct msg *m, const int fds[2])
 	    "the webrtc worker is not up";
 }
 
+/* With a UDP socket as a third descriptor. NULL, or why not. fds are taken. */
+static const char *
+to_whip(const struct net_addr *peer, bool masked, struct msg *m, const int fds[2])
+{
+	static char why[200];
+	int all[3] = { fds[0], fds[1], whip_socket(why, sizeof(why)) };
+
+	if (all[2] != -1)
+		return accept_give(&peer->ss, masked, "whip", conn_body(m), all, 3);
+	close(fds[0]);
+	close(fds[1]);
+	log_warnx("a publisher by WHIP is refused: %s", why);
+	return why;
+}
+
+/* NULL, or why not. fds are taken. */
+static const char *
+to_somebody(const struct net_addr *peer, bool masked, struct msg *m, const int fds[2])
+{
+	const char *route = msg_str_or(m, "route", "");
+
+	if (strcmp(route, "room") == 0)
+		return to_room(m, fds);
+	if (strcmp(route, "whip") == 0)
+		return to_whip(peer, masked, m, fds);
+	return accept_give(&peer->ss, masked, NULL, conn_body(m), fds, 2);
+}
+
 void
 handoff_take(struct child *http, struct msg *m)
 {
@@ -63,8 +92,7 @@ handoff_take(struct child *http, struct msg *m)
 	else if (sv.stopping)
 		why = "this server is stopping";
 	else {
-		why = strcmp(msg_str_or(m, "route", ""), "room") == 0 ? to_room(m, fds) :
-		    accept_give(&peer.ss, masked, conn_body(m), fds, 2);
+		why = to_somebody(&peer, masked, m, fds);
 		fds[0] = fds[1] = -1;
 	}
 	for (int i = 0; i < 2; i++)

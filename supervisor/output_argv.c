@@ -132,7 +132,9 @@ add_codecs(struct args *a, const struct output_params *p)
 		ADD(a, "-c:v", "copy");
 	if (p->audio) {
 		ADD(a, "-c:a");
-		if (p->transcode_audio)
+		if (p->transcode_audio && p->matroska)	/* Opus: packets may have been lost on the way */
+			ADD(a, "aac", "-b:a", "128k", "-ar", "48000", "-ac", "2", "-af", "aresample=async=1000");
+		else if (p->transcode_audio)
 			args_add(a, aac);
 		else
 			ADD(a, "copy");

@@ -167,6 +167,8 @@ channel_of(const char *to, const json_t *args)
 
 	if (strcmp(to, "webrtc") == 0 && name != NULL)
 		c = feeds_worker(name);
+	else if (strcmp(to, "supervisor") == 0)
+		c = whip_child(name);		/* verb whip */
 	if (strcmp(to, "registry") == 0)
 		c = child_first(KIND_REGISTRY);
 	else if (strcmp(to, "jobs") == 0)
@@ -188,7 +190,7 @@ route_relay(struct msg_chan *from, struct msg *m)
 		reply_to(from, m->id, EINVAL, NULL);
 		return;
 	}
-	if (strcmp(to, "supervisor") == 0) {
+	if (strcmp(to, "supervisor") == 0 && strcmp(verb, "whip") != 0) {
 		answer_here(from, m, verb);
 		return;
 	}
@@ -197,6 +199,10 @@ route_relay(struct msg_chan *from, struct msg *m)
 		return;
 	}
 	chan = channel_of(to, json_object_get(m->body, "args"));
+	if (chan == NULL && strcmp(to, "supervisor") == 0) {
+		reply_to(from, m->id, ENOENT, NULL);
+		return;
+	}
 	if (chan == NULL || ncalls >= ROUTE_CALLS_MAX) {
 		reply_to(from, m->id, chan == NULL ? ENOTCONN : EBUSY, NULL);
 		return;
@@ -357,7 +363,7 @@ static const struct handler {
 	{ MSG_OUTPUT_DOWN, BY(KIND_JOBS), task_down },
 	{ MSG_HANDOFF, BY(KIND_HTTP), handoff_take },
 	{ MSG_WANT, BY(KIND_WEBRTC), feeds_want },
-	{ MSG_REPLY, BY(KIND_WEBRTC), on_reply },
+	{ MSG_REPLY, BY(KIND_WEBRTC) | BY(KIND_INGEST), on_reply },
 	{ MSG_EVENT, BY_ALL, on_event },
 	{ MSG_BYE, BY_ALL, on_bye },
 	{ MSG_CALL, BY_ALL, on_call },

@@ -7,7 +7,7 @@
  *   listen*.c  binds every listener (RTMP, HTTP, WebRTC); listen_holder.c names who has a taken port
  *   rights.c   run_dir and data_dir, the lock on them, host_id, dropping rights
  *   accept.c   accept4() of RTMP with limits; an ingest of its own per connection
- *   handoff.c  connections that http hands over to an ingest
+ *   handoff.c  connections that http hands over to an ingest; whip.c  the ports of those by WHIP
  *   spare.c    ingests that are up before their connection comes
  *   child*.c   table of processes: state machine, board slots, READY timer, beats, stop ladder
  *              (what those files share is in child.h; others use only what stands here)
@@ -51,6 +51,7 @@ struct child {
 	struct child *next;
 	enum child_kind kind;
 	enum child_state state;
+	const char *program;		/* "whip": an ingest that is millrace-whip; NULL: as its kind */
 	pid_t pid;			/* 0 in CHILD_BACKOFF */
 	uint64_t start_ticks;
 	unsigned board_slot;
@@ -154,9 +155,11 @@ void accept_start(void);
 void accept_stop(void);
 /*
  * Limits, then CONN{body} and fds to an ingest of its own. NULL, or why not: it was logged. body is
- * stolen, fds are closed, in any case. proxied: peer is a proxy, whose address many have.
+ * stolen, fds are closed, in any case. proxied: peer is a proxy, whose address many have. program: as
+ * child_start_ingest() has it, NULL: millrace-ingest.
  */
-const char *accept_give(const struct sockaddr_storage *peer, bool proxied, json_t *body, const int *fds, int nfds);
+const char *accept_give(const struct sockaddr_storage *peer, bool proxied, const char *program, json_t *body,
+    const int *fds, int nfds);
 /* An ingest's handshake is over (it claimed) or it is gone: counters by address. */
 void accept_done_handshake(struct child *c);
 void accept_gone(struct child *c);
@@ -165,6 +168,11 @@ void accept_flush(int64_t now);		/* refusals that are only counted so far are lo
 
 /* --- handoff.c --- */
 void handoff_take(struct child *http, struct msg *m);
+
+/* --- whip.c --- */
+/* A bound UDP socket, or -1 and why. */
+int whip_socket(char *why, size_t size);
+struct child *whip_child(const char *name);	/* whose publisher comes by WHIP, or NULL */
 
 /* --- spare.c --- */
 void spare_start(void);
@@ -176,6 +184,7 @@ void spare_renew(void);			/* the config has changed */
 
 /* --- child.c --- */
 struct child *child_start(enum child_kind kind, const char *name);	/* one of our programs; NULL + errno */
+struct child *child_start_ingest(const char *program);	/* which of them; a literal; NULL + errno */
 /*
  * A foreign program through millrace-exec PROFILE: argv as built by output.c or redis.c (argv[0]
  * the program, searched in PATH), writable the one folder it may write in (NULL: none).

@@ -1,5 +1,5 @@
 /*
- * handoff.c - requests that are not for http to answer: publishing over a WebSocket, uploads, rooms.
+ * handoff.c - requests that are not for http to answer: publishing over a WebSocket or by WHIP, uploads, rooms.
  * At the end of such a head the connection goes, with every byte read since the request began, to
  * the supervisor, which gives it to a process of its own, or a room's to the webrtc worker that
  * the room belongs to (HANDOFF in lib/proto.h).
@@ -39,6 +39,7 @@ static const struct {
 	{ "/", true, M(HTTP_GET), "frames" },
 	{ "/upload", true, M(HTTP_GET), "upload" },
 	{ "/upload/", true, M(HTTP_GET), "upload" },
+	{ "/whip/", false, M(HTTP_POST), "whip" },
 	{ "/upload", false, UPLOAD_METHODS, "upload" },
 	{ "/upload/", false, UPLOAD_METHODS, "upload" },
 };
@@ -57,7 +58,8 @@ path_fits(const char *path, const char *way)
 	size_t n = strlen(way);
 
 	if (n > 1 && way[n - 1] == '/')
-		return strncmp(path, way, n) == 0 && (path[n] != '\0' || strcmp(way, "/upload/") == 0);
+		return strncmp(path, way, n) == 0 && (path[n] != '\0' || strcmp(way, "/upload/") == 0) &&
+		    (strcmp(way, "/whip/") != 0 || strchr(path + n, '/') == NULL);
 	return strcmp(path, way) == 0;
 }
 

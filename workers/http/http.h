@@ -10,6 +10,8 @@
  *   below.c    opens files in data_dir and nowhere else
  *   hls.c      playlists and segments from data_dir/hls;  where.c  who asks the wrong host goes to the right one
  *   whep.c     players of WebRTC: /whep, asked of the webrtc worker
+ *   whip.c     publishers by WebRTC, after their POST, which handoff.c hands over
+ *   rtc_http.c what these two have in common
  *   recordings.c  data_dir/recordings: lists and files, with record_scan.h (a thread), record.h, accept.h
  *   api.c      /api/v1, /healthz;  api_push.c  .../push;  api_ingress.c  /v1/createIngress, registerWebhook;
  *   metrics.c  /metrics;  page.c  web/
@@ -178,6 +180,8 @@ void hls_file(struct conn *c, const struct route_match *m);
 void hls_alias(struct conn *c, const struct route_match *m);
 void whep_endpoint(struct conn *c, const struct route_match *m);
 void whep_session(struct conn *c, const struct route_match *m);
+void whip_endpoint(struct conn *c, const struct route_match *m);
+void whip_session(struct conn *c, const struct route_match *m);
 void recordings_list(struct conn *c, const struct route_match *m);
 void recordings_file(struct conn *c, const struct route_match *m);
 void recordings_api(struct conn *c, const struct route_match *m);

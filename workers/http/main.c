@@ -27,6 +27,8 @@ const struct route http_routes[] = {
 	{ "/hls/@/@", ROUTE_GET, ROUTE_CORS, hls_alias },
 	{ "/whep/@", ROUTE_GET | ROUTE_POST | ROUTE_OPTIONS, ROUTE_CORS, whep_endpoint },
 	{ "/whep/@/@", ROUTE_GET | ROUTE_PATCH | ROUTE_DELETE | ROUTE_OPTIONS, ROUTE_CORS, whep_session },
+	{ "/whip/@", ROUTE_POST | ROUTE_OPTIONS, ROUTE_CORS, whip_endpoint },
+	{ "/whip/@/@", ROUTE_PATCH | ROUTE_DELETE | ROUTE_OPTIONS, ROUTE_CORS, whip_session },
 	{ "/recordings", ROUTE_GET, ROUTE_CORS, recordings_list },
 	{ "/recordings/*", ROUTE_GET, ROUTE_CORS, recordings_file },
 	{ "/", ROUTE_GET, 0, page_home },

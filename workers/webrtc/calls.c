@@ -17,6 +17,7 @@
 #include "conf.h"
 #include "log.h"
 #include "obj.h"
+#include "rtc/etag.h"
 #include "util.h"
 #include "workers/webrtc/describe.h"
 #include "workers/webrtc/webrtc.h"
@@ -199,23 +200,6 @@ call_offer(const json_t *args, json_t **body)
 
 /* --- patch --- */
 
-/* If-Match (RFC 9110 13.1.1): 0; ENODATA: there is none; ESTALE: none of its strong tags is the one. */
-static int
-matches(const struct session *s, const char *field)
-{
-	const char *own = rtc_peer_ufrag(viewer_peer(s->viewer)), *p = field;
-	size_t n = strlen(own);
-
-	if (field[strspn(field, " ")] == '\0')
-		return ENODATA;
-	if (strcmp(field, "*") == 0)
-		return 0;
-	for (; (p = strstr(p, own)) != NULL; p += n)
-		if (p > field && p[-1] == '"' && p[n] == '"' && (p - 1 == field || p[-2] != '/'))
-			return 0;
-	return ESTALE;
-}
-
 static json_t *
 restart(struct session *s, const struct sdp *sdp, const struct sdp_ice *ice)
 {
@@ -245,7 +229,7 @@ call_patch(const json_t *args, json_t **body)
 	sdp = read_sdp(args, SDP_FRAGMENT, &rc, body);
 	if (sdp == NULL)
 		return rc;
-	rc = matches(s, obj_str(args, "if_match"));
+	rc = etag_match(obj_str(args, "if_match"), rtc_peer_ufrag(viewer_peer(s->viewer)));
 	if (rc == 0 && sdp_ice(sdp, &ice) && (strcmp(ice.ufrag, s->ufrag) != 0 || strcmp(ice.pwd, s->pwd) != 0))
 		*body = restart(s, sdp, &ice);
 	else if (rc == 0)
