@@ -297,6 +297,24 @@ video_from_the_newest_key_frame_and_sound_live(void **state)
 	assert_string_equal(heard(), "");
 }
 
+/* Somebody waited for the publisher; which tracks he has is known a little later still. */
+static void
+fed_from_the_first_tag_on(void **state)
+{
+	feed_on(true);
+	tick();
+	gen->settled = false;
+	media(1000, 1100, 16);
+	tick();
+	assert_string_equal(came(worker), "");
+	assert_string_equal(heard(), "");
+	gen->settled = true;
+	media(1100, 1600, 16);
+	tick();
+	assert_string_equal(came(worker), "FLV1 vh0 v1000K v1250 v1500 ");
+	assert_string_equal(heard(), "SPAWN opus");
+}
+
 static void
 opus_goes_as_it_came(void **state)
 {
@@ -461,6 +479,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		WITH(nobody_watches), WITH(video_from_the_newest_key_frame_and_sound_live), WITH(opus_goes_as_it_came),
+		WITH(fed_from_the_first_tag_on),
 		WITH(b_frames_go_by_an_ffmpeg), WITH(another_codec_goes_as_matroska), WITH(sound_alone),
 		WITH(new_headers_in_between), WITH(b_frames_come_and_go),
 		WITH(a_slow_worker_loses_what_is_before_a_key_frame), WITH(an_overrun), WITH(draining_closes_it),
