@@ -67,6 +67,7 @@ extern struct hooks hk;			/* one process, one of them */
 void link_start(void);
 void link_stop(void);
 void link_config(void);
+void link_lead(void);			/* takes or renews the lead, if that is possible */
 void link_count(uint64_t delivered, uint64_t failed, uint64_t dead);	/* on the board */
 const char *link_leader(void);		/* who leads, as far as we know; "" */
 void link_leave(redis_cb cb);		/* leads no more; cb once */

@@ -2,8 +2,9 @@
  * link.c - Redis is there, Redis is away; who of the hosts on it delivers; the figures on the board.
  *
  * The lead is a key with a time to live (hooks:leader), taken when it is free and renewed at a third
- * of it. It is believed only until it may have run out: every change of the outbox checks it in
- * the same script anyway, so two that think so can do no harm but send an event twice.
+ * of it, by hosts that have a URL. It is believed only until it may have run out: every change of
+ * the outbox checks it in the same script anyway, so two that think so can do no harm but send an
+ * event twice.
  * Called by main.c and by redis_life.c.
  */
 #include <stdio.h>
@@ -117,12 +118,19 @@ lead_cb(int rc, json_t *reply, const char *error, void *ctx)
 	board();
 }
 
-static void
-lead(void)
+void
+link_lead(void)
 {
 	char key[KEY_BYTES], ttl[16];
 	const char *argv[] = { key_make(key, hk.prefix, KEY_HOOKS_LEADER, ""), hk.me, ttl };
 
+	if (hk.stopping || !redis_is_up(hk.redis))
+		return;
+	if (hk.ntargets == 0) {		/* it would deliver the others' events to nobody */
+		if (hk.leading)
+			link_leave(NULL);
+		return;
+	}
 	snprintf(ttl, sizeof ttl, "%d", KEY_TTL_MS);
 	redis_run(hk.redis, &script_lead, 1, 3, argv, lead_cb, NULL);
 }
@@ -154,7 +162,7 @@ up(void *ctx)
 	ln.up = ln.was_up = true;
 	ln.said = false;
 	target_refresh();
-	lead();
+	link_lead();
 	board();
 }
 
@@ -176,7 +184,7 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 {
 	if (hk.stopping || !redis_is_up(hk.redis))
 		return;
-	lead();
+	link_lead();
 	target_refresh();
 	ask_waiting();
 }

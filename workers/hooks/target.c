@@ -118,6 +118,8 @@ target_load(void)
 	json_array_foreach(conf_get(hk.svc->conf, "hooks.urls"), i, o)
 		put(o, false);
 	sweep(false);
+	if (!hk.leading)
+		link_lead();
 }
 
 /* reply: {id, json, id, json, ..} */
@@ -142,6 +144,8 @@ registered_cb(int rc, json_t *reply, const char *error, void *ctx)
 		json_decref(o);
 	}
 	sweep(true);
+	if (!hk.leading)
+		link_lead();
 	outbox_pump();
 }
 
