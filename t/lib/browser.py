@@ -55,6 +55,15 @@ class Browser:
     def goto(self, url):
         self.call("Page.navigate", {"url": url})
 
+    def enter_frame(self, limit=30):
+        """From now on it is all about the page's first frame of another site, which is a target of its own."""
+        end, self.session, found = time.monotonic() + limit, None, []
+        while not found and time.monotonic() < end:
+            found = [i for i in self.call("Target.getTargets")["targetInfos"] if i["type"] == "iframe"]
+            time.sleep(0.1)
+        self.session = self.call("Target.attachToTarget", {"targetId": found[0]["targetId"], "flatten": True})["sessionId"]
+        self.call("Runtime.enable")
+
     def before(self, js):
         """Runs in every page that is opened from now on, before its own scripts."""
         self.call("Page.addScriptToEvaluateOnNewDocument", {"source": js})
