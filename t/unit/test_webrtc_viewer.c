@@ -675,6 +675,32 @@ reports_are_kept(void **state)
 	teardown(&r);
 }
 
+static void
+rooms_linger_while_on_air(void **state)
+{
+	struct room *r = setup(), *other = room_get("bob");
+
+	webrtc.limits.linger_ms = 60000;
+	publish(7);
+	room_put(&other);
+	room_put(&r);
+	assert_int_equal(webrtc.rooms, 2);
+	room_tick(now_ms());
+	assert_null(room_find("bob"));
+	assert_non_null(room_find("alice"));
+	feed_message(7, false, "media", "flv", -1);
+	room_tick(now_ms());
+	assert_null(room_find("alice"));
+	r = room_get("alice");
+	publish(7);
+	room_put(&r);
+	webrtc.limits.linger_ms = 0;
+	room_tick(now_ms());
+	assert_null(room_find("alice"));
+	r = room_get("alice");
+	teardown(&r);
+}
+
 struct member { struct room_member m; int said; };
 
 static void
@@ -726,7 +752,7 @@ main(void)
 		cmocka_unit_test(a_nack_is_answered_over_rtx), cmocka_unit_test(a_pli_is_answered_by_the_gop),
 		cmocka_unit_test(a_publisher_s_restart_goes_on), cmocka_unit_test(times_never_go_back), cmocka_unit_test(sound_is_live_from_its_beginning),
 		cmocka_unit_test(sender_reports_fit), cmocka_unit_test(reports_are_kept),
-		cmocka_unit_test(members_hear_of_it_and_viewers_are_limited),
+		cmocka_unit_test(rooms_linger_while_on_air), cmocka_unit_test(members_hear_of_it_and_viewers_are_limited),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

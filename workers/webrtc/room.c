@@ -248,7 +248,8 @@ room_tick(int64_t now)
 	for (r = TAILQ_FIRST(&rooms); r != NULL; r = next) {
 		next = TAILQ_NEXT(r, link);
 		tick(r, now);
-		if (r->refs == 0 && now - r->empty_ms >= webrtc.limits.linger_ms)
+		/* Of a name that is not on air nothing is warm: whoever makes up names leaves no rooms behind. */
+		if (r->refs == 0 && (!r->live || now - r->empty_ms >= webrtc.limits.linger_ms))
 			room_free(r);
 	}
 }

@@ -3,7 +3,7 @@
  *
  * A room exists as long as somebody holds a reference: a viewer does, and so does whoever waits
  * without one (a WebSocket of the rooms protocol, which may be there long before the publisher);
- * and then for webrtc.linger, so that a page that is loaded again finds its stream warm. While it
+ * and then, if NAME is live, for webrtc.linger, so that a page that is loaded again finds it warm. While it
  * exists the supervisor knows (WANT) and sends it a FEED whenever NAME is live.
  *
  * A publisher's restart is no event to viewers: sequence numbers go on, times go on with an offset.
