@@ -50,8 +50,8 @@ def half_open(t, m, worker):
     for thread in threads:
         thread.join()
     t.is_(statuses, {201: HALF_OPEN // THREADS // SLOW * THREADS}, "thousands of offers are answered")
-    grown = rss_bytes(worker) - before
-    t.ok(grown < 24 * SLOW << 20, f"and cost the worker nothing that lasts: {grown >> 10} KiB more")
+    grown = rss_bytes(worker) - before      # ASan keeps what is freed for a while, up to 256 MiB
+    t.ok(grown < (24 if SLOW == 1 else 400) << 20, f"and cost the worker nothing that lasts: {grown >> 10} KiB more")
     r = result(load(t, m, 3, 1))
     t.is_((r["fed"], r["lost"]), (3, 0), "who comes then is served")
 
