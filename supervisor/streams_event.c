@@ -38,6 +38,7 @@ on_live(struct child *c, struct msg *m)
 	body = stream_event(s, "stream_started");
 	json_object_set_new(body, "resumed", json_boolean(s->resumed));
 	events_emit(body);
+	streams_report();	/* who hears of it may ask for it at once */
 	feeds_live(c);
 }
 

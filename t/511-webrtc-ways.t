@@ -29,9 +29,12 @@ def up(m, name, *kinds):
 
 
 def join(t, m, name):
-    p = Player(t, m, name)
-    wait_for(f"an answer for {name}", p.answered, 20)
-    return p
+    """As a page does: until there is an answer."""
+    def answered():
+        p = Player(t, m, name)
+        wait_for("an answer, or none", lambda: p.answered() or p.proc.poll() is not None, 20)
+        return p if p.answered() else None
+    return wait_for(f"a session of {name}", answered, 20, 0.2)
 
 
 def watch(t, m, name, frames=50, sound=True):
@@ -111,22 +114,13 @@ def worker_dies(t, m):
     old = m.pids("webrtc")[0]
     os.kill(old, signal.SIGKILL)
     wait_for("another worker", lambda: m.pids("webrtc") not in ([], [old]), 20, 0.05)
-    again = join_again(t, m, "fay")
+    again = join(t, m, "fay")
     wait_for("pictures and sound", lambda: len(again.video) > 50 and len(again.audio) > 50, 30)
     s = m.stream("fay")
     t.ok(s["state"] == "live" and s["reconnects"] == 0 and up(m, "fay", "opus")["hls"]["restarts"] == 0,
         "the death of a worker costs viewers a new session, the publisher and HLS nothing")
     for one in (p, again):
         one.stop()
-
-
-def join_again(t, m, name):
-    """As a page does: until there is an answer."""
-    def answered():
-        p = Player(t, m, name)
-        wait_for("an answer, or none", lambda: p.answered() or p.proc.poll() is not None, 20)
-        return p if p.answered() else None
-    return wait_for("a session", answered, 20, 0.2)
 
 
 def ports(t, m):
