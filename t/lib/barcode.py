@@ -73,7 +73,8 @@ class Sent:
         return ts, body
 
 
-# Each frame that is shown: [its number, when]; each answer to a POST: {status, at}. From before the page's own scripts.
+# __seen: each frame that is shown: [its number, when]; __posts: each answer to a POST: {status, at}; __read(video): what
+# it shows now. From before the page's own scripts.
 WATCHER = """
 (() => {
     const seen = window.__seen = [], posts = window.__posts = [], ask = window.fetch;
@@ -86,7 +87,7 @@ WATCHER = """
             posts.push({ status: answer.status, at: Date.now() });
         return answer;
     };
-    const read = (video) => {
+    const read = window.__read = (video) => {
         c.drawImage(video, 0, Math.round(video.videoHeight * 8 / 9), video.videoWidth, 1, 0, 0, WIDTH, 1);
         const p = c.getImageData(0, 0, WIDTH, 1).data;
         let word = 0;
@@ -98,8 +99,9 @@ WATCHER = """
     document.addEventListener("DOMContentLoaded", () => {
         const video = document.getElementById("video");
         const loop = () => {
-            seen.push([read(video), Date.now()]);
             video.requestVideoFrameCallback(loop);
+            if (video.videoWidth > 0)
+                seen.push([read(video), Date.now()]);
         };
         if (video)
             video.requestVideoFrameCallback(loop);
