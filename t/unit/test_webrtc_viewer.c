@@ -520,10 +520,11 @@ a_publisher_s_restart_goes_on(void **state)
 	pictures = count(p, 102, 0);
 	feed_message(7, false, "media", "flv", -1);
 	assert_false(room_is_live(r));
+	q = join(r, &w);
 	wait_ms(300);
+	assert_int_equal(q->nrtp, 0);		/* nothing of who has left */
 	publish(8);
 	put_frame(0, false, 50);		/* nothing before an IDR is of use */
-	q = join(r, &w);
 	put_gop_at_once(40, 240, 2000);
 	assert_int_equal(p->nrtp, n);		/* held back, until its end is seen */
 	wait_count(p, 102, pictures + 1 + 5 * 2);
