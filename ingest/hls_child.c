@@ -139,18 +139,6 @@ hls_child_free(struct hls_child *c)
 	hls_feed_free(&c->feed);
 }
 
-/*
- * What FLV knew before FourCCs goes nowhere else. Opus beside H.264, or alone, is made AAC: what plays H.264
- * in HLS need not play Opus. Beside AV1 or VP9 it stays: who plays those plays it.
- */
-static bool
-wants_aac(const struct ring_gen *g)
-{
-	bool newer = g->video && g->video_codec != FLV_FOURCC('a', 'v', 'c', '1');
-
-	return g->audio && (g->audio_codec < 16 || (g->audio_codec == FLV_FOURCC('O', 'p', 'u', 's') && !newer));
-}
-
 bool
 hls_child_can_ask(const struct tag *start, bool last)
 {
@@ -169,13 +157,13 @@ hls_child_ask(struct hls_child *c, struct svc *svc, const struct tag *start, con
 	c->number = (int64_t)wish->state->next_sequence;
 	c->base_ms = wish->base_ms;
 	/* what has begun with fragmented MP4 goes on so: RFC 8216 has no end of EXT-X-MAP */
-	c->fmp4 = matroska || hls_state_fmp4(wish->state);
+	c->fmp4 = (matroska && !hls_cut_makes_aac(g)) || hls_state_fmp4(wish->state);
 	params = json_pack("{s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:b, s:b, s:b}", "run", (json_int_t)c->run,
 	    "start_number", (json_int_t)c->number, "offset_ms", (json_int_t)c->base_ms,
 	    "segment_ms", (json_int_t)(g->video && !matroska ? 0 : wish->segment_ms),
 	    "container", matroska ? "matroska" : "flv", "format", c->fmp4 ? "fmp4" : "mpegts",
 	    "video_codec", flv_codec_name(g->video_codec), "video", g->video, "audio", g->audio,
-	    "transcode_audio", wants_aac(g));
+	    "transcode_audio", hls_cut_makes_aac(g));
 	svc_send(svc, MSG_SPAWN, 0, json_pack("{s:s, s:s, s:o}", "output", HLS_OUTPUT, "kind", "hls",
 	    "params", params));
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define SLACK_MS 10	/* a frame is longer; times are rounded to ms on their way */
+#define AAC_SLACK_MS 100 /* an encoder begins with a frame of its own, from which on all is later */
 
 void
 hls_cut_init(struct hls_cut *c, int64_t segment_ms)
@@ -55,7 +56,8 @@ hls_cut_tag(struct hls_cut *c, struct tag *t)
 	if (t->dts_ms < c->last_dts[t->audio])
 		move(t, c->last_dts[t->audio]);		/* one was moved forward */
 	if (t->audio) {
-		if (t->dts_ms == c->dts_ms)
+		/* what ffmpeg cuts and encodes has no use for it, and hears every step */
+		if (t->dts_ms == c->dts_ms && !(ring_gen_enhanced(t->gen) && hls_cut_makes_aac(t->gen)))
 			move(t, t->dts_ms + 1);
 		c->audio[c->naudio++ % HLS_CUT_AUDIO] = t->dts_ms;
 	} else if (t->key && t->gen->video && is_due(c, t)) {
@@ -90,15 +92,24 @@ hls_cut_next(const struct tag *start)
 	return NULL;
 }
 
+bool
+hls_cut_makes_aac(const struct ring_gen *g)
+{
+	bool newer = g->video && g->video_codec != FLV_FOURCC('a', 'v', 'c', '1');
+
+	return g->audio && (g->audio_codec < 16 || (g->audio_codec == FLV_FOURCC('O', 'p', 'u', 's') && !newer));
+}
+
 /* What ffmpeg cut by itself: the first audio frame, or key frame, after a cut at this time. */
 static struct tag *
 next_from(const struct tag *start, int64_t ts_ms)
 {
 	bool video = start->gen->video;
+	int64_t slack = hls_cut_makes_aac(start->gen) ? AAC_SLACK_MS : SLACK_MS;
 	struct tag *t;
 
 	for (t = start->next; t != NULL && t->gen == start->gen; t = t->next)
-		if ((video ? t->cut : t->audio) && t->pts_ms >= ts_ms - SLACK_MS)
+		if ((video ? t->cut : t->audio) && t->pts_ms >= ts_ms - slack)
 			return t;
 	return NULL;
 }

@@ -44,4 +44,9 @@ int64_t hls_cut_frame_ms(const struct tag *start);
 int64_t hls_cut_audio_from(const struct tag *start);
 /* The oldest tag of a replay from start; *base_ms: the least time of its tags. */
 struct tag *hls_cut_need(const struct ring *r, struct tag *start, int64_t *base_ms);
+/*
+ * Is its sound made AAC? What FLV knew before FourCCs goes nowhere else. Opus beside H.264, or alone: what plays
+ * H.264 in HLS need not play Opus. Beside AV1 or VP9 it stays: who plays those plays it.
+ */
+bool hls_cut_makes_aac(const struct ring_gen *g);
 #endif

@@ -70,6 +70,8 @@ find_key(struct whip_http *h)
 {
 	const char *field = request_field(&h->req, FIELD_AUTHORIZATION), *query = request_query(&h->req);
 
+	if (field != NULL && strcasecmp(field, "Bearer") == 0)
+		field = NULL;		/* an encoder's empty setting */
 	if (field == NULL) {
 		h->query = xstrdup(query);
 		h->credentials = strstr(query, "key=") != NULL || strstr(query, "sig=") != NULL;

@@ -388,7 +388,8 @@ whip_free(struct protocol **pp)
 const struct protocol_ops whip_publish_ops = {
 	.route = "whip", .name = "whip", .handshake = "webrtc.first_media_timeout",
 	.first_media = "webrtc.first_media_timeout", .ping_interval = "webrtc.consent",
-	.ping_timeout = "webrtc.consent", .lets_go = true, .new = whip_new, .free = whip_free, .input = whip_input, .error = whip_error,
-	.accept = whip_accept, .refuse = whip_refuse, .unpublish = whip_unpublish, .ping = whip_ping,
-	.tick = whip_tick, .message = whip_message, .drain = whip_drain,
+	.ping_timeout = "webrtc.consent", .lets_go = true, .new = whip_new, .free = whip_free,
+	.input = whip_input, .error = whip_error, .accept = whip_accept, .refuse = whip_refuse,
+	.unpublish = whip_unpublish, .ping = whip_ping, .tick = whip_tick, .message = whip_message,
+	.drain = whip_drain,
 };

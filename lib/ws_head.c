@@ -118,7 +118,7 @@ status_text(int status)
 	static const struct { int status; const char *text; } texts[] = {
 		{ 200, "OK" }, { 201, "Created" }, { 204, "No Content" }, { 400, "Bad Request" },
 		{ 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
-		{ 406, "Not Acceptable" }, { 409, "Conflict" }, { 410, "Gone" }, 
+		{ 406, "Not Acceptable" }, { 409, "Conflict" }, { 410, "Gone" },
 		{ 412, "Precondition Failed" }, { 413, "Content Too Large" },
 		{ 415, "Unsupported Media Type" }, { 423, "Locked" }, { 426, "Upgrade Required" },
 		{ 429, "Too Many Requests" }, { 500, "Internal Server Error" }, { 503, "Service Unavailable" },

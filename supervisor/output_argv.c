@@ -133,7 +133,7 @@ add_codecs(struct args *a, const struct output_params *p)
 	if (p->audio) {
 		ADD(a, "-c:a");
 		if (p->transcode_audio && p->matroska)	/* Opus: packets may have been lost on the way */
-			ADD(a, "aac", "-b:a", "128k", "-ar", "48000", "-ac", "2", "-af", "aresample=async=1000");
+			ADD(a, "aac", "-b:a", "128k", "-ar", "48000", "-ac", "2", "-af", "aresample=async=1");
 		else if (p->transcode_audio)
 			args_add(a, aac);
 		else

@@ -7,15 +7,17 @@
 KEY: "" none. PORT: media is sent there instead of the port that the answer names. Ends, with a DELETE, when its stdin does.
 As a module: Publisher(t, m, name), which runs it.
 """
-import json, os, re, subprocess, sys, threading
+import json, os, re, subprocess, sys, threading, urllib.error, urllib.parse, urllib.request
 
 
 class Publisher:
     """One in a process of its own: an asyncio loop that encodes is no place for a test's own times."""
-    def __init__(self, t, m, name, key="", port=None, url=None):
+    FILE = __file__
+
+    def __init__(self, t, m, name, key="", port=None):
         self.lines = []
         self.err = open(f"{t.dir}/whip_publisher.log", "a")
-        self.proc = t.spawn(["/usr/bin/python3", os.path.abspath(__file__), url or m.http_url(f"/whip/{name}"), key, *([str(port)] if port else [])],
+        self.proc = t.spawn(["/usr/bin/python3", os.path.abspath(self.FILE), m.http_url(f"/whip/{name}"), key, *([str(port)] if port else [])],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.err, text=True)
         threading.Thread(target=self.read, daemon=True).start()
 
@@ -36,8 +38,20 @@ class Publisher:
         return self
 
 
+def ask(key, method, url, body=None):
+    """status, headers, text"""
+    headers = {"Content-Type": "application/sdp"} if body else {}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method), timeout=30) as r:
+            return r.status, r.headers, r.read().decode()
+    except urllib.error.HTTPError as e:
+        return e.code, e.headers, e.read().decode()
+
+
 async def publish(url, key, port):
-    import asyncio, fractions, math, struct, time, urllib.error, urllib.parse, urllib.request
+    import asyncio, fractions, math, struct, time
     import av
     from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
     from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
@@ -70,23 +84,13 @@ async def publish(url, key, port):
             self.n += size
             return f
 
-    def ask(method, where, body=None):
-        headers = {"Content-Type": "application/sdp"} if body else {}
-        if key:
-            headers["Authorization"] = f"Bearer {key}"
-        try:
-            with urllib.request.urlopen(urllib.request.Request(where, body, headers, method=method), timeout=30) as r:
-                return r.status, r.headers, r.read().decode()
-        except urllib.error.HTTPError as e:
-            return e.code, e.headers, e.read().decode()
-
     loop, pc = asyncio.get_event_loop(), RTCPeerConnection()
     pc.on("connectionstatechange", lambda: say("state", state=pc.connectionState))
     pc.addTransceiver(Picture(), direction="sendonly").setCodecPreferences(
         [c for c in RTCRtpSender.getCapabilities("video").codecs if c.mimeType in ("video/H264", "video/rtx")])
     pc.addTransceiver(Tone(), direction="sendonly")
     await pc.setLocalDescription(await pc.createOffer())
-    status, headers, text = await loop.run_in_executor(None, ask, "POST", url, pc.localDescription.sdp.encode())
+    status, headers, text = await loop.run_in_executor(None, ask, key, "POST", url, pc.localDescription.sdp.encode())
     say("answer", status=status, location=headers.get("Location"), etag=headers.get("ETag"), text=text)
     if status == 201:
         if port:
@@ -97,7 +101,7 @@ async def publish(url, key, port):
             await asyncio.wait([closed], timeout=0.5)
             sent = {s.kind: s.packetsSent for s in (await pc.getStats()).values() if s.type == "outbound-rtp"}
             say("sent", **sent)
-        say("deleted", status=(await loop.run_in_executor(None, ask, "DELETE", urllib.parse.urljoin(url, headers["Location"])))[0])
+        say("deleted", status=(await loop.run_in_executor(None, ask, key, "DELETE", urllib.parse.urljoin(url, headers["Location"])))[0])
     await pc.close()
 
 
