@@ -2,12 +2,12 @@
  * webrtc.h - what the files of millrace-webrtc share: one process, one loop, one UDP port.
  *
  *   main.c     start, config, messages by type, the tick
- *   feed.c     what the supervisor brokered from an ingest: FLV and Ogg in, frames out
+ *   feed.c     what the supervisor brokered from an ingest: FLV and Ogg in, frames out; newest.c
  *   track.c    RTP packets of a track, once for all viewers; clock.c media time and wall clock
- *   room.c     a stream's NAME: its tracks, who waits for it, who watches it
+ *   room.c     a stream's NAME: who waits for it, who watches it; room_media.c its two tracks
  *   viewer.c   one peer: where it is in the ring; viewer_again.c what it lost; viewer_rtcp.c reports
- *   calls.c    verbs of CALL (offer, patch, delete, stats); signal.c the rooms protocol
- *   show.c     the board
+ *   calls.c    verbs of CALL (offer, patch, delete, stats); signal*.c the rooms protocol; describe.c SDPs
+ *   show.c     the board; plays.c webhooks
  */
 #ifndef MILLRACE_WEBRTC_H
 #define MILLRACE_WEBRTC_H
