@@ -51,6 +51,34 @@ def long_gop(t, m):
     pub.cut()
 
 
+def flashes(seconds=40):
+    """White and a tone for the first 200 ms of each second, black and silence for the rest."""
+    path = os.path.join(clips.MEDIA, f"flashes_{seconds}s.flv")
+    return clips._made(path, ["-f", "lavfi", "-i", "color=black:size=320x180:rate=25,drawbox=color=white:t=fill:enable='lt(mod(t,1),0.2)'",
+        "-f", "lavfi", "-i", "aevalsrc='0.6*sin(2*PI*1000*t)*lt(mod(t,1),0.2)':s=44100", "-t", str(seconds), "-c:v", "libx264", "-preset",
+        "ultrafast", "-tune", "zerolatency", "-g", "25", "-pix_fmt", "yuv420p", *clips.AUDIO["aac"]])
+
+
+def wall(p, what, pts):
+    """Where the sender's reports say it lies on the clock, in s."""
+    report = [r for r in p.reports if r["what"] == what][-1]
+    return report["ntp"] + (pts - report["pts"]) / (90000 if what == "video" else 48000)
+
+
+def in_time(t, m):
+    t.publish(m, "erin", flashes()).join_live()
+    p = join(t, m, "erin")
+    wait_for("8 s of it", lambda: p.video and p.audio and p.video[-1]["ms"] > 9000 and len(p.reports) > 12, 30)
+    video, audio = list(p.video), list(p.audio)
+    lit = [wall(p, "video", b["pts"]) for a, b in zip(video, video[1:]) if a["yuv"][0] < 100 < b["yuv"][0]]
+    loud = [wall(p, "audio", b["pts"] + b["loud"]) for a, b in zip(audio, audio[1:]) if a["loud"] == -1 < b["loud"]]
+    apart = sorted(round(1000 * min((x - y for y in lit), key=abs), 1) for x in loud[1:-1])
+    t.ok(len(apart) >= 4 and max(map(abs, apart)) < 40, f"light and sound of a moment, as the sender reports place them: {apart} ms apart")
+    now = [r["ntp"] - 2208988800 for r in p.reports][-1]
+    t.ok(abs(time.time() - now) < 3 * SLOW, "on the wall clock of now")
+    p.stop()
+
+
 def two_rooms(t, m):
     clips_of = {"red": colour("red"), "blue": colour("blue")}
     for name, path in clips_of.items():
@@ -105,5 +133,5 @@ if subprocess.run(["/usr/bin/python3", "-c", "import aiortc"], stderr=subprocess
     raise SystemExit(0)
 with Test(__doc__, limit=200) as t:
     m = t.server(**{"webrtc.listen": "127.0.0.1:0"})
-    for part in (long_gop, two_rooms, publisher_returns, bad_network):
+    for part in (long_gop, in_time, two_rooms, publisher_returns, bad_network):
         part(t, m)
