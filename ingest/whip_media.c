@@ -21,6 +21,7 @@
 #define VIDEO_RATE 90000
 #define REPORT_MS 1000
 #define PLI_MS 500		/* between two that ask for the same */
+#define OLDER 8			/* one part in so many: its own key frame may be on its way */
 #define SOON_MS 10		/* something is missing */
 #define LATER_MS 100
 #define RTP_HEAD 12
@@ -50,6 +51,7 @@ struct whip_media {
 	bool opus_begun, waits;		/* waits: something is missing */
 	int64_t now;			/* of the call we are in */
 	int64_t report_ms, pli_ms;
+	uint64_t pli_packets;		/* that had come when it was last asked for a key frame */
 	struct whip_media_stats stats;
 };
 
@@ -268,12 +270,14 @@ ask_again(struct whip_media *m)
 static void
 ask_for_key(struct whip_media *m)
 {
-	bool old = m->conf.key_ms > 0 && m->now - m->frames.key_ms >= m->conf.key_ms;
+	bool old = m->conf.key_ms > 0 && m->now - m->frames.key_ms >= m->conf.key_ms + m->conf.key_ms / OLDER;
 	uint8_t out[RTCP_MAX];
 
-	if (!m->conf.pli || !m->video.begun || (!m->frames.want_key && !old) || m->now < m->pli_ms)
+	if (!m->conf.pli || !m->video.begun || (!m->frames.want_key && !old) || m->now < m->pli_ms ||
+	    m->stats.packets == m->pli_packets)
 		return;
 	m->pli_ms = m->now + PLI_MS;
+	m->pli_packets = m->stats.packets;
 	m->stats.plis++;
 	m->ops->rtcp(m->ctx, out, rtcp_write_pli(out, sizeof(out), m->ssrc, m->video.ssrc));
 }

@@ -335,7 +335,7 @@ test_pictures(void **state)
 	assert_int_equal(seen.keys, 2);
 	whip_media_tick(m, 1700);
 	assert_int_equal(seen.plis, 1);
-	whip_media_tick(m, 3200);
+	whip_media_tick(m, 3400);
 	assert_int_equal(seen.plis, 2);				/* the last is older than key_ms */
 	whip_media_stats(m, &s);
 	assert_int_equal(s.lost, 0);
