@@ -5,7 +5,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 from millrace import *
 
 import barcode
-from barcode import Page, Sent, delays, level, share
+from barcode import Page, Sent, delays, goes_up, level, share
 from firefox import Firefox
 
 SECONDS = 5
@@ -43,15 +43,12 @@ def kind(t, m, page, name):
     if video:
         t.diag(f"{name}: first picture {page.first_ms()} ms after the answer")
     time.sleep(4)
-    page.clear()
-    a, began = page.stats(), time.monotonic()
-    time.sleep(SECONDS)
-    seen, b, took = page.seen(), page.stats(), time.monotonic() - began
+    seen, a, b, took = page.measure(t, SECONDS, lambda seen, a, b, took: share(a["audio"], b["audio"]) < 0.01 and goes_up(seen))
     if video:
         numbers, late = [n for n, _ in seen], delays(seen, sent)
         decoded = b["video"]["framesDecoded"] - a["video"]["framesDecoded"]
         t.ok(decoded > 0.8 * barcode.FPS * took, f"{name}: frames are decoded: {decoded} in {took:.1f} s")
-        t.ok(len(numbers) > 0.4 * decoded and -1 not in numbers and numbers == sorted(numbers), f"{name}: {len(numbers)} numbers read, each right", numbers)
+        t.ok(len(numbers) > 0.4 * decoded and goes_up(seen), f"{name}: {len(numbers)} numbers read, each right", numbers)
         t.ok(late and late[len(late) // 2] < 2000 * SLOW, f"{name}: from frame sent to frame drawn: median {late[len(late) // 2]:.0f} ms")
     a, b = a["audio"], b["audio"]
     t.ok(b["totalSamplesReceived"] - a["totalSamplesReceived"] > 48000 * SECONDS * 0.8, f"{name}: sound comes")

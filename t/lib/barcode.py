@@ -145,6 +145,20 @@ class Page:
     def stats(self):
         return self.b.eval(STATS)
 
+    def measure(self, t, seconds, good, times=3):
+        """
+        (what was seen, stats before, after, seconds) of a while that is good(the same), or of the last of some:
+        where others keep the machine busy a browser drops what it got in time.
+        """
+        for n in range(times):
+            self.clear()
+            a, began = self.stats(), time.monotonic()
+            time.sleep(seconds)
+            got = self.seen(), a, self.stats(), time.monotonic() - began
+            if n == times - 1 or good(*got):
+                return got
+            t.diag(f"load {os.getloadavg()[0]:.0f}: {100 * share(a['audio'], got[2]['audio']):.2f} % concealed, jumps {jumps(got[0])}: once more")
+
     def first_ms(self):
         """From the answer to the first picture."""
         return self.b.eval("__seen.length && __posts.length ? __seen[0][1] - __posts[__posts.length - 1].at : null")
@@ -156,6 +170,16 @@ class Page:
 def delays(seen, sent):
     """ms from when a frame was sent to when it was shown, of those that are known."""
     return sorted(at - sent.at[n] for n, at in seen if n in sent.at)
+
+
+def jumps(seen):
+    """Numbers that were wrong, went back, or came after a second without one."""
+    numbers = [n for n, _ in seen]
+    return [(x, y) for x, y in zip(numbers, numbers[1:]) if not 0 <= x <= y <= x + FPS]
+
+
+def goes_up(seen):
+    return jumps(seen) == []
 
 
 def share(a, b, part="concealedSamples", whole="totalSamplesReceived"):
