@@ -249,6 +249,17 @@ report(struct whip_media *m)
 		m->ops->rtcp(m->ctx, out, rtcp_write_rr(out, sizeof(out), m->ssrc, blocks, n, m->cname));
 }
 
+/* All that it sends shares one estimate, so the video's stands for it (which browsers take for the whole). */
+static void
+say_limit(struct whip_media *m)
+{
+	uint8_t out[RTCP_MAX];
+
+	if (m->conf.remb_bps > 0 && m->video.begun)
+		m->ops->rtcp(m->ctx, out, rtcp_write_remb(out, sizeof(out), m->ssrc, (uint64_t)m->conf.remb_bps,
+		    &m->video.ssrc, 1));
+}
+
 static void
 ask_again(struct whip_media *m)
 {
@@ -291,8 +302,10 @@ whip_media_tick(struct whip_media *m, int64_t now)
 	if (m->conf.nack)
 		ask_again(m);
 	ask_for_key(m);
-	if (now >= m->report_ms)
+	if (now >= m->report_ms) {
 		report(m);
+		say_limit(m);
+	}
 	hurries(m);
 	return m->waits ? SOON_MS : LATER_MS;
 }

@@ -22,6 +22,7 @@ struct whip_media_ops {
 struct whip_media_conf {
 	int video_pt, rtx_pt, audio_pt;	/* payload types of the SDP; -1: none */
 	bool nack, pli;			/* what may be asked for, of video */
+	int64_t remb_bps;		/* told every second; 0: not */
 	const char *sprop;		/* see whip_video.h; may be NULL */
 	const char *cname;		/* ours */
 	int64_t window_ms;		/* webrtc.jitter */

@@ -217,6 +217,8 @@ make_media(struct protocol *p)
 		.audio_pt = audio->format != NULL ? audio->format->pt : -1,
 		.nack = video->format != NULL && video->format->feedback & SDP_NACK,
 		.pli = video->format != NULL && video->format->feedback & SDP_PLI,
+		.remb_bps = video->format != NULL && video->format->feedback & SDP_REMB ?
+		    conf_int(conf, "webrtc.publish_bitrate") : 0,
 		.window_ms = conf_int(conf, "webrtc.jitter"),
 		.key_ms = conf_int(conf, "webrtc.key_frame_interval"),
 		.max_picture = (size_t)conf_int(conf, "rtmp.max_message") };

@@ -45,6 +45,8 @@ size_t rtcp_write_rr(uint8_t *out, size_t size, uint32_t ssrc, const struct rtcp
 /* seq: n of them, ascending (modulo 2^16); as many as fit. *taken: how many that are. */
 size_t rtcp_write_nack(uint8_t *out, size_t size, uint32_t from, uint32_t media, const uint16_t *seq, unsigned n,
     unsigned *taken);
+/* What may be sent of these (at most 255), in bits a second (draft-alvestrand-rmcat-remb-03 2.2). */
+size_t rtcp_write_remb(uint8_t *out, size_t size, uint32_t from, uint64_t bps, const uint32_t *ssrc, unsigned n);
 size_t rtcp_write_pli(uint8_t *out, size_t size, uint32_t from, uint32_t media);
 
 /* NTP's time (seconds since 1900, 32.32 bits) of microseconds since 1970. */

@@ -117,6 +117,25 @@ rtcp_write_pli(uint8_t *out, size_t size, uint32_t from, uint32_t media)
 	return head(out, 1, RTCP_PSFB, 12);
 }
 
+size_t
+rtcp_write_remb(uint8_t *out, size_t size, uint32_t from, uint64_t bps, const uint32_t *ssrc, unsigned n)
+{
+	size_t bytes = 20 + 4 * (size_t)n;
+	unsigned exponent = 0;
+
+	if (n > 255 || size < bytes)
+		return 0;
+	for (; bps > 0x3ffff; bps >>= 1)
+		exponent++;
+	be_put(out + 4, 4, from);
+	be_put(out + 8, 4, 0);
+	memcpy(out + 12, "REMB", 4);
+	be_put(out + 16, 4, (uint64_t)n << 24 | (uint64_t)exponent << 18 | bps);
+	for (unsigned i = 0; i < n; i++)
+		be_put(out + 20 + 4 * i, 4, ssrc[i]);
+	return head(out, 15, RTCP_PSFB, bytes);
+}
+
 uint64_t
 rtcp_ntp(int64_t wall_us)
 {

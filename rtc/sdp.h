@@ -27,7 +27,8 @@ enum sdp_type { SDP_OFFER, SDP_ANSWER, SDP_FRAGMENT };
 enum sdp_kind { SDP_OTHER, SDP_AUDIO, SDP_VIDEO };
 enum sdp_direction { SDP_SENDRECV, SDP_SENDONLY, SDP_RECVONLY, SDP_INACTIVE };
 enum sdp_setup { SDP_SETUP_NONE, SDP_ACTPASS, SDP_ACTIVE, SDP_PASSIVE };	/* RFC 8842 */
-enum sdp_feedback { SDP_NACK = 1, SDP_PLI = 2, SDP_FIR = 4 };
+/* SDP_REMB (draft-alvestrand-rmcat-remb): agreed to by who receives only; there is nobody to estimate for else. */
+enum sdp_feedback { SDP_NACK = 1, SDP_PLI = 2, SDP_FIR = 4, SDP_REMB = 8 };
 
 struct sdp_format {
 	uint8_t pt, channels;		/* channels 0: not said */

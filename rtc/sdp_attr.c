@@ -81,7 +81,7 @@ on_feedback(struct sdp_reader *r, char *p)
 	if (all)
 		p += 2;
 	bit = strcmp(p, "nack") == 0 ? SDP_NACK : strcmp(p, "nack pli") == 0 ? SDP_PLI :
-	    strcmp(p, "ccm fir") == 0 ? SDP_FIR : 0;
+	    strcmp(p, "ccm fir") == 0 ? SDP_FIR : strcmp(p, "goog-remb") == 0 ? SDP_REMB : 0;
 	if (f != NULL)
 		f->feedback |= bit;
 	for (unsigned i = 0; all && r->m != NULL && i < r->m->nformats; i++)

@@ -5,7 +5,7 @@
  *
  * The answer was tried with Chromium, Firefox, aiortc and GStreamer: transport attributes in every
  * m-line, one msid for both, SSRCs with cname. No header extensions, no transport-cc: there is one
- * rendition, so nobody could act on an estimate.
+ * rendition, so nobody could act on an estimate. Who sends to us is told what it may send (REMB).
  */
 #include "rtc/sdp.h"
 
@@ -124,6 +124,8 @@ feedback(FILE *f, unsigned pt, unsigned what)
 		fprintf(f, "a=rtcp-fb:%u nack pli\r\n", pt);
 	if (what & SDP_FIR)
 		fprintf(f, "a=rtcp-fb:%u ccm fir\r\n", pt);
+	if (what & SDP_REMB)
+		fprintf(f, "a=rtcp-fb:%u goog-remb\r\n", pt);
 }
 
 static void
@@ -173,14 +175,14 @@ list_h264(FILE *f, const struct sdp_track *t)
 }
 
 static void
-answer_h264(FILE *f, const struct sdp_track *t)
+answer_h264(FILE *f, const struct sdp_track *t, enum sdp_direction direction)
 {
 	unsigned pt = t->format != NULL ? t->format->pt : 0;
 
 	if (t->format == NULL)
 		return;
 	fprintf(f, "a=rtpmap:%u H264/90000\r\na=fmtp:%u %s\r\n", pt, pt, t->format->fmtp);
-	feedback(f, pt, t->format->feedback);
+	feedback(f, pt, t->format->feedback & ~(direction == SDP_RECVONLY ? 0U : (unsigned)SDP_REMB));
 	if (t->rtx_pt >= 0)
 		rtx(f, t->rtx_pt, pt);
 }
@@ -196,8 +198,8 @@ answer_video(FILE *f, const struct sdp_media *m, const struct sdp_pick *p, const
 	flow(f, m->mid, p->direction);
 	if (p->direction == SDP_SENDONLY)
 		msid(f, l, "video");
-	answer_h264(f, &p->video);
-	answer_h264(f, &p->high);
+	answer_h264(f, &p->video, p->direction);
+	answer_h264(f, &p->high, p->direction);
 	video_sources(f, l, p->video.rtx_pt >= 0 || p->high.rtx_pt >= 0);
 }
 

@@ -27,6 +27,9 @@
 	{ "webrtc.key_frame_interval", CONF_DURATION, "2s", CONF_NEW_STREAMS, SEE_INGEST, 0, SEC(60), NULL, \
 	    "A publisher by WHIP whose last key frame is older is asked for one: browsers send none by " \
 	    "themselves. 0: it is not.", false }, \
+	{ "webrtc.publish_bitrate", CONF_BITRATE, "8M", CONF_NEW_STREAMS, SEE_INGEST, 100000, 100000000, NULL, \
+	    "Bits a second that a browser that publishes by WHIP is told it may send; it begins with that, and " \
+	    "less if packets are lost.", false }, \
 	{ "webrtc.first_media_timeout", CONF_DURATION, "30s", CONF_LIVE, SEE_INGEST, 100, SEC(600), NULL, \
 	    "From a WHIP publisher's connection to its first audio or video.", false }, \
 	{ "webrtc.max_viewers", CONF_INT, "1000", CONF_LIVE, SEE_WEBRTC, 1, 100000, NULL, \

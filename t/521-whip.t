@@ -109,6 +109,8 @@ def chromium(t, m):
         plays(t, m, "chrome", "Chromium")
         t.ok(b.eval("(async () => { let n = 0; (await pc.getStats()).forEach(s => { if (s.kind === 'video' && s.pliCount) n = s.pliCount; }); return n; })()") >= 1,
             "Chromium: it is asked for key frames, since it sends none by itself")
+        rate = b.eval("(async () => { let n = 0; (await pc.getStats()).forEach(s => { if (s.type === 'outbound-rtp' && s.kind === 'video') n = s.targetBitrate; }); return n; })()")
+        t.ok(rate > 1000000, f"Chromium: it is told that it may send more than it begins with: {rate} bit/s")
         t.is_(b.eval("fetch(session, {method: 'DELETE'}).then(r => r.status)"), 200, "Chromium: DELETE is 200")
     finally:
         b.close()

@@ -157,12 +157,26 @@ ntp(void **state)
 	assert_true(rtcp_ntp(1500000) == (UINT64_C(2208988801) << 32 | 0x80000000));
 }
 
+/* 8 Mbit/s: 250000 * 2^5, as the mantissa has 18 bits. */
+static void
+remb(void **state)
+{
+	static const uint8_t want[] = { 0x8f, 206, 0, 5, 0, 0, 0, 7, 0, 0, 0, 0, 'R', 'E', 'M', 'B', 1, 0x17, 0xd0, 0x90,
+		0, 0, 0, 9 };
+	uint8_t out[64];
+	uint32_t ssrc = 9;
+
+	assert_int_equal(rtcp_write_remb(out, sizeof(out), 7, 8000000, &ssrc, 1), sizeof(want));
+	assert_memory_equal(out, want, sizeof(want));
+	assert_int_equal(rtcp_write_remb(out, 23, 7, 8000000, &ssrc, 1), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sender_reports), cmocka_unit_test(receiver_reports), cmocka_unit_test(nacks),
-		cmocka_unit_test(key_frames_and_ends), cmocka_unit_test(ntp),
+		cmocka_unit_test(key_frames_and_ends), cmocka_unit_test(ntp), cmocka_unit_test(remb),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

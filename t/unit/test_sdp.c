@@ -148,7 +148,7 @@ other_line_ends(void **state)
 	assert_int_equal(s->nmedia, 2);
 	assert_int_equal(s->media[0].nformats, 17);
 	assert_string_equal(s->media[0].formats[4].name, "H264");
-	assert_int_equal(s->media[0].formats[4].feedback, SDP_NACK | SDP_PLI | SDP_FIR);
+	assert_int_equal(s->media[0].formats[4].feedback, SDP_NACK | SDP_PLI | SDP_FIR | SDP_REMB);
 	sdp_free(&s);
 	free(text);
 }
@@ -274,6 +274,7 @@ answer_obs(void **state)
 	assert_int_equal(count(out, "a=recvonly\r\n"), 2);
 	assert_int_equal(count(out, "ssrc") + count(out, "msid:") + count(out, "sprop"), 0);
 	has(out, "a=rtcp-fb:96 nack");
+	has(out, "a=rtcp-fb:96 goog-remb");	/* who sends to us is told how much it may */
 	free(out);
 	sdp_free(&s);
 }
