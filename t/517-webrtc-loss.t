@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""517-webrtc-loss: Chromium through a bad network: 5 % lost, up to 100 ms late, out of order, then cut off for two seconds; the session lives."""
+"""517-webrtc-loss: Chromium through a bad network: 5 % lost, up to 100 ms late, out of order, then cut off for two seconds; the session lives. Without UDP: TCP."""
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 
 import barcode
-from barcode import Page, share
+from barcode import Page, goes_up, share
 from browser import Browser
 from udp_proxy import Proxy
 
@@ -21,6 +21,13 @@ RTCPeerConnection.prototype.setRemoteDescription = function (d) {
 };
 """
 
+NO_UDP = """
+const set = RTCPeerConnection.prototype.setRemoteDescription;
+RTCPeerConnection.prototype.setRemoteDescription = function (d) {
+    return set.call(this, { type: d.type, sdp: d.sdp.replace(/^a=candidate:\\S+ 1 udp .*\\r\\n/gim, "") });
+};
+"""
+
 
 def interval(t, page, seconds, what):
     """(frames decoded, numbers drawn) a second, and what it cost."""
@@ -33,6 +40,21 @@ def interval(t, page, seconds, what):
     t.diag(f"{what}: {v}, {len(numbers)} numbers drawn in {seconds} s; {100 * share(a['audio'], b['audio']):.1f} % of the sound concealed")
     t.none([(x, y) for x, y in zip(numbers, numbers[1:]) if not 0 <= x <= y], f"{what}: every number that is drawn is right, and goes up")
     return v["framesDecoded"] / seconds, len(numbers) / seconds, v
+
+
+def no_udp(t, m):
+    b = Browser(tempfile.mkdtemp(dir=t.dir))
+    try:
+        page = Page(b)
+        b.before(NO_UDP)
+        page.watch(m, "alice")
+        wait_for("pictures", lambda: len(page.numbers()) > 50, 30, 0.3)
+        seen, a, b_, took = page.measure(t, 4, lambda seen, a, b, took: goes_up(seen))
+        decoded = (b_["video"]["framesDecoded"] - a["video"]["framesDecoded"]) / took
+        t.ok(decoded > 15 and goes_up(seen), f"where UDP is closed it plays by TCP: {decoded:.1f} pictures a second")
+        t.is_(m.status()["webrtc"]["tcp"], 1, "which status says")
+    finally:
+        b.close()
 
 
 with Test(__doc__, limit=200) as t:
@@ -77,3 +99,4 @@ with Test(__doc__, limit=200) as t:
     finally:
         b.close()
         proxy.stop()
+    no_udp(t, m)

@@ -195,7 +195,7 @@ function unreached() {
 
 function giveUpFor(e) {
 	if (e.status === 406 || e.name === "NotSupportedError")
-		return giveUp(`this browser's WebRTC cannot play it. ${e.message}`, true);
+		return giveUp(`this browser's cannot play it: ${e.message}`, true);
 	if (e.status)
 		return giveUp(e.message, e.status < 500 && e.status !== 404);
 	giveUp(e instanceof TypeError || e.name === "TimeoutError" ? "the server does not answer." : `${e.message}.`, false);
