@@ -327,6 +327,7 @@ whip_media_stats(const struct whip_media *m, struct whip_media_stats *out)
 	out->late = m->video.jitter->late + m->audio.jitter->late;
 	out->dropped = m->frames.dropped;
 	out->backwards = m->frames.backwards;
+	out->shift_ms = (int)(m->clock.shift_us / 1000);
 }
 
 struct whip_media *

@@ -34,6 +34,7 @@ struct whip_media_stats {
 	uint64_t packets, lost, late;	/* of both tracks; lost: for good */
 	uint64_t nacks, plis, dropped;	/* asked for; pictures that could not be given */
 	uint64_t backwards;		/* B-frames, see whip_video.h */
+	int shift_ms;			/* by which the picture is moved to its sound */
 };
 
 struct whip_media *whip_media_new(const struct whip_media_conf *conf, const struct whip_media_ops *ops, void *ctx);

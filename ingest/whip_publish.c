@@ -345,9 +345,10 @@ whip_drain(struct protocol *p)
 		return true;
 	whip_media_flush(p->media);
 	whip_media_stats(p->media, &s);
-	log_info("%llu packets came, %llu were lost for good, %llu asked for again, %llu key frames asked for",
+	log_info("%llu packets came, %llu were lost for good, %llu asked for again, %llu key frames asked for; "
+	    "the picture is moved by %d ms",
 	    (unsigned long long)s.packets, (unsigned long long)s.lost, (unsigned long long)s.nacks,
-	    (unsigned long long)s.plis);
+	    (unsigned long long)s.plis, s.shift_ms);
 	return true;
 }
 
