@@ -1,6 +1,6 @@
 /*
  * test_whip.c - what becomes of a WHIP publisher's packets: order, gaps, what is asked for again, times,
- * pictures, receiver reports. Everything is bytes and numbers here; sockets are t/521's.
+ * pictures, receiver reports. Everything is bytes and numbers here; sockets are t/522's.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""521-whip: publishing by WHIP (RFC 9725): aiortc, GStreamer and Chromium to HLS and to WHEP players, who may not, what is said to a session, a bad network."""
+"""522-whip: publishing by WHIP (RFC 9725): aiortc, GStreamer and Chromium to HLS and to WHEP players, who may not, what is said to a session, a bad network."""
 import http.client, os, re, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
