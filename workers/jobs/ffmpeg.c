@@ -24,13 +24,20 @@ error_in(const char *line)
 	return p != NULL ? p + 8 : NULL;
 }
 
+/* What ffmpeg 7 adds to every error. */
+static bool
+says_nothing(const char *error)
+{
+	return strncmp(error, "Task finished with error", 24) == 0 || strncmp(error, "Terminating thread", 18) == 0;
+}
+
 static void
 err_line(void *ctx, const char *line)
 {
 	struct ffmpeg *f = ctx;
 	const char *error = error_in(line);
 
-	if (error != NULL && !(f->may_be_torn && strstr(error, "File ended prematurely") != NULL)) {
+	if (error != NULL && !says_nothing(error) && !(f->may_be_torn && strstr(error, "File ended prematurely") != NULL)) {
 		str_copy(f->words, error, sizeof(f->words));
 		log_redact(f->words);
 		log_foreign(LOG_LEVEL_WARN, f->what, line, (int)strlen(line));
