@@ -96,7 +96,7 @@ open_store(struct upload_session *s)
 	}
 	s->phase = UP_OPENING;
 	s->has_store = true;
-	upload_store_init(&s->store, s->svc->base, s->svc->conf, &store_ops, s);
+	upload_store_init(&s->store, s->svc, &store_ops, s);
 	if (s->in.id[0] == '\0')
 		upload_store_create(&s->store, &s->in);
 	else if (s->find)

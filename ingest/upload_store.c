@@ -34,10 +34,10 @@ task_new(struct upload_store *s)
 	t->in = s->in;
 	t->fd = s->fd;
 	t->offset = s->written;
-	t->max_uploads = conf_int(s->conf, "upload.max_uploads");
-	t->reserve = conf_int(s->conf, "disk.reserve");
+	t->max_uploads = conf_int(s->svc->conf, "upload.max_uploads");
+	t->reserve = conf_int(s->svc->conf, "disk.reserve");
 	t->look_only = s->find;
-	str_copy(t->data_dir, conf_str(s->conf, "data_dir"), sizeof(t->data_dir));
+	str_copy(t->data_dir, conf_str(s->svc->conf, "data_dir"), sizeof(t->data_dir));
 	return t;
 }
 
@@ -174,7 +174,7 @@ finished_cb(int rc, void *ctx)
 static void
 run(struct upload_store *s, int (*work)(void *ctx), void (*done)(int rc, void *ctx), struct upload_task *t)
 {
-	s->slow = slow_run(s->base, work, done, t);
+	s->slow = slow_run(s->svc->base, work, done, t);
 	if (s->slow == NULL)
 		fatalx("no thread for an upload");	/* of an ingest: its one connection */
 	s->task = t;
@@ -201,7 +201,7 @@ is_knocked(const struct upload_store *s)
 {
 	char path[INTAKE_PATH];
 
-	return access(intake_path(conf_str(s->conf, "data_dir"), s->in.id, "knock", path), F_OK) == 0;
+	return access(intake_path(conf_str(s->svc->conf, "data_dir"), s->in.id, "knock", path), F_OK) == 0;
 }
 
 static void
@@ -219,18 +219,16 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 }
 
 void
-upload_store_init(struct upload_store *s, struct event_base *base, const json_t *conf,
-    const struct upload_store_ops *ops, void *ctx)
+upload_store_init(struct upload_store *s, const struct svc *svc, const struct upload_store_ops *ops, void *ctx)
 {
 	static const struct timeval tv = { TICK_MS / 1000, TICK_MS % 1000 * 1000 };
 
 	memset(s, 0, sizeof(*s));
-	s->base = base;
-	s->conf = conf;
+		s->svc = svc;
 	s->ops = ops;
 	s->ctx = ctx;
 	s->fd = -1;
-	s->tick = event_new(base, -1, EV_PERSIST, tick_cb, s);
+	s->tick = event_new(svc->base, -1, EV_PERSIST, tick_cb, s);
 	if (s->tick == NULL || event_add(s->tick, &tv) < 0)
 		fatalx("out of memory");
 }
@@ -243,7 +241,7 @@ upload_store_close(struct upload_store *s)
 		return;
 	event_free(s->tick);
 	s->tick = NULL;
-	while (s->task != NULL && event_base_loop(s->base, EVLOOP_ONCE) == 0)
+	while (s->task != NULL && event_base_loop(s->svc->base, EVLOOP_ONCE) == 0)
 		;
 	if (s->fd >= 0)
 		close(s->fd);
@@ -279,7 +277,7 @@ check(struct upload_store *s, size_t len, const char **why)
 	int64_t left, now = now_ms();
 
 	*why = "it is longer than upload.max_size allows";
-	if (s->written + (int64_t)len > conf_int(s->conf, "upload.max_size"))
+	if (s->written + (int64_t)len > conf_int(s->svc->conf, "upload.max_size"))
 		return UPLOAD_TOO_BIG;
 	*why = "more comes than was announced";
 	if (s->in.size >= 0 && s->written + (int64_t)len > s->in.size)
@@ -288,8 +286,8 @@ check(struct upload_store *s, size_t len, const char **why)
 	if (now - s->looked_ms < SPACE_MS)
 		return UPLOAD_OK;
 	s->looked_ms = now;
-	left = disk_free_bytes(conf_str(s->conf, "data_dir"));
-	return left != -1 && left < conf_int(s->conf, "disk.reserve") ? UPLOAD_NO_SPACE : UPLOAD_OK;
+	left = disk_free_bytes(conf_str(s->svc->conf, "data_dir"));
+	return left != -1 && left < conf_int(s->svc->conf, "disk.reserve") ? UPLOAD_NO_SPACE : UPLOAD_OK;
 }
 
 int
@@ -375,5 +373,5 @@ upload_store_set_size(struct upload_store *s, int64_t size)
 int
 upload_store_drop(struct upload_store *s)
 {
-	return intake_drop(conf_str(s->conf, "data_dir"), s->in.id);
+	return intake_drop(conf_str(s->svc->conf, "data_dir"), s->in.id);
 }

@@ -8,12 +8,12 @@
 #define MILLRACE_UPLOAD_STORE_H
 
 #include <event2/event.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "intake.h"
+#include "svc.h"
 
 enum upload_fault {
 	UPLOAD_OK, UPLOAD_NONE,		/* there is no such upload */
@@ -37,8 +37,7 @@ struct upload_store_ops {
 };
 
 struct upload_store {
-	struct event_base *base;
-	const json_t *conf;
+	const struct svc *svc;		/* whose config may be another one after a reload */
 	const struct upload_store_ops *ops;
 	void *ctx;
 	struct intake in;
@@ -52,8 +51,8 @@ struct upload_store {
 	struct slow *slow;
 };
 
-void upload_store_init(struct upload_store *s, struct event_base *base, const json_t *conf,
-    const struct upload_store_ops *ops, void *ctx);
+void upload_store_init(struct upload_store *s, const struct svc *svc, const struct upload_store_ops *ops,
+    void *ctx);
 void upload_store_close(struct upload_store *s);	/* what is written stays */
 /* in: its name, file, meta and size; id and the rest are made. opened() follows. */
 void upload_store_create(struct upload_store *s, const struct intake *in);

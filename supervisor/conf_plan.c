@@ -145,6 +145,24 @@ add(json_t *list, const struct conf_key *k, const json_t *old, const json_t *new
 	free(line);
 }
 
+/* Is a port of the old list in the new one, but on another address? It is not free until all who have it have left. */
+bool
+conf_listen_moves(const json_t *old, const json_t *new)
+{
+	const char *a, *b;
+	const json_t *o, *n;
+	size_t i, j;
+
+	json_array_foreach(old, i, o)
+		json_array_foreach(new, j, n) {
+			a = member(o, "address");
+			b = member(n, "address");
+			if (strcmp(a, b) != 0 && strcmp(strrchr(a, ':'), strrchr(b, ':')) == 0)
+				return true;
+		}
+	return false;
+}
+
 json_t *
 conf_plan(const json_t *from, const json_t *to)
 {
@@ -164,7 +182,8 @@ conf_plan(const json_t *from, const json_t *to)
 		old = conf_get(from, k->path);
 		new = conf_get(to, k->path);
 		if (!json_equal(old, new))
-			add(lists[k->class], k, old, new);
+			add(lists[k->type == CONF_LISTENERS && conf_listen_moves(old, new) ? CONF_RESTART : k->class],
+			    k, old, new);
 	}
 	return plan;
 }

@@ -1,9 +1,8 @@
 /*
  * redis_url.c - redis.url taken apart (contract in redis_url.h).
  *
- * The supervisor has checked the URL's outline; this says what the connection needs, and is
- * strict again, since a worker believes its own eyes. No sockets, no name resolution.
- * Called by redis.c's users when they start.
+ * No sockets, no name resolution. Called for the check of the configuration, and by redis.c's users
+ * when they start.
  */
 #include "redis_url.h"
 
