@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -269,6 +270,40 @@ a_full_disk(void **state)
 	frames_file_close(&f, rec_sync);
 }
 
+/* The WAV has no room for all of the sound: that is told, or what it was made of would go. */
+static void
+a_full_disk_for_the_wav(void **state)
+{
+	static const uint8_t sound[1000];
+	struct rlimit old, small;
+	struct frames_file f;
+	struct frames_raw r;
+	int fd, wav, rc, error;
+
+	frames_file_open(&f, media, "cam", 5, meta);
+	frames_file_audio(&f, sound, sizeof(sound), 0);
+	fd = open(path_in("temp", f.name, ".mkv"), O_RDONLY | O_CLOEXEC);
+	wav = open(path_in("audio", "x", ".wav"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	getrlimit(RLIMIT_FSIZE, &old);
+	signal(SIGXFSZ, SIG_IGN);
+	for (rlim_t room = 20; room < 1044; room += 500) {	/* for half of its head, and of its sound */
+		small = old;
+		small.rlim_cur = room;
+		setrlimit(RLIMIT_FSIZE, &small);
+		memset(&r, 0, sizeof(r));
+		assert_int_equal(ftruncate(wav, 0), 0);
+		errno = 0;
+		rc = frames_raw_read(fd, wav, &r);
+		error = errno;
+		setrlimit(RLIMIT_FSIZE, &old);
+		assert_int_equal(rc, -1);
+		assert_true(error == ENOSPC || error == EFBIG);
+	}
+	close(fd);
+	close(wav);
+	frames_file_close(&f, rec_sync);
+}
+
 static void
 client_names(void **state)
 {
@@ -346,7 +381,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(what_is_written_is_read), T(torn_anywhere), T(a_size_behind_long_comments), T(no_name_twice), T(a_full_disk),
-		T(client_names), T(paths_of_jobs), T(what_is_played),
+		T(a_full_disk_for_the_wav), T(client_names), T(paths_of_jobs), T(what_is_played),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

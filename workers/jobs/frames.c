@@ -245,7 +245,7 @@ read_file(void *ctx)
 {
 	struct frames *f = ctx;
 	int wav = open(f->wav_tmp_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-	int rc = wav < 0 ? errno : frames_raw_read(f->lock, wav, &f->raw) == -1 ? errno : 0;
+	int rc = wav < 0 || frames_raw_read(f->lock, wav, &f->raw) == -1 ? errno != 0 ? errno : EIO : 0;
 
 	if (rc == 0 && f->raw.samples > 0)
 		return fs_sync_rename(wav, f->wav_tmp_path, f->wav_path);
