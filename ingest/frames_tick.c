@@ -83,6 +83,7 @@ live_tick(struct frames_session *s, int64_t now)
 		log_warnx("the live stream ends: %s", why);
 		frames_proto_error(&s->proto, "live", "%s; the session is stored only", why);
 		frames_live_end(&s->live, false);
+		conn_pause(&s->conn, false);	/* nobody else will: it may have waited for room */
 	}
 	if (s->phase == FR_LINGER && frames_live_busy(&s->live))
 		frames_tick_in(s, FRAMES_LIVE_TICK_MS);
@@ -95,6 +96,8 @@ frames_tick_cb(evutil_socket_t fd, short what, void *ctx)
 	int64_t now = now_ms(), idle = conf_int(s->svc->conf, "frames.idle_timeout");
 
 	live_tick(s, now);
+	if (s->phase == FR_CLAIMED && s->end_code != 0 && now >= s->deadline_ms)
+		frames_end_waiting(s);
 	if (s->phase == FR_LINGER)
 		return;
 	conn_write(&s->conn);
