@@ -19,8 +19,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "be.h"
 #include "ingest/frames_file.h"
 #include "ingest/frames_find.h"
+#include "ingest/frames_mp4.h"
 #include "ingest/rec_file.h"
 #include "util.h"
 #include "workers/jobs/frames_raw.h"
@@ -375,13 +377,49 @@ what_is_played(void **state)
 	assert_int_equal(frames_find_named(top, "", 0, found), -1);
 }
 
+/* A box of `len` bytes around what is in `content`; its end. */
+static uint8_t *
+box(uint8_t *p, const char *kind, const uint8_t *content, size_t len)
+{
+	memmove(p + 8, content, len);
+	be_put(p, 4, len + 8);
+	memcpy(p + 4, kind, 4);
+	return p + len + 8;
+}
+
+static void
+what_an_mp4_counts(void **state)
+{
+	static const char *const around[] = { "stbl", "minf", "mdia", "trak", "moov" };
+	static const uint8_t stsz[12] = { [10] = 1, [11] = 2 }, other[30];
+	uint8_t mp4[400], inner[400];
+	const char *path = path_in("video", "x", ".mp4");
+	size_t len = (size_t)(box(mp4, "stsz", stsz, sizeof(stsz)) - mp4);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	for (size_t i = 0; i < sizeof(around) / sizeof(around[0]); i++) {
+		memcpy(inner, mp4, len);
+		memcpy(box(mp4, "free", other, i * 3), inner, len);	/* something in front of it */
+		len += i * 3 + 8;
+		len = (size_t)(box(mp4, around[i], mp4, len) - mp4);
+	}
+	assert_int_equal(pwrite(fd, mp4, len, 0), len);
+	assert_int_equal(frames_mp4_count(path), 258);
+	for (size_t cut = len; cut-- > 0;) {
+		assert_int_equal(ftruncate(fd, (off_t)cut), 0);
+		assert_int_equal(frames_mp4_count(path), -1);
+	}
+	close(fd);
+	assert_int_equal(frames_mp4_count(path_in("video", "y", ".mp4")), -1);
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(what_is_written_is_read), T(torn_anywhere), T(a_size_behind_long_comments), T(no_name_twice), T(a_full_disk),
-		T(a_full_disk_for_the_wav), T(client_names), T(paths_of_jobs), T(what_is_played),
+		T(a_full_disk_for_the_wav), T(client_names), T(paths_of_jobs), T(what_is_played), T(what_an_mp4_counts),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
