@@ -151,7 +151,8 @@ over(struct frames *f)
 		json_object_set_new(result, "samples", json_integer((json_int_t)r->samples));
 	}
 	log_info("frames session %s is complete: %lld frames, %.1f s of sound%s", r->name,
-	    (long long)(f->encoded > 0 ? f->encoded : r->frames), (double)r->samples / 44100, r->torn_bytes > 0 ? "; its last chunk was torn by a crash" : "");
+	    (long long)(f->encoded > 0 ? f->encoded : r->frames), (double)r->samples / 44100,
+	    r->torn_bytes > 0 ? "; its last chunk was torn by a crash" : "");
 	frames_free(f);
 	job_done(job, result);
 }
@@ -205,9 +206,9 @@ has_frames(struct frames *f)
 	if (f->no_memory)
 		fail(f, JOB_AGAIN, "its frames want more memory than frames.ffmpeg_memory; it is kept");
 	else if (f->encoded == 0)
-		fail(f, JOB_DEAD, "not one of its frames can be decoded; it is kept");
+		fail(f, JOB_REFUSED, "not one of its frames can be decoded; it is kept");
 	else if (too_many)
-		fail(f, JOB_DEAD, text);
+		fail(f, JOB_REFUSED, text);
 	else {
 		log_warnx("%s: %s", f->file, text);
 		return true;

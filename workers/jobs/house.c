@@ -61,6 +61,7 @@ tended_cb(int rc, const char *error, void *ctx)
 		p->jobs.running = s->running;
 		p->jobs.delayed = s->delayed;
 		p->jobs.dead = s->dead;
+		p->jobs.refused = s->refused;
 		p->jobs.oldest_ms = s->oldest_ms;
 		board_end(&p->seq);
 	}

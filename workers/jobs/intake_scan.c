@@ -4,7 +4,7 @@
  * after its time. Answers what has become of an upload.
  *
  * The disk says what there is to do, the queue whether it is being done: a job that is dead or
- * cancelled is not added again (it keeps its key), and after upload.keep its files go.
+ * cancelled is not added again (it keeps its key), and after upload.keep it goes with its files.
  * Called by house.c, main.c and calls.c in the host's first worker.
  */
 #include "workers/jobs/intake_scan.h"
@@ -51,6 +51,17 @@ drop(const struct svc *svc, const char *id, const char *why)
 
 /* --- what there is to do --- */
 
+/* A kill between the two is no harm: without a job it is tried once more. The other way round the job would stay. */
+static void
+forgotten_cb(int rc, const char *error, void *ctx)
+{
+	struct visit *v = ctx;
+
+	if (rc == 0)
+		drop(v->svc, v->id, "its job is dead or cancelled since upload.keep");
+	free(v);
+}
+
 static void
 found_cb(int rc, json_t *job, void *ctx)
 {
@@ -60,9 +71,9 @@ found_cb(int rc, json_t *job, void *ctx)
 
 	if (rc == 0 && state != NULL && (strcmp(state, "dead") == 0 || strcmp(state, "cancelled") == 0) &&
 	    wall_ms() - ended > conf_int(v->svc->conf, "upload.keep"))
-		drop(v->svc, v->id, strcmp(state, "dead") == 0 ? "its job is dead since upload.keep" :
-		    "its job was cancelled upload.keep ago");
-	free(v);
+		queue_forget(v->q, json_string_value(json_object_get(job, "id")), forgotten_cb, v);
+	else
+		free(v);
 }
 
 static void
