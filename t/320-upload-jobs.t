@@ -3,6 +3,7 @@
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
+from rtmp_target import RtmpTarget
 from upload import *
 
 FAST = {"jobs.scan": "1s", "jobs.retry_min": "200ms", "jobs.retry_max": "1s"}
@@ -56,6 +57,20 @@ with Test(__doc__) as t:
     here.cli("reload")
     wait_state(here, id, "done")
     t.ok(wait_recordings(there, "late"), "when it is there it is pushed")
+
+    # A target that says no, and why: with the key in it.
+    refuses = RtmpTarget()
+    refuses.mode, refuses.words = "reject_publish", "stream name s3cr3tk3y is already in use"
+    here.configure({"upload.target": refuses.url("s3cr3tk3y")})
+    here.cli("reload")
+    id = place(here, mp4())
+    j = wait_for("it fails", lambda: (lambda j: j if j.get("error") else None)(job(here, id)), 20, 0.1)
+    t.like(j["error"], r"it refuses: .*is already in use", f"a target that refuses: {j['error']}")
+    t.is_([s for s in (json.dumps(j), here.cli("jobs").stdout, here.log()) if "s3cr3tk3y" in s], [], "without its key, in the log too")
+    here.configure({"upload.target": there.url("late")})
+    here.cli("reload")
+    wait_state(here, id, "done")
+    refuses.close()
 
     # Cancelled amid its push, and wanted after all.
     id = place(here, mp4(8))

@@ -37,10 +37,12 @@ err_line(void *ctx, const char *line)
 	struct ffmpeg *f = ctx;
 	const char *error = error_in(line);
 
-	if (error != NULL && !says_nothing(error) && !(f->may_be_torn && strstr(error, "File ended prematurely") != NULL)) {
+	if (error != NULL && !says_nothing(error) &&
+	    !(f->may_be_torn && strstr(error, "File ended prematurely") != NULL)) {
 		str_copy(f->words, error, sizeof(f->words));
 		log_redact(f->words);
-		log_foreign(LOG_LEVEL_WARN, f->what, line, (int)strlen(line));
+		if (!f->secret)
+			log_foreign(LOG_LEVEL_WARN, f->what, line, (int)strlen(line));
 	}
 	if (f->ops->line != NULL)
 		f->ops->line(f->ctx, line);
