@@ -72,6 +72,23 @@ with Test(__doc__) as t:
     wait_state(here, id, "done")
     refuses.close()
 
+    # RTMPS: whose certificate nobody knows gets nothing, unless that is wanted.
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{t.dir}/key", "-out", f"{t.dir}/cert",
+        "-days", "2", "-subj", "/CN=localhost"], check=True, stderr=subprocess.DEVNULL)
+    tls = RtmpTarget(tls=(f"{t.dir}/cert", f"{t.dir}/key"))
+    here.configure({"upload.target": tls.url("x")})
+    here.cli("reload")
+    id = place(here, mp4())
+    j = wait_for("it fails", lambda: (lambda j: j if j.get("error") else None)(job(here, id)), 20, 0.1)
+    t.like(j["error"], r"its certificate can't be trusted", f"a certificate of nobody's: {j['error']}")
+    here.configure({"upload.verify": False})
+    here.cli("reload")
+    wait_state(here, id, "done")
+    t.ok([s for s in tls.sessions if s.tags], "with upload.verify: false it is taken")
+    tls.close()
+    here.configure({"upload.target": there.url("late")})
+    here.cli("reload")
+
     # Cancelled amid its push, and wanted after all.
     id = place(here, mp4(8))
     j = wait_state(here, id, "pushing")
