@@ -25,6 +25,7 @@
 #include "ingest/frames_mp4.h"
 #include "ingest/rec_file.h"
 #include "util.h"
+#include "workers/jobs/frames.h"
 #include "workers/jobs/frames_raw.h"
 
 static char top[64], media[80];
@@ -413,13 +414,36 @@ what_an_mp4_counts(void **state)
 	assert_int_equal(frames_mp4_count(path_in("video", "y", ".mp4")), -1);
 }
 
+/* Beside the loop: names of those that nobody writes; what never had a name goes. */
+static void
+a_look_for_sessions(void **state)
+{
+	struct frames_look *l = xcalloc(1, sizeof(*l));
+	struct frames_file a, b;
+	char unnamed[300];
+
+	snprintf(l->data_dir, sizeof(l->data_dir), "%s", top);
+	frames_file_open(&a, media, "cam", 5, meta);
+	frames_file_open(&b, media, "two", 6, meta);
+	frames_file_close(&b, rec_sync);
+	snprintf(unnamed, sizeof(unnamed), "%s", path_in("temp", ".cam_5", ".new"));
+	close(open(unnamed, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	close(open(path_in("temp", "other", ".txt"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	frames_look_work(l);
+	assert_int_equal(l->n, 1);
+	assert_string_equal(l->files[0], "media/temp/two_6.mkv");
+	assert_int_equal(access(unnamed, F_OK), -1);
+	frames_look_free(&l);
+	frames_file_close(&a, rec_sync);
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(what_is_written_is_read), T(torn_anywhere), T(a_size_behind_long_comments), T(no_name_twice), T(a_full_disk),
-		T(a_full_disk_for_the_wav), T(client_names), T(paths_of_jobs), T(what_is_played), T(what_an_mp4_counts),
+		T(a_full_disk_for_the_wav), T(client_names), T(paths_of_jobs), T(what_is_played), T(what_an_mp4_counts), T(a_look_for_sessions),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
