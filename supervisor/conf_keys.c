@@ -251,6 +251,8 @@ const struct conf_key conf_keys[] = {
 	    "name has its own.", true },
 	{ "upload.target_base", CONF_TEXT, "\"\"", CONF_LIVE, SEE_JOBS, 0, 0, NULL,
 	    "Not empty: a sent file goes to this URL with its name behind it; upload.target is not used.", true },
+	{ "upload.verify", CONF_BOOL, "true", CONF_LIVE, 0, 0, 0, NULL,
+	    "The certificate of an rtmps:// target must be right.", false },
 	{ "upload.max_size", CONF_SIZE, "4GiB", CONF_LIVE, SEE_INGEST, 1, GIB(10240), NULL,
 	    "Of one sent file, and of what it is converted to.", false },
 	{ "upload.max_uploads", CONF_INT, "1000", CONF_LIVE, SEE_INGEST, 1, 1000000, NULL,

@@ -41,7 +41,8 @@ err_line(void *ctx, const char *line)
 	    !(f->may_be_torn && strstr(error, "File ended prematurely") != NULL)) {
 		str_copy(f->words, error, sizeof(f->words));
 		log_redact(f->words);
-		log_foreign(LOG_LEVEL_WARN, f->what, line, (int)strlen(line));
+		if (!f->secret)
+			log_foreign(LOG_LEVEL_WARN, f->what, line, (int)strlen(line));
 	}
 	if (f->ops->line != NULL)
 		f->ops->line(f->ctx, line);
