@@ -58,6 +58,7 @@ struct protocol_ops {
 	void (*message)(struct protocol *p, struct msg *m);		/* SPAWNED, EXITED; may be NULL */
 	/* The publisher is gone. true: all that it sent was delivered; false: drained() follows. May be NULL. */
 	bool (*drain)(struct protocol *p);
+	size_t (*undrained)(const struct protocol *p);	/* bytes that wait for that; with drain() */
 };
 
 extern const struct protocol_ops rtmp_publish_ops;	/* rtmp_publish.c */

@@ -7,6 +7,7 @@
 #include <event2/buffer.h>
 #include <nettle/base64.h>
 #include <nettle/sha1.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -93,6 +94,23 @@ ws_head_check(const struct request *r, const json_t *origins, const char **why)
 		return 403;
 	}
 	return 0;
+}
+
+void
+ws_head_agent(const struct request *r, char *buf, size_t size)
+{
+	static const char *const browsers[] = { "Edg/", "OPR/", "Firefox/", "Chrome/", "Safari/" };
+	const char *agent = request_field(r, FIELD_USER_AGENT), *at = NULL;
+
+	buf[0] = '\0';
+	if (agent == NULL)
+		return;
+	for (size_t i = 0; i < sizeof(browsers) / sizeof(browsers[0]) && at == NULL; i++)
+		at = strstr(agent, browsers[i]);
+	if (at != NULL)
+		snprintf(buf, size, "%.*s", (int)strcspn(at, " "), at);
+	else
+		str_copy(buf, agent, size);
 }
 
 void
