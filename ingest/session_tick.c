@@ -139,7 +139,7 @@ session_tick_cb(evutil_socket_t fd, short what, void *ctx)
 	if (s->phase < SES_DRAINING && (why = overdue(s, now)) != NULL) {
 		if (s->phase == SES_LIVE) {
 			log_warnx("closing: %s", why);
-			s->ops->refuse(s->proto, "media", why);	/* should it still be there */
+			s->ops->refuse(s->proto, "timeout", why);	/* should it still be there */
 		} else
 			session_say_refused(s, "timeout", why);
 		session_finish(s, why);

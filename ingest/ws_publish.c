@@ -290,8 +290,8 @@ ws_publish_refuse(struct protocol *p, const char *code, const char *text)
 	char line[300];
 	int status = 503;
 
-	if (p->ws != NULL) {
-		ws_close(p->ws, WS_POLICY, text);
+	if (p->ws != NULL) {	/* a page that was frozen may come back */
+		ws_close(p->ws, strcmp(code, "timeout") == 0 ? WS_TRY_LATER : WS_POLICY, text);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
