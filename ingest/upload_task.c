@@ -7,7 +7,6 @@
  */
 #include "upload_task.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,27 +31,6 @@ fault_of(int error)
 	return error == ENOSPC || error == EDQUOT ? UPLOAD_NO_SPACE : UPLOAD_IO;
 }
 
-/* Of all kinds that still need their bytes. */
-static int64_t
-count_parts(const char *data_dir)
-{
-	char path[INTAKE_PATH];
-	struct dirent *e;
-	int64_t n = 0;
-	size_t len;
-	DIR *d;
-
-	snprintf(path, sizeof(path), "%s/" INTAKE_DIR, data_dir);
-	d = opendir(path);
-	while (d != NULL && (e = readdir(d)) != NULL) {
-		len = strlen(e->d_name);
-		n += len > 5 && strcmp(e->d_name + len - 5, ".part") == 0;
-	}
-	if (d != NULL)
-		closedir(d);
-	return n;
-}
-
 int
 upload_task_create(void *ctx)
 {
@@ -60,7 +38,7 @@ upload_task_create(void *ctx)
 	struct intake *in = &t->in;
 	int64_t left;
 
-	if (count_parts(t->data_dir) >= t->max_uploads)
+	if (intake_count(t->data_dir) >= t->max_uploads)
 		return end(t, UPLOAD_TOO_MANY, 0);
 	left = disk_free_bytes(t->data_dir);
 	if (left != -1 && left < t->reserve + (in->size > 0 ? in->size : 0))

@@ -74,9 +74,11 @@ on_closed(void *ctx, unsigned code, const char *reason)
 {
 	struct upload_session *s = ctx;
 
-	if (code == WS_NORMAL && s->phase == UP_RECEIVING)
+	bool ends = code == WS_NORMAL && s->phase == UP_RECEIVING && s->store.written > 0;
+
+	if (ends)
 		done(s);
-	if (code == WS_NORMAL && s->phase == UP_RECEIVING)
+	if (ends && s->phase == UP_RECEIVING)
 		part(s, WS_POLICY, "it is not all that was announced");
 	else if (s->phase != UP_FINISHING && s->phase != UP_LINGER)
 		part(s, code, "its sender closed the connection");

@@ -5,6 +5,7 @@
  */
 #include "intake.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -23,7 +24,7 @@
 
 static const char *const states[] = { "receiving", "received", "converted", "done" };
 #define NSTATES (sizeof(states) / sizeof(states[0]))
-static const char *const files[] = { "tmp", "flv", "pos", "knock", "part" };
+static const char *const files[] = { "tmp", "flv", "pos", "knock", "over", "part" };
 
 const char *
 intake_state_name(enum intake_state state)
@@ -219,6 +220,42 @@ intake_lock(const char *data_dir, const char *id, bool create)
 		return -1;
 	}
 	return fd;
+}
+
+int64_t
+intake_count(const char *data_dir)
+{
+	char path[INTAKE_PATH], id[INTAKE_ID];
+	struct dirent *e;
+	int64_t n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/" INTAKE_DIR, data_dir);
+	d = opendir(path);
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		snprintf(id, sizeof(id), "%.32s", e->d_name);
+		n += intake_id_ok(id) && strcmp(e->d_name + INTAKE_ID - 1, ".part") == 0 &&
+		    access(intake_path(data_dir, id, "over", path), F_OK) == -1;
+	}
+	if (d != NULL)
+		closedir(d);
+	return n;
+}
+
+void
+intake_set_over(const char *data_dir, const char *id, bool over)
+{
+	char path[INTAKE_PATH];
+	int fd;
+
+	intake_path(data_dir, id, "over", path);
+	if (!over) {
+		unlink(path);
+		return;
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (fd >= 0)
+		close(fd);
 }
 
 int64_t

@@ -6,6 +6,7 @@
  *   ID.part   its bytes as they came; the first `size` of them once it is complete
  *   ID.flv    what became of them (ID.tmp while that is made)
  *   ID.pos    how far the push has come, in ms, for one that has to go on there
+ *   ID.over   its job is dead or cancelled: the files wait for somebody, or for upload.keep
  *
  * RECEIVING -> RECEIVED (an ingest writes it) -> CONVERTED (a jobs worker) -> DONE, of which only
  * ID.json is left. Whoever works on one holds flock() on ID.part. Used by ingest and jobs.
@@ -51,6 +52,9 @@ int intake_drop_files(const char *data_dir, const char *id);
 int intake_drop(const char *data_dir, const char *id);
 /* "receiving" "received" "converted" "done" */
 const char *intake_state_name(enum intake_state state);
+/* Uploads whose bytes are here and whose job is not over. */
+int64_t intake_count(const char *data_dir);
+void intake_set_over(const char *data_dir, const char *id, bool over);
 /* ID.part, locked by us alone, or -1 + errno (EWOULDBLOCK: somebody else has it). create: made if absent. */
 int intake_lock(const char *data_dir, const char *id, bool create);
 /* ID.pos, 0 if there is none. Replaced without waiting for the disk. */
