@@ -314,7 +314,7 @@ upload_session_new(struct svc *svc)
 
 	svc->ctx = s;
 	s->svc = svc;
-	s->in.size = -1;
+	s->in.size = s->in.unchecked = -1;
 	s->percent = -1;
 	s->pinged_ms = s->data_ms = now_ms();
 	conn_init(&s->conn, &conn_ops, s);

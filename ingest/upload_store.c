@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf.h"
@@ -97,6 +98,8 @@ synced(struct upload_store *s, struct upload_task *t)
 	}
 	if (t->offset > s->synced)
 		s->synced = t->offset;
+	if (t->writes)
+		s->dirty = false;
 	s->ops->acked(s->ctx, s->synced);
 }
 
@@ -186,6 +189,7 @@ static void
 sync_if_due(struct upload_store *s)
 {
 	int64_t waiting = s->written - s->synced, now = now_ms();
+	struct upload_task *t;
 
 	if (s->task != NULL || s->fd < 0 || s->finishing || s->broken || (waiting == 0 && !s->flush))
 		return;
@@ -193,7 +197,9 @@ sync_if_due(struct upload_store *s)
 		return;
 	s->flush = false;
 	s->synced_ms = now;
-	run(s, upload_task_sync, synced_cb, task_new(s));
+	t = task_new(s);
+	t->writes = s->dirty;
+	run(s, t->writes ? upload_task_finish : upload_task_sync, synced_cb, t);
 }
 
 static bool
@@ -338,6 +344,7 @@ begin_finish(struct upload_store *s)
 
 	t->in.state = INTAKE_RECEIVED;
 	t->in.size = s->written;
+	t->in.unchecked = -1;
 	t->in.changed_ms = wall_ms();
 	run(s, upload_task_finish, finished_cb, t);
 }
@@ -364,9 +371,24 @@ upload_store_rewind(struct upload_store *s, int64_t offset)
 }
 
 void
-upload_store_set_size(struct upload_store *s, int64_t size)
+upload_store_checked(struct upload_store *s)
 {
-	s->in.size = size;
+	s->dirty |= s->in.unchecked != -1;
+	s->in.unchecked = -1;
+	upload_store_flush(s);
+}
+
+int64_t
+upload_store_touched_ms(const struct upload_store *s)
+{
+	struct stat st;
+
+	return s->fd >= 0 && fstat(s->fd, &st) == 0 ? (int64_t)st.st_mtime * 1000 : wall_ms();
+}
+
+void
+upload_store_update(struct upload_store *s)
+{
 	run(s, upload_task_finish, opened_cb, task_new(s));
 }
 

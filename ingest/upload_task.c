@@ -74,6 +74,19 @@ knock(const struct upload_task *t)
 		close(fd);
 }
 
+/* Who received them was killed before the end of the request, so nobody knows whether they are right. */
+static int
+drop_unchecked(struct upload_task *t)
+{
+	struct stat st;
+
+	if (fstat(t->fd, &st) == -1 || (st.st_size > t->in.unchecked && ftruncate(t->fd, t->in.unchecked) == -1) ||
+	    fsync(t->fd) == -1)
+		return -1;
+	t->in.unchecked = -1;
+	return intake_write(t->data_dir, &t->in);
+}
+
 static int
 open_locked(struct upload_task *t)
 {
@@ -86,6 +99,8 @@ open_locked(struct upload_task *t)
 		return end(t, UPLOAD_NONE, errno);
 	if (t->in.state != INTAKE_RECEIVING)
 		return end(t, t->look_only ? UPLOAD_OK : UPLOAD_OVER, 0);
+	if (t->in.unchecked >= 0 && drop_unchecked(t) == -1)
+		return end(t, fault_of(errno), errno);
 	if (fdatasync(t->fd) == -1 || fstat(t->fd, &st) == -1)
 		return end(t, fault_of(errno), errno);
 	t->offset = st.st_size;

@@ -76,7 +76,7 @@ add_cors(struct upload_session *s)
 static void
 add_expires(struct upload_session *s)
 {
-	int64_t at = wall_ms() + conf_int(s->svc->conf, "upload.expire");
+	int64_t at = upload_store_touched_ms(&s->store) + conf_int(s->svc->conf, "upload.expire");
 	time_t sec = (time_t)(at / 1000);
 	char date[40];
 	struct tm tm;
@@ -238,11 +238,11 @@ body_ended(struct upload_session *s)
 		refuse(s, STATUS_CHECKSUM, "the body is not what Upload-Checksum says; nothing of it was kept");
 	} else if (s->store.in.size >= 0 && s->store.written == s->store.in.size)
 		upload_finish(s);
-	else if (s->store.written == s->store.synced)
+	else if (s->store.written == s->store.synced && s->store.in.unchecked == -1)
 		answer(s);
 	else {
 		body.waits = true;
-		upload_store_flush(&s->store);
+		upload_store_checked(&s->store);
 	}
 }
 
@@ -297,6 +297,7 @@ upload_tus_head(struct upload_session *s)
 		str_copy(s->in.file, s->tus.file, sizeof(s->in.file));
 		str_copy(s->in.meta, s->tus.meta, sizeof(s->in.meta));
 		s->in.size = s->tus.length;
+		s->in.unchecked = s->tus.sum != TUS_SUM_NONE ? 0 : -1;
 		body.created = true;
 		upload_begin_create(s);
 	}
@@ -308,6 +309,7 @@ begin_patch(struct upload_session *s)
 {
 	const struct tus_head *h = &s->tus;
 	struct intake *in = &s->store.in;
+	int64_t unchecked = h->sum != TUS_SUM_NONE ? s->store.written : -1;
 
 	if (h->offset != s->store.written)
 		refuse(s, 409, "Upload-Offset is not where this upload is; HEAD says where");
@@ -320,9 +322,11 @@ begin_patch(struct upload_session *s)
 			refuse(s, 413, "the upload is complete: nothing can be added");
 		else
 			answer_offset(s, 204);
-	} else if (h->length >= 0 && in->size < 0)
-		upload_store_set_size(&s->store, h->length);	/* opened() follows again */
-	else
+	} else if ((h->length >= 0 && in->size < 0) || in->unchecked != unchecked) {
+		in->size = h->length >= 0 ? h->length : in->size;
+		in->unchecked = unchecked;
+		upload_store_update(&s->store);		/* opened() follows again */
+	} else
 		begin_body(s);
 }
 
@@ -356,7 +360,7 @@ upload_tus_opened(struct upload_session *s, enum upload_fault fault, const char 
 static void
 upload_tus_acked(struct upload_session *s, int64_t offset)
 {
-	if (body.waits && offset >= s->store.written && s->phase == UP_RECEIVING)
+	if (body.waits && offset >= s->store.written && !s->store.dirty && s->phase == UP_RECEIVING)
 		answer(s);
 }
 

@@ -87,6 +87,7 @@ fill(const json_t *o, const char *id, struct intake *out)
 	out->created_ms = num(o, "created", 0);
 	out->changed_ms = num(o, "changed", 0);
 	out->duration_ms = num(o, "duration_ms", 0);
+	out->unchecked = num(o, "unchecked", -1);
 	out->tried_ms = num(o, "tried", 0);
 	return 0;
 }
@@ -163,10 +164,11 @@ replace(const char *data_dir, const char *id, const char *text)
 int
 intake_write(const char *data_dir, const struct intake *in)
 {
-	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "id", in->id, "state",
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id", in->id, "state",
 	    states[in->state], "name", in->name, "file", in->file, "meta", in->meta, "size", (json_int_t)in->size,
 	    "created", (json_int_t)in->created_ms, "changed", (json_int_t)in->changed_ms, "duration_ms",
-	    (json_int_t)in->duration_ms, "tried", (json_int_t)in->tried_ms);
+	    (json_int_t)in->duration_ms, "tried", (json_int_t)in->tried_ms,
+	    "unchecked", (json_int_t)in->unchecked);
 	char *text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
 	int rc;
 
