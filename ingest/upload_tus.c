@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "conf.h"
+#include "http_status.h"
 #include "log.h"
 #include "upload_parts.h"
 #include "util.h"
@@ -40,23 +41,6 @@ static struct {
 } body;
 
 /* --- answers --- */
-
-static const char *
-reason(int status)
-{
-	static const struct { int status; const char *text; } texts[] = {
-		{ 200, "OK" }, { 201, "Created" }, { 204, "No Content" }, { 400, "Bad Request" },
-		{ 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" }, { 409, "Conflict" },
-		{ 412, "Precondition Failed" }, { 413, "Content Too Large" }, { 415, "Unsupported Media Type" },
-		{ 423, "Locked" }, { STATUS_CHECKSUM, "Checksum Mismatch" }, { 503, "Service Unavailable" },
-		{ 507, "Insufficient Storage" },
-	};
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		if (texts[i].status == status)
-			return texts[i].text;
-	return "Internal Server Error";
-}
 
 /* Pages of other origins may use it if ws.origins has them. */
 static void
@@ -90,7 +74,7 @@ static void
 begin_answer(struct upload_session *s, int status)
 {
 	evbuffer_add_printf(s->conn.out, "HTTP/1.1 %d %s\r\n" TUS_VERSION_FIELD "Cache-Control: no-store\r\n", status,
-	    reason(status));
+	    http_status_text(status));
 	add_cors(s);
 	if (status == 412)
 		evbuffer_add_printf(s->conn.out, "Tus-Version: " TUS_VERSION "\r\n");
