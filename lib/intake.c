@@ -117,19 +117,6 @@ intake_read(const char *data_dir, const char *id, struct intake *out)
 }
 
 static int
-write_all(int fd, const char *text, size_t len)
-{
-	ssize_t n;
-
-	for (; len > 0; text += n, len -= (size_t)n) {
-		n = write(fd, text, len);
-		if (n < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int
 sync_dir(const char *data_dir)
 {
 	char path[INTAKE_PATH];
@@ -154,7 +141,7 @@ replace(const char *data_dir, const char *id, const char *text)
 	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)
 		return -1;
-	rc = write_all(fd, text, strlen(text)) == 0 && fsync(fd) == 0 ? 0 : -1;
+	rc = fd_write_all(fd, text, strlen(text)) == 0 && fsync(fd) == 0 ? 0 : -1;
 	close(fd);
 	if (rc == 0)
 		rc = rename(tmp, intake_path(data_dir, id, "json", path));

@@ -35,7 +35,7 @@ struct intake {
 	int64_t size;			/* -1: its sender does not say before its end */
 	int64_t created_ms, changed_ms;	/* wall clock; changed: its state */
 	int64_t duration_ms;		/* of ID.flv */
-	int64_t unchecked;		/* from this offset on nothing counts: its checksum has not come; -1: all does */
+	int64_t unchecked;		/* bytes from here on have no checksum yet; -1: there are none such */
 	int64_t tried_ms;		/* wall clock of the first of the pushes that came to nothing; 0: none did */
 };
 
