@@ -41,10 +41,9 @@ open_store(struct upload_session *s)
 #endif
 		{ NULL, false, false },
 	};
-	bool locked;
 
 	snprintf(dir, sizeof(dir), "%s/" INTAKE_DIR, conf_str(s->svc->conf, "data_dir"));
-	if (landlock_restrict(rules, &locked) == -1) {
+	if (landlock_restrict(rules) == -1) {
 		s->face->failed(s, UPLOAD_IO, "the server cannot lock itself in");
 		return;
 	}
