@@ -11,6 +11,7 @@
  */
 #include "upload_session.h"
 
+#include <arpa/inet.h>
 #include <event2/buffer.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "conf.h"
 #include "landlock.h"
 #include "log.h"
+#include "net.h"
 #include "upload_parts.h"
 #include "util.h"
 #include "ws_head.h"
@@ -74,6 +76,13 @@ claim(struct upload_session *s, const char *query, bool resume)
 void
 upload_begin_create(struct upload_session *s)
 {
+	struct net_addr peer;
+	struct in6_addr whose;
+
+	if (net_parse(s->conn.peer, &peer) == 0) {
+		whose = net_customer((struct sockaddr *)&peer.ss);
+		inet_ntop(AF_INET6, &whose, s->in.from, sizeof(s->in.from));
+	}
 	claim(s, request_query(&s->req), false);
 }
 

@@ -36,6 +36,7 @@ task_new(struct upload_store *s)
 	t->fd = s->fd;
 	t->offset = s->written;
 	t->max_uploads = conf_int(s->svc->conf, "upload.max_uploads");
+	t->max_own = conf_int(s->svc->conf, "upload.max_per_address");
 	t->reserve = conf_int(s->svc->conf, "disk.reserve");
 	t->look_only = s->find;
 	str_copy(t->data_dir, conf_str(s->svc->conf, "data_dir"), sizeof(t->data_dir));
@@ -51,7 +52,7 @@ explain(const struct upload_store *s, enum upload_fault fault, int error, char *
 		[UPLOAD_NONE] = "there is no such upload here: it was finished and forgotten, deleted, or never begun",
 		[UPLOAD_OVER] = "the upload is complete: nothing can be added",
 		[UPLOAD_BUSY] = "another connection is sending this upload and does not let go; try again in a moment",
-		[UPLOAD_TOO_MANY] = "upload.max_uploads uploads are here already; try again when some are done",
+		[UPLOAD_TOO_MANY] = "as many are here as upload.max_uploads or max_per_address allows; try later",
 		[UPLOAD_NO_SPACE] = "the server has no space left (disk.reserve); what was received is kept, "
 		    "try again later",
 	};

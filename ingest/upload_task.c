@@ -36,9 +36,9 @@ upload_task_create(void *ctx)
 {
 	struct upload_task *t = ctx;
 	struct intake *in = &t->in;
-	int64_t left;
+	int64_t left, own;
 
-	if (intake_count(t->data_dir) >= t->max_uploads)
+	if (intake_count(t->data_dir, in->from, &own) >= t->max_uploads || own >= t->max_own)
 		return end(t, UPLOAD_TOO_MANY, 0);
 	left = disk_free_bytes(t->data_dir);
 	if (left != -1 && left < t->reserve + (in->size > 0 ? in->size : 0))

@@ -83,6 +83,7 @@ fill(const json_t *o, const char *id, struct intake *out)
 		str_copy(out->name, obj_str(o, "name"), sizeof(out->name));
 	str_copy(out->file, obj_str(o, "file"), sizeof(out->file));
 	str_copy(out->meta, obj_str(o, "meta"), sizeof(out->meta));
+	str_copy(out->from, obj_str(o, "from"), sizeof(out->from));
 	out->size = num(o, "size", -1);
 	out->created_ms = num(o, "created", 0);
 	out->changed_ms = num(o, "changed", 0);
@@ -151,11 +152,11 @@ replace(const char *data_dir, const char *id, const char *text)
 int
 intake_write(const char *data_dir, const struct intake *in)
 {
-	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id", in->id, "state",
-	    states[in->state], "name", in->name, "file", in->file, "meta", in->meta, "size", (json_int_t)in->size,
-	    "created", (json_int_t)in->created_ms, "changed", (json_int_t)in->changed_ms, "duration_ms",
-	    (json_int_t)in->duration_ms, "tried", (json_int_t)in->tried_ms,
-	    "unchecked", (json_int_t)in->unchecked);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id", in->id, "state",
+	    states[in->state], "name", in->name, "file", in->file, "meta", in->meta, "from", in->from, "size",
+	    (json_int_t)in->size, "created", (json_int_t)in->created_ms, "changed", (json_int_t)in->changed_ms,
+	    "duration_ms", (json_int_t)in->duration_ms, "tried", (json_int_t)in->tried_ms, "unchecked",
+	    (json_int_t)in->unchecked);
 	char *text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
 	int rc;
 
@@ -212,19 +213,25 @@ intake_lock(const char *data_dir, const char *id, bool create)
 }
 
 int64_t
-intake_count(const char *data_dir)
+intake_count(const char *data_dir, const char *from, int64_t *own)
 {
 	char path[INTAKE_PATH], id[INTAKE_ID];
+	struct intake in;
 	struct dirent *e;
 	int64_t n = 0;
 	DIR *d;
 
+	*own = 0;
 	snprintf(path, sizeof(path), "%s/" INTAKE_DIR, data_dir);
 	d = opendir(path);
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		snprintf(id, sizeof(id), "%.32s", e->d_name);
-		n += intake_id_ok(id) && strcmp(e->d_name + INTAKE_ID - 1, ".part") == 0 &&
-		    access(intake_path(data_dir, id, "over", path), F_OK) == -1;
+		if (!intake_id_ok(id) || strcmp(e->d_name + INTAKE_ID - 1, ".part") != 0 ||
+		    access(intake_path(data_dir, id, "over", path), F_OK) == 0)
+			continue;
+		n++;
+		*own += intake_read(data_dir, id, &in) == 0 && in.state == INTAKE_RECEIVING &&
+		    strcmp(in.from, from) == 0;
 	}
 	if (d != NULL)
 		closedir(d);

@@ -32,6 +32,7 @@ struct intake {
 	char name[INTAKE_NAME];		/* of the stream it becomes; "" if nobody said */
 	char file[160];			/* what its sender calls it, for people */
 	char meta[INTAKE_META];
+	char from[48];			/* its sender's address, of IPv6 the /64; "": unknown */
 	int64_t size;			/* -1: its sender does not say before its end */
 	int64_t created_ms, changed_ms;	/* wall clock; changed: its state */
 	int64_t duration_ms;		/* of ID.flv */
@@ -53,8 +54,8 @@ int intake_drop_files(const char *data_dir, const char *id);
 int intake_drop(const char *data_dir, const char *id);
 /* "receiving" "received" "converted" "done" */
 const char *intake_state_name(enum intake_state state);
-/* Uploads whose bytes are here and whose job is not over. */
-int64_t intake_count(const char *data_dir);
+/* Uploads whose bytes are here and whose job is not over; *own: those of them that `from` has not finished. */
+int64_t intake_count(const char *data_dir, const char *from, int64_t *own);
 void intake_set_over(const char *data_dir, const char *id, bool over);
 /* ID.part, locked by us alone, or -1 + errno (EWOULDBLOCK: somebody else has it). create: made if absent. */
 int intake_lock(const char *data_dir, const char *id, bool create);
