@@ -143,6 +143,7 @@ rtmp_refuse(struct protocol *p, const char *code, const char *text)
 	static const struct { const char *code, *status; } words[] = {
 		{ "duplicate", "NetStream.Publish.BadName" }, { "elsewhere", "NetStream.Publish.BadName" },
 		{ "place", "NetStream.Publish.Failed" }, { "media", "NetStream.Publish.Rejected" },
+		{ "timeout", "NetStream.Publish.Rejected" },
 	};
 	const char *status = "NetStream.Publish.Denied";
 

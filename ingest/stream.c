@@ -58,9 +58,8 @@ stream_move_in(struct stream *s, const char *name)
 #endif
 		{ NULL, false, false },
 	};
-	bool locked;
 
-	if (stream_make_dirs(s, name) == 0 && landlock_restrict(rules, &locked) == 0)
+	if (stream_make_dirs(s, name) == 0 && landlock_restrict(rules) == 0)
 		return 0;
 	log_warn("cannot use %s, or be locked into it", s->dir);
 	return -1;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf.h"
@@ -35,6 +36,7 @@ task_new(struct upload_store *s)
 	t->fd = s->fd;
 	t->offset = s->written;
 	t->max_uploads = conf_int(s->svc->conf, "upload.max_uploads");
+	t->max_own = conf_int(s->svc->conf, "upload.max_per_address");
 	t->reserve = conf_int(s->svc->conf, "disk.reserve");
 	t->look_only = s->find;
 	str_copy(t->data_dir, conf_str(s->svc->conf, "data_dir"), sizeof(t->data_dir));
@@ -50,7 +52,7 @@ explain(const struct upload_store *s, enum upload_fault fault, int error, char *
 		[UPLOAD_NONE] = "there is no such upload here: it was finished and forgotten, deleted, or never begun",
 		[UPLOAD_OVER] = "the upload is complete: nothing can be added",
 		[UPLOAD_BUSY] = "another connection is sending this upload and does not let go; try again in a moment",
-		[UPLOAD_TOO_MANY] = "upload.max_uploads uploads are here already; try again when some are done",
+		[UPLOAD_TOO_MANY] = "as many are here as upload.max_uploads or max_per_address allows; try later",
 		[UPLOAD_NO_SPACE] = "the server has no space left (disk.reserve); what was received is kept, "
 		    "try again later",
 	};
@@ -97,6 +99,8 @@ synced(struct upload_store *s, struct upload_task *t)
 	}
 	if (t->offset > s->synced)
 		s->synced = t->offset;
+	if (t->writes)
+		s->dirty = false;
 	s->ops->acked(s->ctx, s->synced);
 }
 
@@ -186,6 +190,7 @@ static void
 sync_if_due(struct upload_store *s)
 {
 	int64_t waiting = s->written - s->synced, now = now_ms();
+	struct upload_task *t;
 
 	if (s->task != NULL || s->fd < 0 || s->finishing || s->broken || (waiting == 0 && !s->flush))
 		return;
@@ -193,7 +198,9 @@ sync_if_due(struct upload_store *s)
 		return;
 	s->flush = false;
 	s->synced_ms = now;
-	run(s, upload_task_sync, synced_cb, task_new(s));
+	t = task_new(s);
+	t->writes = s->dirty;
+	run(s, t->writes ? upload_task_finish : upload_task_sync, synced_cb, t);
 }
 
 static bool
@@ -338,6 +345,7 @@ begin_finish(struct upload_store *s)
 
 	t->in.state = INTAKE_RECEIVED;
 	t->in.size = s->written;
+	t->in.unchecked = -1;
 	t->in.changed_ms = wall_ms();
 	run(s, upload_task_finish, finished_cb, t);
 }
@@ -364,9 +372,24 @@ upload_store_rewind(struct upload_store *s, int64_t offset)
 }
 
 void
-upload_store_set_size(struct upload_store *s, int64_t size)
+upload_store_checked(struct upload_store *s)
 {
-	s->in.size = size;
+	s->dirty |= s->in.unchecked != -1;
+	s->in.unchecked = -1;
+	upload_store_flush(s);
+}
+
+int64_t
+upload_store_touched_ms(const struct upload_store *s)
+{
+	struct stat st;
+
+	return s->fd >= 0 && fstat(s->fd, &st) == 0 ? (int64_t)st.st_mtime * 1000 : wall_ms();
+}
+
+void
+upload_store_update(struct upload_store *s)
+{
 	run(s, upload_task_finish, opened_cb, task_new(s));
 }
 

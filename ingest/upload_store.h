@@ -45,6 +45,7 @@ struct upload_store {
 	int64_t written, synced;
 	int64_t looked_ms, synced_ms;	/* monotonic: at the disk's space; when the last sync began */
 	bool flush, finishing, broken, find;
+	bool dirty;			/* in is to be written with the next sync */
 	int64_t wait_until_ms;		/* for another connection to let go; 0: not waiting */
 	struct event *tick;
 	struct upload_task *task;	/* on its thread */
@@ -70,8 +71,12 @@ void upload_store_flush(struct upload_store *s);
 void upload_store_finish(struct upload_store *s);
 /* Back to this offset, which was acked: what came since was not what it should be. 0 or -1. */
 int upload_store_rewind(struct upload_store *s, int64_t offset);
-/* Its size becomes known (Upload-Defer-Length). Told by opened() again. */
-void upload_store_set_size(struct upload_store *s, int64_t size);
+/* in was changed (its size became known, what comes is unchecked): told by opened() again, on the disk. */
+void upload_store_update(struct upload_store *s);
+/* What came is right, or was never checked: as flush(), and a kill keeps it. */
+void upload_store_checked(struct upload_store *s);
+/* Wall clock of its last byte. */
+int64_t upload_store_touched_ms(const struct upload_store *s);
 /* Deletes it. 0, or -1 + errno. */
 int upload_store_drop(struct upload_store *s);
 #endif

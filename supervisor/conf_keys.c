@@ -256,7 +256,10 @@ const struct conf_key conf_keys[] = {
 	{ "upload.max_size", CONF_SIZE, "4GiB", CONF_LIVE, SEE_INGEST, 1, GIB(10240), NULL,
 	    "Of one sent file, and of what it is converted to.", false },
 	{ "upload.max_uploads", CONF_INT, "1000", CONF_LIVE, SEE_INGEST, 1, 1000000, NULL,
-	    "Sent files that are here at once: unfinished ones, and those whose push is not done.", false },
+	    "Sent files that are here at once: unfinished ones, and those whose push is not done or given up.", false },
+	{ "upload.max_per_address", CONF_INT, "100", CONF_LIVE, SEE_INGEST, 1, 1000000, NULL,
+	    "Unfinished ones of one address, of IPv6 of a /64. A proxy that is not in http.trusted_proxies "
+	    "is one.", false },
 	{ "upload.idle_timeout", CONF_DURATION, "60s", CONF_LIVE, SEE_INGEST, SEC(1), SEC(3600), NULL,
 	    "A sender from whom no byte of its file came for this long is sent away; it can go on later.", false },
 	{ "upload.unsynced", CONF_SIZE, "64MiB", CONF_LIVE, SEE_INGEST, MIB(1), GIB(4), NULL,

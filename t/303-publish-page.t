@@ -57,6 +57,20 @@ with Test(__doc__, limit=240 + 2 * SECONDS) as t:
         a.wait("live again", f"{STATE} == 'Live'", 60)
         t.ok(plays_on(b), "after a cut the page connects again, and viewers go on")
 
+        # a phone freezes the tab until the server has sent it away, and wakes it up
+        m.configure({"ws.ping_timeout": "1s", "ws.ping_interval": "300ms"})
+        m.cli("reload")
+        os.killpg(a.proc.pid, signal.SIGSTOP)
+        try:
+            m.wait_log("closing: the publisher is dead", 20)
+            m.configure({"ws.ping_timeout": "15s", "ws.ping_interval": "5s"})
+            m.cli("reload")
+        finally:
+            os.killpg(a.proc.pid, signal.SIGCONT)
+        a.wait("it notices", f"{STATE} != 'Live'", 20)
+        a.wait("live again", f"{STATE} == 'Live'", 60)
+        t.ok(plays_on(b), "a frozen page comes back to its stream")
+
         # its ffmpeg dies: nothing but a discontinuity
         pid = next(o["pid"] for o in m.stream("cam")["outputs"] if o["kind"] == "intake")
         os.kill(pid, signal.SIGKILL)

@@ -42,11 +42,41 @@ teardown(void **state)
 	return rmdir(path) == 0 && rmdir(dir) == 0 ? 0 : -1;
 }
 
+/* What is here counts, unless its job is dead: then it waits for somebody. */
+static void
+what_is_over_does_not_count(void **state)
+{
+	struct intake in = { .state = INTAKE_RECEIVING, .from = "::1" };
+	int64_t own;
+	int fd;
+
+	assert_int_equal(intake_count(dir, "::1", &own), 0);
+	assert_int_equal(intake_new_id(in.id), 0);
+	fd = intake_lock(dir, in.id, true);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(intake_write(dir, &in), 0);
+	assert_int_equal(intake_count(dir, "::2", &own), 1);
+	assert_int_equal(own, 0);
+	assert_int_equal(intake_count(dir, "::1", &own), 1);
+	assert_int_equal(own, 1);
+	in.state = INTAKE_RECEIVED;
+	assert_int_equal(intake_write(dir, &in), 0);
+	assert_int_equal(intake_count(dir, "::1", &own), 1);
+	assert_int_equal(own, 0);
+	intake_set_over(dir, in.id, true);
+	assert_int_equal(intake_count(dir, "::1", &own), 0);
+	intake_set_over(dir, in.id, false);
+	assert_int_equal(intake_count(dir, "::1", &own), 1);
+	intake_set_over(dir, in.id, true);
+	assert_int_equal(intake_drop(dir, in.id), 0);
+}
+
 static void
 what_is_written_is_read(void **state)
 {
 	struct intake in = { .state = INTAKE_CONVERTED, .name = "alice", .file = "Ferien.mp4", .meta = "filename RmVyaWVu",
-		.size = 77, .created_ms = 1, .changed_ms = 2, .duration_ms = 3, .tried_ms = 4 }, out;
+		.from = "::ffff:1.2.3.4", .size = 77, .created_ms = 1, .changed_ms = 2, .duration_ms = 3, .tried_ms = 4 }, out;
 
 	assert_int_equal(intake_new_id(in.id), 0);
 	assert_true(intake_id_ok(in.id));
@@ -290,7 +320,7 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_written_is_read), cmocka_unit_test(ids_lead_nowhere_else),
+		cmocka_unit_test(what_is_written_is_read), cmocka_unit_test(what_is_over_does_not_count), cmocka_unit_test(ids_lead_nowhere_else),
 		cmocka_unit_test(torn_and_strange_ones_are_refused), cmocka_unit_test(one_lock_at_a_time),
 		cmocka_unit_test(names_go_into_urls), cmocka_unit_test(urls_are_urls), cmocka_unit_test(lanes_are_targets),
 		cmocka_unit_test(tags_are_walked), cmocka_unit_test(a_look_at_all_of_them),

@@ -57,9 +57,11 @@ found_cb(int rc, json_t *job, void *ctx)
 	struct visit *v = ctx;
 	const char *state = json_string_value(json_object_get(job, "state"));
 	int64_t ended = json_integer_value(json_object_get(job, "ended"));
+	bool over = state != NULL && (strcmp(state, "dead") == 0 || strcmp(state, "cancelled") == 0);
 
-	if (rc == 0 && state != NULL && (strcmp(state, "dead") == 0 || strcmp(state, "cancelled") == 0) &&
-	    wall_ms() - ended > conf_int(v->svc->conf, "upload.keep"))
+	if (rc == 0 && state != NULL)
+		intake_set_over(data_dir(v->svc), v->id, over);
+	if (rc == 0 && over && wall_ms() - ended > conf_int(v->svc->conf, "upload.keep"))
 		queue_forget(v->q, json_string_value(json_object_get(job, "id")), forgotten_cb, v);
 	else
 		free(v);
