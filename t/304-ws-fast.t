@@ -14,7 +14,7 @@ def frames(path):
     r = subprocess.run(["ffprobe", "-v", "error", "-count_packets", "-select_streams", "v", "-show_entries", "stream=nb_read_packets:format=duration",
         "-of", "json", path], stdout=subprocess.PIPE, text=True, timeout=60)
     found = json.loads(r.stdout)
-    return int(found["streams"][0]["nb_read_packets"]), float(found["format"]["duration"])
+    return sum(int(s["nb_read_packets"]) for s in found["streams"]), float(found["format"]["duration"])
 
 
 def recorded(m, name, want):
