@@ -138,7 +138,7 @@ wrong_values(void **state)
 #ifndef MILLRACE_REDIS_TLS
 	refused("redis: {url: 'rediss://x'}\n", "run stunnel and point redis.url at it", NULL);
 #endif
-	refused("redis: {url: 'sentinel://h:1'}\n", "redis.url: want /MASTER behind the sentinels", NULL);
+	refused("redis: {url: 'sentinel://h:1'}\n", "redis.url: want sentinel://HOST:PORT,HOST:PORT/MASTER", NULL);
 	refused("redis: {url: 'sentinel:///m'}\n", "redis.url: no host", NULL);
 	refused("redis: {url: 'redis://secret@h'}\n", "redis.url: want USER:PASSWORD@ or :PASSWORD@", NULL);
 	refused("redis: {url: 'redis://h:63799x'}\n", "redis.url: bad port", NULL);

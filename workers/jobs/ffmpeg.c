@@ -24,11 +24,12 @@ error_in(const char *line)
 	return p != NULL ? p + 8 : NULL;
 }
 
-/* What ffmpeg 7 adds to every error. */
+/* What ffmpeg adds to an error: the reason was in a line before. */
 static bool
 says_nothing(const char *error)
 {
-	return strncmp(error, "Task finished with error", 24) == 0 || strncmp(error, "Terminating thread", 18) == 0;
+	return error[0] == '\0' || strncmp(error, "Error initializing output stream", 32) == 0 ||
+	    strncmp(error, "Task finished with error", 24) == 0 || strncmp(error, "Terminating thread", 18) == 0;
 }
 
 static void
@@ -39,7 +40,8 @@ err_line(void *ctx, const char *line)
 
 	if (error != NULL && !says_nothing(error) &&
 	    !(f->may_be_torn && strstr(error, "File ended prematurely") != NULL)) {
-		str_copy(f->words, error, sizeof(f->words));
+		if (strstr(f->words, "No space left") == NULL)	/* all that follows comes of it */
+			str_copy(f->words, error, sizeof(f->words));
 		log_redact(f->words);
 		if (!f->secret)
 			log_foreign(LOG_LEVEL_WARN, f->what, line, (int)strlen(line));

@@ -46,7 +46,7 @@ struct frames {
 	struct ffmpeg ff;
 	bool timed;			/* frames get the times of the file, not so many a second */
 	int64_t encoded, mp4_ms;	/* frames in the MP4, and how long it says it is */
-	bool no_space, no_memory;
+	bool no_memory;
 	struct slow *slow;
 };
 
@@ -113,8 +113,6 @@ on_line(void *ctx, const char *line)
 
 	if (ms >= 0)
 		f->mp4_ms = ms;
-	if (strstr(line, "No space left") != NULL)
-		f->no_space = true;
 	if (strstr(line, "get_buffer") != NULL || strstr(line, "Cannot allocate memory") != NULL)
 		f->no_memory = true;
 }
@@ -247,7 +245,7 @@ on_exited(void *ctx, bool well, const char *words)
 {
 	struct frames *f = ctx;
 
-	if (f->no_space)
+	if (strstr(words, "No space left") != NULL)
 		fail(f, JOB_LATER, "no space left on the disk");
 	else if (well && (f->step == ENCODE || words[0] == '\0'))
 		next_step(f);
