@@ -249,7 +249,7 @@ stream_tick(struct stream *s, int64_t now)
 		return s->tracks.unsupported;
 	if (s->tracks.gen->video && meter_key_age(&s->meter) > conf_int(s->svc->conf, "streams.key_frame_age"))
 		return "no key frame for streams.key_frame_age: set Keyframe Interval to 2 s in the encoder";
-	if (tracks_tick(&s->tracks, now)) {
+	if (tracks_tick(&s->tracks, timeline_ahead(&s->timeline), now)) {
 		first = ring_regen(&s->ring, s->tracks.gen);
 		s->hls->ops->regen(s->hls, first);
 		pushes_regen(&s->pushes, first);

@@ -17,6 +17,12 @@ timeline_last(const struct timeline *t)
 	return t->track[0].last > t->track[1].last ? t->track[0].last : t->track[1].last;
 }
 
+int64_t
+timeline_ahead(const struct timeline *t)
+{
+	return t->track[1].last - t->track[0].last;
+}
+
 /* Its first tag stands where the other track's clock says; the first of all at the start. */
 static void
 start(struct timeline *t, struct timeline_track *k, const struct timeline_track *other, uint32_t ts, int64_t now)

@@ -32,4 +32,5 @@ void timeline_init(struct timeline *t, int64_t start_ms);
 /* Media time in ms of a tag with timestamp ts that came at now_ms. */
 int64_t timeline_map(struct timeline *t, bool audio, uint32_t ts, int64_t now_ms);
 int64_t timeline_last(const struct timeline *t);	/* the latest of both tracks */
+int64_t timeline_ahead(const struct timeline *t);	/* ms of audio beyond the video */
 #endif
