@@ -145,7 +145,25 @@ add(json_t *list, const struct conf_key *k, const json_t *old, const json_t *new
 	free(line);
 }
 
-/* Is a port of the old list in the new one, but on another address? It is not free until all who have it have left. */
+static bool
+is_any(const char *address)
+{
+	return address[0] == ':' || strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
+}
+
+static bool
+listens_at(const json_t *list, const char *address)
+{
+	const json_t *l;
+	size_t i;
+
+	json_array_foreach(list, i, l)
+		if (strcmp(member(l, "address"), address) == 0)
+			return true;
+	return false;
+}
+
+/* All interfaces and one of them exclude each other on a port: it is not free until all who have it have left. */
 bool
 conf_listen_moves(const json_t *old, const json_t *new)
 {
@@ -157,7 +175,8 @@ conf_listen_moves(const json_t *old, const json_t *new)
 		json_array_foreach(new, j, n) {
 			a = member(o, "address");
 			b = member(n, "address");
-			if (strcmp(a, b) != 0 && strcmp(strrchr(a, ':'), strrchr(b, ':')) == 0)
+			if (strcmp(strrchr(a, ':'), strrchr(b, ':')) == 0 && (is_any(a) || is_any(b)) &&
+			    !listens_at(new, a) && !listens_at(old, b))
 				return true;
 		}
 	return false;

@@ -59,7 +59,7 @@ as_url(const struct conf_key *k, const char *text, unsigned line, struct conf_er
 	while (n > 0 && text[n - 1] == '/')
 		n--;
 	bare = xasprintf("%.*s", (int)n, text);
-	if (n > 0 && strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0) {
+	if (text[0] != '\0' && strncmp(bare, "http://", 7) != 0 && strncmp(bare, "https://", 8) != 0) {
 		conf_error(e, line, "%s: \"%s\" does not begin with http:// or https://", k->path, text);
 		value = NULL;
 	} else

@@ -152,6 +152,8 @@ wrong_values(void **state)
 	refused("rtmp: {listen: [{address: ':1', proxy_protocol: 2}]}\n", "\"2\" is neither", NULL);
 	refused("http: {trusted_proxies: [here]}\n", "\"here\" is no network", NULL);
 	refused("http: {public_url: example.org}\n", "does not begin with http://", NULL);
+	refused("http: {public_url: 'http://'}\n", "does not begin with http://", NULL);
+	refused("http: {public_url: /}\n", "does not begin with http://", NULL);
 	refused("http: {api_token: short}\n", "shorter than 8", NULL);
 	refused("run_dir: here\n", "not an absolute path", NULL);
 	refused("redis: {abandon_embedded: perhaps}\n", "neither true nor false", NULL);
