@@ -71,11 +71,10 @@ lock_in(struct frames_session *s, const char *data_dir)
 #endif
 		{ NULL, false, false },
 	};
-	bool locked;
 
 	snprintf(media, sizeof(media), "%s/media", data_dir);
 	snprintf(temp, sizeof(temp), "%s/temp", media);
-	return landlock_restrict(rules, &locked);
+	return landlock_restrict(rules);
 }
 
 int

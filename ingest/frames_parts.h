@@ -35,6 +35,7 @@ struct frames_session {
 	bool mux, extended, disk_low;
 	bool want_live;			/* it asks for its stream, too */
 	int64_t born_ms, synced_ms, pinged_ms, deadline_ms;
+	unsigned end_code;		/* it has ended before the GRANT: is carried out behind what is held */
 	char how[160];
 };
 
@@ -46,6 +47,8 @@ struct frames_session {
 void frames_tick_in(struct frames_session *s, int64_t ms);
 /* The session is over, for this reason: the file is let go, the connection closed with this code. Once. */
 void frames_end(struct frames_session *s, unsigned code, const char *how);
+/* The end that waits for a GRANT waits no longer: what is held is lost. */
+void frames_end_waiting(struct frames_session *s);
 /* The process ends, unless its live stream has not come to its end yet. */
 void frames_leave(struct frames_session *s);
 /* CLOSED, and the end. complete: its files are. */

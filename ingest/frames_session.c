@@ -24,6 +24,8 @@
 #include "util.h"
 
 #define LINGER_MS 1000
+#define GRANT_WAIT_MS 30000	/* for the supervisor's word, if its client has gone meanwhile */
+#define STOP_WAIT_MS 2000	/* ... if it has to stop */
 #define SKIP_MAX (256 << 20)	/* a longer message is not even passed over */
 
 /* --- the end --- */
@@ -63,6 +65,30 @@ frames_leave(struct frames_session *s)
 		svc_exit(s->svc, 0, s->how);
 }
 
+/* What came before it was known who this is waits for the supervisor's word, and its end with it; at most ms. */
+static void
+end_later(struct frames_session *s, unsigned code, int64_t ms)
+{
+	if (s->end_code == 0 || code == WS_GOING_AWAY) {
+		s->end_code = code;
+		s->deadline_ms = now_ms() + ms;
+	}
+}
+
+/* The word does not come, or it is no: what waited for it is nobody's. */
+static void
+drop_held(struct frames_session *s)
+{
+	evbuffer_drain(s->held, evbuffer_get_length(s->held));
+}
+
+void
+frames_end_waiting(struct frames_session *s)
+{
+	drop_held(s);
+	frames_end(s, s->end_code, s->how);
+}
+
 void
 frames_end(struct frames_session *s, unsigned code, const char *how)
 {
@@ -70,6 +96,10 @@ frames_end(struct frames_session *s, unsigned code, const char *how)
 		return;
 	if (s->how[0] == '\0')
 		str_copy(s->how, how, sizeof(s->how));
+	if (s->phase == FR_CLAIMED && s->svc->control != NULL && evbuffer_get_length(s->held) > 0) {
+		end_later(s, code, code == WS_GOING_AWAY ? STOP_WAIT_MS : GRANT_WAIT_MS);
+		return;
+	}
 	frames_play_stop(&s->play, how);
 	frames_live_end(&s->live, code == WS_GOING_AWAY);
 	let_go(s);
@@ -201,6 +231,7 @@ frames_session_grant(struct svc *svc, struct msg *m)
 		return;
 	svc_title(svc, s->client);
 	if (frames_move_in(s) < 0) {
+		drop_held(s);
 		frames_end(s, WS_INTERNAL, "this server has no place for the session");
 		return;
 	}
@@ -213,6 +244,8 @@ frames_session_grant(struct svc *svc, struct msg *m)
 	conn_pause(&s->conn, false);
 	frames_replay(s);
 	conn_write(&s->conn);
+	if (s->end_code != 0)
+		frames_end(s, s->end_code, s->how);
 }
 
 static bool
@@ -236,6 +269,7 @@ frames_session_refuse(struct svc *svc, struct msg *m)
 		return;
 	}
 	frames_proto_error(&s->proto, "id", "%s", text);
+	drop_held(s);
 	frames_end(s, WS_POLICY, text);
 }
 

@@ -9,11 +9,25 @@
 #include <unistd.h>
 
 #include "conf.h"
+#include "frames_mp4.h"
 #include "log.h"
 #include "rec_file.h"
 #include "util.h"
 
 #define PATH_BYTES 700
+
+/* Pictures that can't be decoded are not in the MP4: its own word counts. */
+static void
+count_pictures(struct frames_session *s)
+{
+	char path[PATH_BYTES];
+	int64_t n;
+
+	snprintf(path, sizeof(path), "%s/media/video/%s.mp4", conf_str(s->svc->conf, "data_dir"), s->file.name);
+	n = s->file.frames > 0 ? frames_mp4_count(path) : -1;
+	if (n > 0)
+		s->file.frames = n;
+}
 
 /* The job removes the file once all that was made of it is checked. */
 static void
@@ -24,6 +38,8 @@ finishing_tick(struct frames_session *s, int64_t now)
 
 	snprintf(path, sizeof(path), "%s/media/temp/%s.mkv", conf_str(s->svc->conf, "data_dir"), s->file.name);
 	complete = access(path, F_OK) == -1 && errno == ENOENT;
+	if (complete)
+		count_pictures(s);
 	if (complete || now >= s->deadline_ms)
 		frames_say_closed(s, complete);
 	else
@@ -83,6 +99,7 @@ live_tick(struct frames_session *s, int64_t now)
 		log_warnx("the live stream ends: %s", why);
 		frames_proto_error(&s->proto, "live", "%s; the session is stored only", why);
 		frames_live_end(&s->live, false);
+		conn_pause(&s->conn, false);	/* nobody else will: it may have waited for room */
 	}
 	if (s->phase == FR_LINGER && frames_live_busy(&s->live))
 		frames_tick_in(s, FRAMES_LIVE_TICK_MS);
@@ -95,6 +112,8 @@ frames_tick_cb(evutil_socket_t fd, short what, void *ctx)
 	int64_t now = now_ms(), idle = conf_int(s->svc->conf, "frames.idle_timeout");
 
 	live_tick(s, now);
+	if (s->phase == FR_CLAIMED && s->end_code != 0 && now >= s->deadline_ms)
+		frames_end_waiting(s);
 	if (s->phase == FR_LINGER)
 		return;
 	conn_write(&s->conn);

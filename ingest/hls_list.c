@@ -52,10 +52,14 @@ static bool
 oldest_may_go(const struct hls_list *l, int64_t now)
 {
 	const struct hls_state *s = &l->state;
-	int64_t stay_us = 0;
+	int64_t stay_us = 0, rest_us = 0;
 
 	if (s->nsegments <= l->window)
 		return false;
+	for (int i = 1; i < s->nsegments; i++)
+		rest_us += s->segments[i].duration_us;
+	if (rest_us < (int64_t)s->target_sec * 3 * 1000000 && s->nsegments < HLS_WINDOW_MAX)
+		return false;	/* RFC 8216 6.2.2: three targets at least */
 	for (int i = s->nsegments - l->window; i < s->nsegments; i++)
 		stay_us += s->segments[i].duration_us;
 	return s->nsegments == HLS_WINDOW_MAX || now - l->listed_ms[0] >= stay_us / 1000 * STAY_PERCENT / 100;

@@ -53,7 +53,7 @@ struct protocol_ops {
 	int (*input)(struct protocol *p, const uint8_t *in, size_t n);
 	const char *(*error)(const struct protocol *p);
 	void (*accept)(struct protocol *p, const char *name);
-	/* code: REFUSE's, or "place" or "media" (then it was live). */
+	/* code: REFUSE's, or "place", or (it was live) "media", which it need not send again, or "timeout". */
 	void (*refuse)(struct protocol *p, const char *code, const char *text);
 	void (*unpublish)(struct protocol *p, const char *text);	/* the server ends it */
 	void (*ping)(struct protocol *p, int64_t now);
@@ -62,6 +62,7 @@ struct protocol_ops {
 	void (*message)(struct protocol *p, struct msg *m);	/* SPAWNED, EXITED of "intake", CALL; may be NULL */
 	/* The publisher is gone. true: all that it sent was delivered; false: drained() follows. May be NULL. */
 	bool (*drain)(struct protocol *p);
+	size_t (*undrained)(const struct protocol *p);	/* bytes that wait for that; with drain() */
 };
 
 extern const struct protocol_ops rtmp_publish_ops;	/* rtmp_publish.c */

@@ -12,20 +12,36 @@
 #include "util.h"
 
 #define SAID_MAX 1024
+#define URL_SHOWN 400
 
 struct protocol {
 	struct protocol_env env;
 	struct rtmp_session *rtmp;
 };
 
+/* tcUrl for the log: no query, where a key may be, and no user:password@. */
+static void
+show_url(const char *url, char *out, size_t size)
+{
+	const char *host = strstr(url, "://"), *at;
+	size_t n;
+
+	host = host != NULL ? host + 3 : url;
+	n = strcspn(host, "/?");
+	at = memrchr(host, '@', n);
+	snprintf(out, size, "%.*s%.*s", (int)(host - url), url, (int)strcspn(at != NULL ? at + 1 : host, "?"),
+	    at != NULL ? at + 1 : host);
+}
+
 static void
 refuse_url(struct protocol *p, const struct rtmp_publish *wish, const char *why)
 {
 	const json_t *patterns = conf_get(p->env.svc->conf, "authorize.patterns");
-	char hint[400], said[SAID_MAX], told[SAID_MAX], *text = json_dumps(patterns, JSON_COMPACT);
+	char hint[400], url[URL_SHOWN], said[SAID_MAX], told[SAID_MAX], *text = json_dumps(patterns, JSON_COMPACT);
 
-	publish_url_hint(patterns, wish->tc_url, wish->name, hint, sizeof(hint));
-	snprintf(said, sizeof(said), "%s: url %s name %s, patterns %s%s", why, wish->tc_url, wish->name, text, hint);
+	show_url(wish->tc_url, url, sizeof(url));
+	publish_url_hint(patterns, url, wish->name, hint, sizeof(hint));
+	snprintf(said, sizeof(said), "%s: url %s name %s, patterns %s%s", why, url, wish->name, text, hint);
 	free(text);
 	snprintf(told, sizeof(told), "%s%s", why, hint);
 	rtmp_session_refuse(p->rtmp, "NetStream.Publish.Denied", told);
@@ -127,6 +143,7 @@ rtmp_refuse(struct protocol *p, const char *code, const char *text)
 	static const struct { const char *code, *status; } words[] = {
 		{ "duplicate", "NetStream.Publish.BadName" }, { "elsewhere", "NetStream.Publish.BadName" },
 		{ "place", "NetStream.Publish.Failed" }, { "media", "NetStream.Publish.Rejected" },
+		{ "timeout", "NetStream.Publish.Rejected" },
 	};
 	const char *status = "NetStream.Publish.Denied";
 

@@ -20,7 +20,6 @@
 #define LINGER_MS 1000			/* for the last words to reach the publisher */
 #define BUSY_MS 1000			/* for a push whose target is slow */
 #define LINGER_YIELD_MS 300		/* ... when another one waits for the name */
-#define CLOSE_MS 20000			/* for the last segment, also if ffmpeg has to be started again */
 
 /* --- what the protocol says --- */
 
@@ -176,7 +175,8 @@ session_finish(struct session *s, const char *how)
 	log_info("the stream ends: %s", how);
 	conn_linger(&s->conn, LINGER_MS);
 	s->phase = SES_DRAINING;
-	s->deadline_ms = now_ms() + (s->hurry ? SESSION_HURRY_MS : CLOSE_MS);
+	s->left_bytes = SIZE_MAX;
+	s->deadline_ms = now_ms() + (s->hurry ? SESSION_HURRY_MS : SESSION_CLOSE_MS);
 	stream_gone(&s->stream);
 	if (s->ops->drain == NULL || s->ops->drain(s->proto))
 		on_drained(s);

@@ -11,6 +11,7 @@
 #include "stream.h"
 
 #define SESSION_HURRY_MS 2000	/* to end, when somebody waits for the name, or the server stops */
+#define SESSION_CLOSE_MS 20000	/* else: for the last segment, also if ffmpeg has to be started again */
 
 enum phase { SES_PROTOCOL, SES_CLAIMED, SES_LIVE, SES_DRAINING, SES_CLOSING, SES_LINGER };
 
@@ -27,6 +28,8 @@ struct session {
 	bool only_busy;			/* CLOSING: all is through but what pushes have not been handed yet */
 	char how[160], why[96];
 	int64_t born_ms, live_ms, pinged_ms, deadline_ms;
+	size_t left_bytes;		/* DRAINING: the fewest that waited, and when the last media */
+	int64_t left_ms;		/* had come of it */
 };
 
 /* --- session.c --- */

@@ -76,22 +76,45 @@ live_tick(struct session *s, int64_t now)
 		stream_board(&s->stream, "live", now);
 }
 
+/* However long it takes: what was received is not lost while it moves. Nothing goes round: it comes to an end. */
+static void
+push_deadline(struct session *s, int64_t now)
+{
+	size_t left = s->ops->undrained(s->proto);
+
+	if (left >= s->left_bytes && s->stream.meter.last_media_ms == s->left_ms)
+		return;
+	s->left_bytes = left < s->left_bytes ? left : s->left_bytes;
+	s->left_ms = s->stream.meter.last_media_ms;
+	if (!s->hurry)
+		s->deadline_ms = now + SESSION_CLOSE_MS;
+}
+
+static void
+give_up(struct session *s)
+{
+	log_warnx("given up: of what the publisher sent %zu bytes wait for an ffmpeg, and what one has is not through",
+	    s->ops->undrained(s->proto));
+	s->phase = SES_CLOSING;
+	stream_end(&s->stream);
+}
+
 /* Its last media comes in, or the sinks finish. */
 static void
 closing_tick(struct session *s, int64_t now)
 {
 	if (s->phase == SES_DRAINING) {
 		s->ops->tick(s->proto, now);
-		if (s->phase == SES_DRAINING)
+		if (s->phase == SES_DRAINING) {
+			push_deadline(s, now);
 			stream_tick(&s->stream, now);
+		}
 	} else
 		stream_tick_draining(&s->stream, now);
 	if (now < s->deadline_ms && (!s->only_busy || stream_busy(&s->stream)))
 		return;
-	if (s->phase == SES_DRAINING) {
-		s->phase = SES_CLOSING;
-		stream_end(&s->stream);
-	}
+	if (s->phase == SES_DRAINING)
+		give_up(s);
 	session_leave(s);
 }
 
@@ -116,7 +139,7 @@ session_tick_cb(evutil_socket_t fd, short what, void *ctx)
 	if (s->phase < SES_DRAINING && (why = overdue(s, now)) != NULL) {
 		if (s->phase == SES_LIVE) {
 			log_warnx("closing: %s", why);
-			s->ops->refuse(s->proto, "media", why);	/* should it still be there */
+			s->ops->refuse(s->proto, "timeout", why);	/* should it still be there */
 		} else
 			session_say_refused(s, "timeout", why);
 		session_finish(s, why);

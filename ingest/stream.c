@@ -59,9 +59,8 @@ stream_move_in(struct stream *s, const char *name)
 #endif
 		{ NULL, false, false },
 	};
-	bool locked;
 
-	if (stream_make_dirs(s, name) == 0 && landlock_restrict(rules, &locked) == 0)
+	if (stream_make_dirs(s, name) == 0 && landlock_restrict(rules) == 0)
 		return 0;
 	log_warn("cannot use %s, or be locked into it", s->dir);
 	return -1;
@@ -256,7 +255,7 @@ stream_tick(struct stream *s, int64_t now)
 		return s->tracks.unsupported;
 	if (s->tracks.gen->video && meter_key_age(&s->meter) > conf_int(s->svc->conf, "streams.key_frame_age"))
 		return "no key frame for streams.key_frame_age: set Keyframe Interval to 2 s in the encoder";
-	if (tracks_tick(&s->tracks, now)) {
+	if (tracks_tick(&s->tracks, timeline_ahead(&s->timeline), now)) {
 		first = ring_regen(&s->ring, s->tracks.gen);
 		s->hls->ops->regen(s->hls, first);
 		pushes_regen(&s->pushes, first);

@@ -247,7 +247,7 @@ tracks_take(struct tracks *t, const struct flv_info *info, const uint8_t *body, 
 }
 
 bool
-tracks_tick(struct tracks *t, int64_t now)
+tracks_tick(struct tracks *t, int64_t ahead_ms, int64_t now)
 {
 	struct ring_gen *alone;
 
@@ -260,6 +260,9 @@ tracks_tick(struct tracks *t, int64_t now)
 		return false;
 	}
 	if (now - t->last_video_ms < VIDEO_GONE_MS || now - t->last_audio_ms > VIDEO_GONE_MS / 2)
+		return false;
+	/* what comes in fits and starts (an encoder of ours that is starved) is late, but has both */
+	if (ahead_ms < VIDEO_GONE_MS / 2)
 		return false;
 	/* the headers stay in a draft, so that the track can come back */
 	if (t->pending == NULL)

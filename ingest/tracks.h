@@ -27,10 +27,10 @@ void tracks_free(struct tracks *t);
 enum tracks_verdict tracks_take(struct tracks *t, const struct flv_info *info, const uint8_t *body,
     size_t len, int64_t now);
 /*
- * Once a tick. true: the video track has ended, gen is audio alone now and counts from the
- * frame after the last of the video on (ring_regen()).
+ * Once a tick; ahead_ms: how far the audio's media time is beyond the video's. true: the video track
+ * has ended, gen is audio alone now and counts from the frame after the last of the video on (ring_regen()).
  */
-bool tracks_tick(struct tracks *t, int64_t now);
+bool tracks_tick(struct tracks *t, int64_t ahead_ms, int64_t now);
 /* What its viewers may not be able to play, and what to change; "" if nothing. */
 void tracks_warning(const struct tracks *t, char *buf, size_t size);
 void tracks_board(const struct tracks *t, struct board_media *m);

@@ -54,6 +54,7 @@ struct upload_session {
 	struct intake in;		/* what is to be made; its id if it is there already */
 	struct ws *ws;
 	struct tus_head tus;
+	bool stopping;			/* the server, not the sender, ends it */
 	int64_t begun;			/* offset at which this connection began */
 	bool asking;			/* for its job */
 	char state[24];			/* as last told */
@@ -64,6 +65,13 @@ struct upload_session {
 
 /* --- upload_tick.c --- */
 void upload_tick_cb(evutil_socket_t fd, short what, void *ctx);
+
+/* --- upload_end.c --- */
+/* The last words are in conn.out: nothing more is read. how: for the log. */
+void upload_end(struct upload_session *s, const char *how);
+void upload_broken(void *ctx, const char *why);		/* the connection is gone; ctx: the session */
+void upload_tell_refused(struct upload_session *s, enum upload_fault fault, const char *why);
+int upload_status(enum upload_fault fault);		/* of HTTP */
 
 /* --- upload_session.c --- */
 /* A new one, if NAME (s->in.name, or "upload") and the key of the query may. */
@@ -76,8 +84,4 @@ int upload_data(struct upload_session *s, const uint8_t *p, size_t n);
 void upload_finish(struct upload_session *s);
 /* It is with the jobs now; sender wants to hear of it. */
 void upload_watch(struct upload_session *s);
-/* The last words are in conn.out: nothing more is read. how: for the log. */
-void upload_end(struct upload_session *s, const char *how);
-void upload_broken(void *ctx, const char *why);		/* the connection is gone; ctx: the session */
-int upload_status(enum upload_fault fault);		/* of HTTP */
 #endif

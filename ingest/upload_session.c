@@ -11,6 +11,7 @@
  */
 #include "upload_session.h"
 
+#include <arpa/inet.h>
 #include <event2/buffer.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,60 +20,15 @@
 #include "conf.h"
 #include "landlock.h"
 #include "log.h"
+#include "net.h"
 #include "upload_parts.h"
 #include "util.h"
 #include "ws_head.h"
 
 #define TICK_MS 250
-#define LINGER_MS 2000
 
 static const struct conn_ops conn_ops;
 static const struct upload_store_ops store_ops;
-
-int
-upload_status(enum upload_fault fault)
-{
-	static const int status[] = { [UPLOAD_OK] = 200, [UPLOAD_NONE] = 404, [UPLOAD_OVER] = 409, [UPLOAD_BUSY] = 423,
-		[UPLOAD_TOO_BIG] = 413, [UPLOAD_TOO_MANY] = 503, [UPLOAD_NO_SPACE] = 507, [UPLOAD_IO] = 500,
-		[UPLOAD_LATER] = 503 };
-
-	return status[fault];
-}
-
-/* --- the end --- */
-
-void
-upload_end(struct upload_session *s, const char *how)
-{
-	if (s->phase == UP_LINGER)
-		return;
-	if (s->phase >= UP_RECEIVING && s->face == &upload_ws)	/* of tus there is one for each piece */
-		log_info("upload %s: %s; %lld bytes are here", s->store.in.id, how, (long long)s->store.written);
-	else if (s->phase >= UP_RECEIVING)
-		log_debug("upload %s: %s; %lld bytes are here", s->store.in.id, how, (long long)s->store.written);
-	s->phase = UP_LINGER;
-	str_copy(s->how, how, sizeof(s->how));
-	conn_linger(&s->conn, LINGER_MS);
-	if (s->conn.fd < 0)
-		svc_exit(s->svc, 0, s->how);
-}
-
-void
-upload_broken(void *ctx, const char *why)
-{
-	struct upload_session *s = ctx;
-
-	if (s->phase == UP_LINGER) {
-		svc_exit(s->svc, 0, s->how);
-		return;
-	}
-	if (s->face != NULL && s->face->gone != NULL)
-		s->face->gone(s);
-	if (s->phase == UP_FINISHING)		/* all is here, nobody listens any more */
-		conn_close(&s->conn);
-	else
-		upload_end(s, why);
-}
 
 /* --- beginning --- */
 
@@ -87,16 +43,15 @@ open_store(struct upload_session *s)
 #endif
 		{ NULL, false, false },
 	};
-	bool locked;
 
 	snprintf(dir, sizeof(dir), "%s/" INTAKE_DIR, conf_str(s->svc->conf, "data_dir"));
-	if (landlock_restrict(rules, &locked) == -1) {
+	if (landlock_restrict(rules) == -1) {
 		s->face->failed(s, UPLOAD_IO, "the server cannot lock itself in");
 		return;
 	}
 	s->phase = UP_OPENING;
 	s->has_store = true;
-	upload_store_init(&s->store, s->svc->base, s->svc->conf, &store_ops, s);
+	upload_store_init(&s->store, s->svc, &store_ops, s);
 	if (s->in.id[0] == '\0')
 		upload_store_create(&s->store, &s->in);
 	else if (s->find)
@@ -121,6 +76,13 @@ claim(struct upload_session *s, const char *query, bool resume)
 void
 upload_begin_create(struct upload_session *s)
 {
+	struct net_addr peer;
+	struct in6_addr whose;
+
+	if (net_parse(s->conn.peer, &peer) == 0) {
+		whose = net_customer((struct sockaddr *)&peer.ss);
+		inet_ntop(AF_INET6, &whose, s->in.from, sizeof(s->in.from));
+	}
 	claim(s, request_query(&s->req), false);
 }
 
@@ -206,26 +168,12 @@ on_complete(void *ctx)
 	conn_write(&s->conn);
 }
 
-/* What its sender can do nothing about is for the server's people, too: in the log and in status. */
-static void
-tell_refused(struct upload_session *s, enum upload_fault fault, const char *why)
-{
-	static const char *const codes[] = { [UPLOAD_NO_SPACE] = "space", [UPLOAD_TOO_MANY] = "limit",
-		[UPLOAD_IO] = "other", [UPLOAD_LATER] = NULL };
-	const char *name = s->in.name[0] != '\0' ? s->in.name : "upload";
-
-	if (codes[fault] != NULL)
-		svc_send(s->svc, MSG_EVENT, 0, json_pack("{s:s, s:s, s:s, s:o, s:o}", "event", "refused", "peer",
-		    s->conn.peer, "code", codes[fault], "name", msg_text(name, strlen(name)), "text",
-		    msg_text(why, strlen(why))));
-}
-
 static void
 on_failed(void *ctx, enum upload_fault fault, const char *why)
 {
 	struct upload_session *s = ctx;
 
-	tell_refused(s, fault, why);
+	upload_tell_refused(s, fault, why);
 	if (s->conn.fd < 0)
 		svc_exit(s->svc, 1, why);
 	else if (s->phase != UP_LINGER)
@@ -353,6 +301,7 @@ upload_session_stop(struct svc *svc, const char *reason, int64_t grace_ms)
 
 	if (s->phase == UP_RECEIVING)
 		conn_read(&s->conn);
+	s->stopping = true;
 	if (s->phase == UP_RECEIVING)
 		s->face->failed(s, UPLOAD_LATER, "the server stops; go on with it later");
 	else if (s->phase != UP_FINISHING)	/* that takes a moment only, and is worth it */
@@ -373,7 +322,7 @@ upload_session_new(struct svc *svc)
 
 	svc->ctx = s;
 	s->svc = svc;
-	s->in.size = -1;
+	s->in.size = s->in.unchecked = -1;
 	s->percent = -1;
 	s->pinged_ms = s->data_ms = now_ms();
 	conn_init(&s->conn, &conn_ops, s);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf.h"
@@ -34,10 +35,11 @@ task_new(struct upload_store *s)
 	t->in = s->in;
 	t->fd = s->fd;
 	t->offset = s->written;
-	t->max_uploads = conf_int(s->conf, "upload.max_uploads");
-	t->reserve = conf_int(s->conf, "disk.reserve");
+	t->max_uploads = conf_int(s->svc->conf, "upload.max_uploads");
+	t->max_own = conf_int(s->svc->conf, "upload.max_per_address");
+	t->reserve = conf_int(s->svc->conf, "disk.reserve");
 	t->look_only = s->find;
-	str_copy(t->data_dir, conf_str(s->conf, "data_dir"), sizeof(t->data_dir));
+	str_copy(t->data_dir, conf_str(s->svc->conf, "data_dir"), sizeof(t->data_dir));
 	return t;
 }
 
@@ -50,7 +52,7 @@ explain(const struct upload_store *s, enum upload_fault fault, int error, char *
 		[UPLOAD_NONE] = "there is no such upload here: it was finished and forgotten, deleted, or never begun",
 		[UPLOAD_OVER] = "the upload is complete: nothing can be added",
 		[UPLOAD_BUSY] = "another connection is sending this upload and does not let go; try again in a moment",
-		[UPLOAD_TOO_MANY] = "upload.max_uploads uploads are here already; try again when some are done",
+		[UPLOAD_TOO_MANY] = "as many are here as upload.max_uploads or max_per_address allows; try later",
 		[UPLOAD_NO_SPACE] = "the server has no space left (disk.reserve); what was received is kept, "
 		    "try again later",
 	};
@@ -97,6 +99,8 @@ synced(struct upload_store *s, struct upload_task *t)
 	}
 	if (t->offset > s->synced)
 		s->synced = t->offset;
+	if (t->writes)
+		s->dirty = false;
 	s->ops->acked(s->ctx, s->synced);
 }
 
@@ -174,7 +178,7 @@ finished_cb(int rc, void *ctx)
 static void
 run(struct upload_store *s, int (*work)(void *ctx), void (*done)(int rc, void *ctx), struct upload_task *t)
 {
-	s->slow = slow_run(s->base, work, done, t);
+	s->slow = slow_run(s->svc->base, work, done, t);
 	if (s->slow == NULL)
 		fatalx("no thread for an upload");	/* of an ingest: its one connection */
 	s->task = t;
@@ -186,6 +190,7 @@ static void
 sync_if_due(struct upload_store *s)
 {
 	int64_t waiting = s->written - s->synced, now = now_ms();
+	struct upload_task *t;
 
 	if (s->task != NULL || s->fd < 0 || s->finishing || s->broken || (waiting == 0 && !s->flush))
 		return;
@@ -193,7 +198,9 @@ sync_if_due(struct upload_store *s)
 		return;
 	s->flush = false;
 	s->synced_ms = now;
-	run(s, upload_task_sync, synced_cb, task_new(s));
+	t = task_new(s);
+	t->writes = s->dirty;
+	run(s, t->writes ? upload_task_finish : upload_task_sync, synced_cb, t);
 }
 
 static bool
@@ -201,7 +208,7 @@ is_knocked(const struct upload_store *s)
 {
 	char path[INTAKE_PATH];
 
-	return access(intake_path(conf_str(s->conf, "data_dir"), s->in.id, "knock", path), F_OK) == 0;
+	return access(intake_path(conf_str(s->svc->conf, "data_dir"), s->in.id, "knock", path), F_OK) == 0;
 }
 
 static void
@@ -219,18 +226,16 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 }
 
 void
-upload_store_init(struct upload_store *s, struct event_base *base, const json_t *conf,
-    const struct upload_store_ops *ops, void *ctx)
+upload_store_init(struct upload_store *s, const struct svc *svc, const struct upload_store_ops *ops, void *ctx)
 {
 	static const struct timeval tv = { TICK_MS / 1000, TICK_MS % 1000 * 1000 };
 
 	memset(s, 0, sizeof(*s));
-	s->base = base;
-	s->conf = conf;
+		s->svc = svc;
 	s->ops = ops;
 	s->ctx = ctx;
 	s->fd = -1;
-	s->tick = event_new(base, -1, EV_PERSIST, tick_cb, s);
+	s->tick = event_new(svc->base, -1, EV_PERSIST, tick_cb, s);
 	if (s->tick == NULL || event_add(s->tick, &tv) < 0)
 		fatalx("out of memory");
 }
@@ -243,7 +248,7 @@ upload_store_close(struct upload_store *s)
 		return;
 	event_free(s->tick);
 	s->tick = NULL;
-	while (s->task != NULL && event_base_loop(s->base, EVLOOP_ONCE) == 0)
+	while (s->task != NULL && event_base_loop(s->svc->base, EVLOOP_ONCE) == 0)
 		;
 	if (s->fd >= 0)
 		close(s->fd);
@@ -279,7 +284,7 @@ check(struct upload_store *s, size_t len, const char **why)
 	int64_t left, now = now_ms();
 
 	*why = "it is longer than upload.max_size allows";
-	if (s->written + (int64_t)len > conf_int(s->conf, "upload.max_size"))
+	if (s->written + (int64_t)len > conf_int(s->svc->conf, "upload.max_size"))
 		return UPLOAD_TOO_BIG;
 	*why = "more comes than was announced";
 	if (s->in.size >= 0 && s->written + (int64_t)len > s->in.size)
@@ -288,8 +293,8 @@ check(struct upload_store *s, size_t len, const char **why)
 	if (now - s->looked_ms < SPACE_MS)
 		return UPLOAD_OK;
 	s->looked_ms = now;
-	left = disk_free_bytes(conf_str(s->conf, "data_dir"));
-	return left != -1 && left < conf_int(s->conf, "disk.reserve") ? UPLOAD_NO_SPACE : UPLOAD_OK;
+	left = disk_free_bytes(conf_str(s->svc->conf, "data_dir"));
+	return left != -1 && left < conf_int(s->svc->conf, "disk.reserve") ? UPLOAD_NO_SPACE : UPLOAD_OK;
 }
 
 int
@@ -340,6 +345,7 @@ begin_finish(struct upload_store *s)
 
 	t->in.state = INTAKE_RECEIVED;
 	t->in.size = s->written;
+	t->in.unchecked = -1;
 	t->in.changed_ms = wall_ms();
 	run(s, upload_task_finish, finished_cb, t);
 }
@@ -366,14 +372,29 @@ upload_store_rewind(struct upload_store *s, int64_t offset)
 }
 
 void
-upload_store_set_size(struct upload_store *s, int64_t size)
+upload_store_checked(struct upload_store *s)
 {
-	s->in.size = size;
+	s->dirty |= s->in.unchecked != -1;
+	s->in.unchecked = -1;
+	upload_store_flush(s);
+}
+
+int64_t
+upload_store_touched_ms(const struct upload_store *s)
+{
+	struct stat st;
+
+	return s->fd >= 0 && fstat(s->fd, &st) == 0 ? (int64_t)st.st_mtime * 1000 : wall_ms();
+}
+
+void
+upload_store_update(struct upload_store *s)
+{
 	run(s, upload_task_finish, opened_cb, task_new(s));
 }
 
 int
 upload_store_drop(struct upload_store *s)
 {
-	return intake_drop(conf_str(s->conf, "data_dir"), s->in.id);
+	return intake_drop(conf_str(s->svc->conf, "data_dir"), s->in.id);
 }

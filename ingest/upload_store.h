@@ -8,12 +8,12 @@
 #define MILLRACE_UPLOAD_STORE_H
 
 #include <event2/event.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "intake.h"
+#include "svc.h"
 
 enum upload_fault {
 	UPLOAD_OK, UPLOAD_NONE,		/* there is no such upload */
@@ -37,8 +37,7 @@ struct upload_store_ops {
 };
 
 struct upload_store {
-	struct event_base *base;
-	const json_t *conf;
+	const struct svc *svc;		/* whose config may be another one after a reload */
 	const struct upload_store_ops *ops;
 	void *ctx;
 	struct intake in;
@@ -46,14 +45,15 @@ struct upload_store {
 	int64_t written, synced;
 	int64_t looked_ms, synced_ms;	/* monotonic: at the disk's space; when the last sync began */
 	bool flush, finishing, broken, find;
+	bool dirty;			/* in is to be written with the next sync */
 	int64_t wait_until_ms;		/* for another connection to let go; 0: not waiting */
 	struct event *tick;
 	struct upload_task *task;	/* on its thread */
 	struct slow *slow;
 };
 
-void upload_store_init(struct upload_store *s, struct event_base *base, const json_t *conf,
-    const struct upload_store_ops *ops, void *ctx);
+void upload_store_init(struct upload_store *s, const struct svc *svc, const struct upload_store_ops *ops,
+    void *ctx);
 void upload_store_close(struct upload_store *s);	/* what is written stays */
 /* in: its name, file, meta and size; id and the rest are made. opened() follows. */
 void upload_store_create(struct upload_store *s, const struct intake *in);
@@ -71,8 +71,12 @@ void upload_store_flush(struct upload_store *s);
 void upload_store_finish(struct upload_store *s);
 /* Back to this offset, which was acked: what came since was not what it should be. 0 or -1. */
 int upload_store_rewind(struct upload_store *s, int64_t offset);
-/* Its size becomes known (Upload-Defer-Length). Told by opened() again. */
-void upload_store_set_size(struct upload_store *s, int64_t size);
+/* in was changed (its size became known, what comes is unchecked): told by opened() again, on the disk. */
+void upload_store_update(struct upload_store *s);
+/* What came is right, or was never checked: as flush(), and a kill keeps it. */
+void upload_store_checked(struct upload_store *s);
+/* Wall clock of its last byte. */
+int64_t upload_store_touched_ms(const struct upload_store *s);
 /* Deletes it. 0, or -1 + errno. */
 int upload_store_drop(struct upload_store *s);
 #endif

@@ -7,7 +7,6 @@
  */
 #include "upload_task.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,35 +31,14 @@ fault_of(int error)
 	return error == ENOSPC || error == EDQUOT ? UPLOAD_NO_SPACE : UPLOAD_IO;
 }
 
-/* Of all kinds that still need their bytes. */
-static int64_t
-count_parts(const char *data_dir)
-{
-	char path[INTAKE_PATH];
-	struct dirent *e;
-	int64_t n = 0;
-	size_t len;
-	DIR *d;
-
-	snprintf(path, sizeof(path), "%s/" INTAKE_DIR, data_dir);
-	d = opendir(path);
-	while (d != NULL && (e = readdir(d)) != NULL) {
-		len = strlen(e->d_name);
-		n += len > 5 && strcmp(e->d_name + len - 5, ".part") == 0;
-	}
-	if (d != NULL)
-		closedir(d);
-	return n;
-}
-
 int
 upload_task_create(void *ctx)
 {
 	struct upload_task *t = ctx;
 	struct intake *in = &t->in;
-	int64_t left;
+	int64_t left, own;
 
-	if (count_parts(t->data_dir) >= t->max_uploads)
+	if (intake_count(t->data_dir, in->from, &own) >= t->max_uploads || own >= t->max_own)
 		return end(t, UPLOAD_TOO_MANY, 0);
 	left = disk_free_bytes(t->data_dir);
 	if (left != -1 && left < t->reserve + (in->size > 0 ? in->size : 0))
@@ -96,6 +74,19 @@ knock(const struct upload_task *t)
 		close(fd);
 }
 
+/* Who received them was killed before the end of the request, so nobody knows whether they are right. */
+static int
+drop_unchecked(struct upload_task *t)
+{
+	struct stat st;
+
+	if (fstat(t->fd, &st) == -1 || (st.st_size > t->in.unchecked && ftruncate(t->fd, t->in.unchecked) == -1) ||
+	    fsync(t->fd) == -1)
+		return -1;
+	t->in.unchecked = -1;
+	return intake_write(t->data_dir, &t->in);
+}
+
 static int
 open_locked(struct upload_task *t)
 {
@@ -108,6 +99,8 @@ open_locked(struct upload_task *t)
 		return end(t, UPLOAD_NONE, errno);
 	if (t->in.state != INTAKE_RECEIVING)
 		return end(t, t->look_only ? UPLOAD_OK : UPLOAD_OVER, 0);
+	if (t->in.unchecked >= 0 && drop_unchecked(t) == -1)
+		return end(t, fault_of(errno), errno);
 	if (fdatasync(t->fd) == -1 || fstat(t->fd, &st) == -1)
 		return end(t, fault_of(errno), errno);
 	t->offset = st.st_size;

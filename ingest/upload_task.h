@@ -13,7 +13,8 @@ struct upload_task {
 	struct intake in;
 	int fd;				/* of the store's, or taken over by it */
 	int64_t offset;			/* written when it began */
-	int64_t max_uploads, reserve;	/* of the config */
+	int64_t max_uploads, max_own, reserve;	/* of the config */
+	bool writes;			/* sync: ID.json, too */
 	bool look_only;			/* open: a complete one will do, without its lock */
 	enum upload_fault fault;
 	int error;			/* errno behind it */

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "conf.h"
+#include "http_status.h"
 #include "log.h"
 #include "upload_parts.h"
 #include "util.h"
@@ -41,23 +42,6 @@ static struct {
 
 /* --- answers --- */
 
-static const char *
-reason(int status)
-{
-	static const struct { int status; const char *text; } texts[] = {
-		{ 200, "OK" }, { 201, "Created" }, { 204, "No Content" }, { 400, "Bad Request" },
-		{ 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" }, { 409, "Conflict" },
-		{ 412, "Precondition Failed" }, { 413, "Content Too Large" }, { 415, "Unsupported Media Type" },
-		{ 423, "Locked" }, { STATUS_CHECKSUM, "Checksum Mismatch" }, { 503, "Service Unavailable" },
-		{ 507, "Insufficient Storage" },
-	};
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		if (texts[i].status == status)
-			return texts[i].text;
-	return "Internal Server Error";
-}
-
 /* Pages of other origins may use it if ws.origins has them. */
 static void
 add_cors(struct upload_session *s)
@@ -76,7 +60,7 @@ add_cors(struct upload_session *s)
 static void
 add_expires(struct upload_session *s)
 {
-	int64_t at = wall_ms() + conf_int(s->svc->conf, "upload.expire");
+	int64_t at = upload_store_touched_ms(&s->store) + conf_int(s->svc->conf, "upload.expire");
 	time_t sec = (time_t)(at / 1000);
 	char date[40];
 	struct tm tm;
@@ -90,7 +74,7 @@ static void
 begin_answer(struct upload_session *s, int status)
 {
 	evbuffer_add_printf(s->conn.out, "HTTP/1.1 %d %s\r\n" TUS_VERSION_FIELD "Cache-Control: no-store\r\n", status,
-	    reason(status));
+	    http_status_text(status));
 	add_cors(s);
 	if (status == 412)
 		evbuffer_add_printf(s->conn.out, "Tus-Version: " TUS_VERSION "\r\n");
@@ -238,11 +222,11 @@ body_ended(struct upload_session *s)
 		refuse(s, STATUS_CHECKSUM, "the body is not what Upload-Checksum says; nothing of it was kept");
 	} else if (s->store.in.size >= 0 && s->store.written == s->store.in.size)
 		upload_finish(s);
-	else if (s->store.written == s->store.synced)
+	else if (s->store.written == s->store.synced && s->store.in.unchecked == -1)
 		answer(s);
 	else {
 		body.waits = true;
-		upload_store_flush(&s->store);
+		upload_store_checked(&s->store);
 	}
 }
 
@@ -297,6 +281,7 @@ upload_tus_head(struct upload_session *s)
 		str_copy(s->in.file, s->tus.file, sizeof(s->in.file));
 		str_copy(s->in.meta, s->tus.meta, sizeof(s->in.meta));
 		s->in.size = s->tus.length;
+		s->in.unchecked = s->tus.sum != TUS_SUM_NONE ? 0 : -1;
 		body.created = true;
 		upload_begin_create(s);
 	}
@@ -308,6 +293,7 @@ begin_patch(struct upload_session *s)
 {
 	const struct tus_head *h = &s->tus;
 	struct intake *in = &s->store.in;
+	int64_t unchecked = h->sum != TUS_SUM_NONE ? s->store.written : -1;
 
 	if (h->offset != s->store.written)
 		refuse(s, 409, "Upload-Offset is not where this upload is; HEAD says where");
@@ -320,9 +306,11 @@ begin_patch(struct upload_session *s)
 			refuse(s, 413, "the upload is complete: nothing can be added");
 		else
 			answer_offset(s, 204);
-	} else if (h->length >= 0 && in->size < 0)
-		upload_store_set_size(&s->store, h->length);	/* opened() follows again */
-	else
+	} else if ((h->length >= 0 && in->size < 0) || in->unchecked != unchecked) {
+		in->size = h->length >= 0 ? h->length : in->size;
+		in->unchecked = unchecked;
+		upload_store_update(&s->store);		/* opened() follows again */
+	} else
 		begin_body(s);
 }
 
@@ -356,7 +344,7 @@ upload_tus_opened(struct upload_session *s, enum upload_fault fault, const char 
 static void
 upload_tus_acked(struct upload_session *s, int64_t offset)
 {
-	if (body.waits && offset >= s->store.written && s->phase == UP_RECEIVING)
+	if (body.waits && offset >= s->store.written && !s->store.dirty && s->phase == UP_RECEIVING)
 		answer(s);
 }
 

@@ -74,21 +74,26 @@ on_closed(void *ctx, unsigned code, const char *reason)
 {
 	struct upload_session *s = ctx;
 
-	if (code == WS_NORMAL)
+	bool ends = code == WS_NORMAL && s->phase == UP_RECEIVING && s->store.written > 0;
+
+	if (ends)
 		done(s);
+	if (ends && s->phase == UP_RECEIVING)
+		part(s, WS_POLICY, "it is not all that was announced");
+	else if (s->phase != UP_FINISHING && s->phase != UP_LINGER)
+		part(s, code, "its sender closed the connection");
 }
 
-static const struct ws_ops ws_ops = { .message = on_message, .piece = on_piece, .closed = on_closed };
+/* A Close 1000 says that the file is here: it is not answered before that is so. */
+static const struct ws_ops ws_ops = { .message = on_message, .piece = on_piece, .closed = on_closed,
+	.hold_close = true };
 
 /* ws_input() says -1 when it is over: closed by either side, or wrong. */
 static void
 upload_ws_input(struct upload_session *s, const uint8_t *p, size_t n)
 {
-	if (ws_input(s->ws, p, n) == 0 || s->phase == UP_LINGER)
-		return;
-	if (s->phase == UP_FINISHING)	/* its last words are under way; on_complete() of the session ends it */
-		return;
-	upload_end(s, ws_error(s->ws)[0] != '\0' ? ws_error(s->ws) : "its sender closed the connection");
+	if (ws_input(s->ws, p, n) == -1 && s->phase != UP_LINGER)
+		upload_end(s, ws_error(s->ws));
 }
 
 /* --- its beginning --- */
@@ -215,8 +220,8 @@ upload_ws_complete(struct upload_session *s)
 {
 	say(s, json_pack("{s:I}", "offset", (json_int_t)s->store.written));
 	say_job(s, "queued", 0, NULL);
-	if (ws_is_over(s->ws))
-		upload_end(s, "complete");
+	if (ws_is_held(s->ws))
+		part(s, WS_NORMAL, "complete");
 	else {
 		conn_pause(&s->conn, false);
 		upload_watch(s);

@@ -15,9 +15,9 @@
 #include "conf.h"
 #include "log.h"
 #include "rtc/addresses.h"
-#include "user_agent.h"
 #include "util.h"
 #include "whip_parts.h"
+#include "ws_head.h"
 
 #define CLOSE_MS 1000		/* for the answer to reach the publisher */
 #define HURRY_MS 5		/* something is missing; it may only be overtaken */
@@ -236,7 +236,7 @@ say_tracks(struct protocol *p)
 	char agent[64];
 	json_t *data = json_object();
 
-	user_agent_say(request_field(&p->http.req, FIELD_USER_AGENT), agent, sizeof(agent));
+	ws_head_agent(&p->http.req, agent, sizeof(agent));
 	json_object_set_new(data, "encoder", msg_text(agent, strlen(agent)));
 	if (p->pick.video.format != NULL)
 		json_object_set_new(data, "videocodecid", json_string("avc1"));

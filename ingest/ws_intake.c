@@ -224,7 +224,10 @@ ws_intake_full(struct ws_intake *i)
 size_t
 ws_intake_queued(const struct ws_intake *i)
 {
-	return intake_queue_bytes(&i->queue) + evbuffer_get_length(i->next);
+	/* a beginning that is not whole has a limit of its own, and no ffmpeg that could take it */
+	size_t bytes = i->state == INTAKE_BEGIN ? evbuffer_get_length(i->queue.bytes) : intake_queue_bytes(&i->queue);
+
+	return bytes + evbuffer_get_length(i->next);
 }
 
 const char *
@@ -234,7 +237,7 @@ ws_intake_tick(struct ws_intake *i, int64_t now)
 
 	if (why == NULL && i->state == INTAKE_OVER)
 		why = i->why;
-	if (i->state == INTAKE_CLOSING && i->ending && i->out_fd < 0)
+	if (i->state == INTAKE_CLOSING && i->ending && i->out_fd < 0 && evbuffer_get_length(i->next) == 0)
 		ws_intake_over(i);		/* its EXITED tells nothing new */
 	ws_intake_stuck(i, now);
 	return why;

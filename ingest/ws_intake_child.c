@@ -152,8 +152,12 @@ next_file(struct ws_intake *i)
 
 	i->next = evbuffer_new();
 	begin_file(i);
+	ws_intake_drop_held(i);
 	ws_intake_feed(i, evbuffer_pullup(next, -1), evbuffer_get_length(next), true);
 	evbuffer_free(next);
+	say_room(i);
+	if (i->ending && ws_intake_end(i))
+		ws_intake_over(i);
 }
 
 void
@@ -193,10 +197,12 @@ died(struct ws_intake *i, const char *reason, bool given_up)
 	    i->last_words);
 	/* a Cluster need not begin with a key frame, and browsers send SPS and PPS with those alone */
 	i->copy_failed |= (i->copy_video || i->copy_audio) && (!i->heard || i->container.kind == CONTAINER_MATROSKA);
-	if (given_up || (i->ending && intake_queue_bytes(&i->queue) == 0))
+	if (given_up)
 		ws_intake_over(i);
-	else if (container_can_restart(&i->container))
+	else if (container_can_restart(&i->container) && (!i->ending || intake_queue_bytes(&i->queue) > 0))
 		go_on(i);
+	else if (has_next(i))
+		next_file(i);
 	else if (i->ending)
 		ws_intake_over(i);
 	else
@@ -238,12 +244,11 @@ on_exited(struct ws_intake *i, struct msg *m)
 	if (i->err.fd >= 0)
 		lines_drain(&i->err);
 	ws_intake_close(i);
-	if (closing && i->ending)
-		ws_intake_over(i);
-	else if (closing) {
-		ws_intake_drop_held(i);
+	if (closing && has_next(i))
 		next_file(i);
-	} else
+	else if (closing)
+		ws_intake_over(i);
+	else
 		died(i, msg_str_or(m, "reason", "unknown"), msg_int_or(m, "retry_ms", 0) < 0);
 }
 

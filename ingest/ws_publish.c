@@ -13,7 +13,6 @@
 #include "conf.h"
 #include "log.h"
 #include "protocol.h"
-#include "user_agent.h"
 #include "util.h"
 #include "ws.h"
 #include "ws_head.h"
@@ -97,7 +96,7 @@ take_head(struct protocol *p, const uint8_t *in, size_t n)
 	p->has_head = true;
 	evbuffer_add(p->behind, in + used, n - (size_t)used);
 	conn_pause(p->env.conn, true);	/* until it is known whether it may */
-	user_agent_say(request_field(&p->head, FIELD_USER_AGENT), p->encoder, sizeof(p->encoder));
+	ws_head_agent(&p->head, p->encoder, sizeof(p->encoder));
 	ask_for_stream(p);
 	return 0;
 }
@@ -291,8 +290,8 @@ ws_publish_refuse(struct protocol *p, const char *code, const char *text)
 	char line[300];
 	int status = 503;
 
-	if (p->ws != NULL) {
-		ws_close(p->ws, WS_POLICY, text);
+	if (p->ws != NULL) {	/* a page that was frozen may come back */
+		ws_close(p->ws, strcmp(code, "timeout") == 0 ? WS_TRY_LATER : WS_POLICY, text);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -348,6 +347,12 @@ ws_publish_drain(struct protocol *p)
 	return p->intake == NULL || ws_intake_end(p->intake);
 }
 
+static size_t
+ws_publish_undrained(const struct protocol *p)
+{
+	return ws_intake_queued(p->intake);
+}
+
 static struct protocol *
 ws_publish_new(const struct protocol_env *env)
 {
@@ -377,4 +382,5 @@ const struct protocol_ops ws_publish_ops = {
 	.free = ws_publish_free, .input = ws_publish_input, .error = ws_publish_error, .accept = ws_publish_accept,
 	.refuse = ws_publish_refuse, .unpublish = ws_publish_unpublish, .ping = ws_publish_ping,
 	.tick = ws_publish_tick, .message = ws_publish_message, .drain = ws_publish_drain,
+	.undrained = ws_publish_undrained,
 };

@@ -127,6 +127,7 @@ struct board_jobs {
 	int64_t oldest_ms;		/* how long the oldest of the queued ones waits */
 	struct board_s3 s3;
 	uint64_t swept;			/* uploads aborted that nobody owned any more */
+	int64_t refused;		/* as dead, but because what was sent is of no use: not among those */
 };
 
 /* What the watch worker knows. */

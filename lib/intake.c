@@ -5,6 +5,7 @@
  */
 #include "intake.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -23,7 +24,7 @@
 
 static const char *const states[] = { "receiving", "received", "converted", "done" };
 #define NSTATES (sizeof(states) / sizeof(states[0]))
-static const char *const files[] = { "tmp", "flv", "pos", "knock", "part" };
+static const char *const files[] = { "tmp", "flv", "pos", "knock", "over", "part" };
 
 const char *
 intake_state_name(enum intake_state state)
@@ -82,10 +83,12 @@ fill(const json_t *o, const char *id, struct intake *out)
 		str_copy(out->name, obj_str(o, "name"), sizeof(out->name));
 	str_copy(out->file, obj_str(o, "file"), sizeof(out->file));
 	str_copy(out->meta, obj_str(o, "meta"), sizeof(out->meta));
+	str_copy(out->from, obj_str(o, "from"), sizeof(out->from));
 	out->size = num(o, "size", -1);
 	out->created_ms = num(o, "created", 0);
 	out->changed_ms = num(o, "changed", 0);
 	out->duration_ms = num(o, "duration_ms", 0);
+	out->unchecked = num(o, "unchecked", -1);
 	out->tried_ms = num(o, "tried", 0);
 	return 0;
 }
@@ -115,19 +118,6 @@ intake_read(const char *data_dir, const char *id, struct intake *out)
 }
 
 static int
-write_all(int fd, const char *text, size_t len)
-{
-	ssize_t n;
-
-	for (; len > 0; text += n, len -= (size_t)n) {
-		n = write(fd, text, len);
-		if (n < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int
 sync_dir(const char *data_dir)
 {
 	char path[INTAKE_PATH];
@@ -152,7 +142,7 @@ replace(const char *data_dir, const char *id, const char *text)
 	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)
 		return -1;
-	rc = write_all(fd, text, strlen(text)) == 0 && fsync(fd) == 0 ? 0 : -1;
+	rc = fd_write_all(fd, text, strlen(text)) == 0 && fsync(fd) == 0 ? 0 : -1;
 	close(fd);
 	if (rc == 0)
 		rc = rename(tmp, intake_path(data_dir, id, "json", path));
@@ -162,10 +152,11 @@ replace(const char *data_dir, const char *id, const char *text)
 int
 intake_write(const char *data_dir, const struct intake *in)
 {
-	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "id", in->id, "state",
-	    states[in->state], "name", in->name, "file", in->file, "meta", in->meta, "size", (json_int_t)in->size,
-	    "created", (json_int_t)in->created_ms, "changed", (json_int_t)in->changed_ms, "duration_ms",
-	    (json_int_t)in->duration_ms, "tried", (json_int_t)in->tried_ms);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id", in->id, "state",
+	    states[in->state], "name", in->name, "file", in->file, "meta", in->meta, "from", in->from, "size",
+	    (json_int_t)in->size, "created", (json_int_t)in->created_ms, "changed", (json_int_t)in->changed_ms,
+	    "duration_ms", (json_int_t)in->duration_ms, "tried", (json_int_t)in->tried_ms, "unchecked",
+	    (json_int_t)in->unchecked);
 	char *text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
 	int rc;
 
@@ -219,6 +210,48 @@ intake_lock(const char *data_dir, const char *id, bool create)
 		return -1;
 	}
 	return fd;
+}
+
+int64_t
+intake_count(const char *data_dir, const char *from, int64_t *own)
+{
+	char path[INTAKE_PATH], id[INTAKE_ID];
+	struct intake in;
+	struct dirent *e;
+	int64_t n = 0;
+	DIR *d;
+
+	*own = 0;
+	snprintf(path, sizeof(path), "%s/" INTAKE_DIR, data_dir);
+	d = opendir(path);
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		snprintf(id, sizeof(id), "%.32s", e->d_name);
+		if (!intake_id_ok(id) || strcmp(e->d_name + INTAKE_ID - 1, ".part") != 0 ||
+		    access(intake_path(data_dir, id, "over", path), F_OK) == 0)
+			continue;
+		n++;
+		*own += intake_read(data_dir, id, &in) == 0 && in.state == INTAKE_RECEIVING &&
+		    strcmp(in.from, from) == 0;
+	}
+	if (d != NULL)
+		closedir(d);
+	return n;
+}
+
+void
+intake_set_over(const char *data_dir, const char *id, bool over)
+{
+	char path[INTAKE_PATH];
+	int fd;
+
+	intake_path(data_dir, id, "over", path);
+	if (!over) {
+		unlink(path);
+		return;
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (fd >= 0)
+		close(fd);
 }
 
 int64_t

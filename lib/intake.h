@@ -6,6 +6,7 @@
  *   ID.part   its bytes as they came; the first `size` of them once it is complete
  *   ID.flv    what became of them (ID.tmp while that is made)
  *   ID.pos    how far the push has come, in ms, for one that has to go on there
+ *   ID.over   its job is dead or cancelled: the files wait for somebody, or for upload.keep
  *
  * RECEIVING -> RECEIVED (an ingest writes it) -> CONVERTED (a jobs worker) -> DONE, of which only
  * ID.json is left. Whoever works on one holds flock() on ID.part. Used by ingest and jobs.
@@ -31,9 +32,11 @@ struct intake {
 	char name[INTAKE_NAME];		/* of the stream it becomes; "" if nobody said */
 	char file[160];			/* what its sender calls it, for people */
 	char meta[INTAKE_META];
+	char from[48];			/* its sender's address, of IPv6 the /64; "": unknown */
 	int64_t size;			/* -1: its sender does not say before its end */
 	int64_t created_ms, changed_ms;	/* wall clock; changed: its state */
 	int64_t duration_ms;		/* of ID.flv */
+	int64_t unchecked;		/* bytes from here on have no checksum yet; -1: there are none such */
 	int64_t tried_ms;		/* wall clock of the first of the pushes that came to nothing; 0: none did */
 };
 
@@ -51,6 +54,9 @@ int intake_drop_files(const char *data_dir, const char *id);
 int intake_drop(const char *data_dir, const char *id);
 /* "receiving" "received" "converted" "done" */
 const char *intake_state_name(enum intake_state state);
+/* Uploads whose bytes are here and whose job is not over; *own: those of them that `from` has not finished. */
+int64_t intake_count(const char *data_dir, const char *from, int64_t *own);
+void intake_set_over(const char *data_dir, const char *id, bool over);
 /* ID.part, locked by us alone, or -1 + errno (EWOULDBLOCK: somebody else has it). create: made if absent. */
 int intake_lock(const char *data_dir, const char *id, bool create);
 /* ID.pos, 0 if there is none. Replaced without waiting for the disk. */

@@ -35,7 +35,7 @@
 	LANDLOCK_ACCESS_FS_REFER | LANDLOCK_ACCESS_FS_TRUNCATE)
 
 static uint64_t
-handled_rights(long abi)
+handled_rights(int abi)
 {
 	uint64_t rights = RIGHTS_ABI1;
 
@@ -75,13 +75,20 @@ add_rule(int ruleset, const struct landlock_rule *r, uint64_t handled)
 }
 
 int
-landlock_restrict(const struct landlock_rule *rules, bool *locked)
+landlock_abi(void)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+	return abi > 0 ? (int)abi : 0;
+}
+
+int
+landlock_restrict(const struct landlock_rule *rules)
 {
 	struct landlock_ruleset_attr attr;
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	int abi = landlock_abi();
 	int rc = -1, saved, ruleset;
 
-	*locked = false;
 	if (abi < 1)
 		return 0;
 	attr = (struct landlock_ruleset_attr){ .handled_access_fs = handled_rights(abi) };
@@ -94,7 +101,6 @@ landlock_restrict(const struct landlock_rule *rules, bool *locked)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		goto out;
 	rc = (int)syscall(SYS_landlock_restrict_self, ruleset, 0);
-	*locked = rc == 0;
 out:
 	saved = errno;
 	close(ruleset);

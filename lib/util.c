@@ -174,9 +174,11 @@ path_join(char *out, size_t size, const char *a, const char *b)
 	return 0;
 }
 
-static int
-write_all(int fd, const char *p, size_t len)
+int
+fd_write_all(int fd, const void *data, size_t len)
 {
+	const char *p = data;
+
 	while (len > 0) {
 		ssize_t n = write(fd, p, len);
 
@@ -203,7 +205,7 @@ file_replace(const char *path, const void *data, size_t len)
 	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)
 		return -1;
-	if (write_all(fd, data, len) < 0)
+	if (fd_write_all(fd, data, len) < 0)
 		goto fail;
 	if (close(fd) == 0 && rename(tmp, path) == 0)
 		return 0;

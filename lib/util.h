@@ -26,6 +26,7 @@ size_t str_copy(char *dst, const char *src, size_t size);	/* strlcpy; returns st
 /* Bytes of the well-formed UTF-8 sequence at s (RFC 3629), 0 if it is none or torn. */
 size_t utf8_sequence(const uint8_t *s, size_t len);
 int fd_cloexec_nonblock(int fd);
+int fd_write_all(int fd, const void *data, size_t len);	/* 0 or -1 + errno; of one that blocks */
 /* Path must fit: "%s/%s" joined, -1 ENAMETOOLONG. */
 int path_join(char *out, size_t size, const char *a, const char *b);
 /* Writes path.tmp and renames it into place; 0 or -1 + errno. No fsync. */

@@ -263,6 +263,8 @@ ws_input(struct ws *w, const uint8_t *in, size_t len)
 
 	if (w->over)
 		return -1;
+	if (w->peer_code != 0)	/* behind a Close comes nothing */
+		return 0;
 	w->in = in;
 	w->in_len = len;
 	rc = wslay_event_recv(w->wslay);
@@ -272,6 +274,10 @@ ws_input(struct ws *w, const uint8_t *in, size_t len)
 	if (rc != 0) {
 		fail(w, WS_PROTOCOL, "a frame with a reserved opcode or a length that RFC 6455 does not allow");
 		return -1;
+	}
+	if (w->peer_code != 0 && w->ops->hold_close) {
+		w->ops->closed(w->ctx, w->peer_code, w->peer_reason);
+		return w->over ? -1 : 0;
 	}
 	wslay_event_send(w->wslay);
 	if (wslay_event_get_read_enabled(w->wslay))
@@ -290,6 +296,12 @@ bool
 ws_is_over(const struct ws *w)
 {
 	return w->over;
+}
+
+bool
+ws_is_held(const struct ws *w)
+{
+	return w->peer_code != 0 && !w->over;
 }
 
 struct ws *

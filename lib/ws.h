@@ -40,6 +40,8 @@ struct ws_ops {
 	bool (*too_big)(void *ctx, bool text, uint64_t len);
 	/* The peer closed: its code (WS_NO_CODE: none) and reason, valid UTF-8. It was answered. May be NULL. */
 	void (*closed)(void *ctx, unsigned code, const char *reason);
+	/* The answer is held back: who hears closed() gives it by ws_close(), at once or when it is true. */
+	bool hold_close;
 };
 
 /* out: where replies go, the caller's. Callbacks may call ws_close() and ws_text(), not ws_free(). */
@@ -57,4 +59,5 @@ void ws_ping(struct ws *w);
 /* Once: further calls do nothing. reason: at most 123 bytes are sent. ws_input() gives -1 from now on. */
 void ws_close(struct ws *w, unsigned code, const char *reason);
 bool ws_is_over(const struct ws *w);
+bool ws_is_held(const struct ws *w);	/* the peer closed, and waits for the answer */
 #endif

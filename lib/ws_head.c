@@ -7,9 +7,11 @@
 #include <event2/buffer.h>
 #include <nettle/base64.h>
 #include <nettle/sha1.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "http_status.h"
 #include "util.h"
 
 #define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"	/* RFC 6455 section 1.3 */
@@ -96,6 +98,23 @@ ws_head_check(const struct request *r, const json_t *origins, const char **why)
 }
 
 void
+ws_head_agent(const struct request *r, char *buf, size_t size)
+{
+	static const char *const browsers[] = { "Edg/", "OPR/", "Firefox/", "Chrome/", "Safari/" };
+	const char *agent = request_field(r, FIELD_USER_AGENT), *at = NULL;
+
+	buf[0] = '\0';
+	if (agent == NULL)
+		return;
+	for (size_t i = 0; i < sizeof(browsers) / sizeof(browsers[0]) && at == NULL; i++)
+		at = strstr(agent, browsers[i]);
+	if (at != NULL)
+		snprintf(buf, size, "%.*s", (int)strcspn(at, " "), at);
+	else
+		str_copy(buf, agent, size);
+}
+
+void
 ws_head_accept(const struct request *r, struct evbuffer *out)
 {
 	const char *key = request_field(r, FIELD_SEC_WEBSOCKET_KEY);
@@ -112,25 +131,6 @@ ws_head_accept(const struct request *r, struct evbuffer *out)
 	    "Sec-WebSocket-Accept: %s\r\n\r\n", text);
 }
 
-static const char *
-status_text(int status)
-{
-	static const struct { int status; const char *text; } texts[] = {
-		{ 200, "OK" }, { 201, "Created" }, { 204, "No Content" }, { 400, "Bad Request" },
-		{ 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
-		{ 406, "Not Acceptable" }, { 409, "Conflict" }, { 410, "Gone" },
-		{ 412, "Precondition Failed" }, { 413, "Content Too Large" },
-		{ 415, "Unsupported Media Type" }, { 423, "Locked" }, { 426, "Upgrade Required" },
-		{ 429, "Too Many Requests" }, { 500, "Internal Server Error" }, { 503, "Service Unavailable" },
-		{ 507, "Insufficient Storage" },
-	};
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		if (texts[i].status == status)
-			return texts[i].text;
-	return "Error";
-}
-
 void
 ws_head_refuse(struct evbuffer *out, int status, const char *fields, const char *text)
 {
@@ -142,7 +142,7 @@ ws_head_refuse(struct evbuffer *out, int status, const char *fields, const char 
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
 	evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
 	    "Cache-Control: no-cache\r\n%s%sConnection: close\r\nContent-Length: %zu\r\n\r\n%s", status,
-	    status_text(status), date, status == 426 ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "",
+	    http_status_text(status), date, status == 426 ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "",
 	    fields != NULL ? fields : "", strlen(text), text);
 }
 

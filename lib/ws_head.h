@@ -23,6 +23,8 @@ bool ws_head_wants(const struct request *r);
 int ws_head_check(const struct request *r, const json_t *origins, const char **why);
 /* What origins it may have. */
 bool ws_head_origin_ok(const struct request *r, const json_t *origins);
+/* Who speaks, for people: "Chrome/156.0.0.0" of a browser's long User-Agent, else as that begins; "" without. */
+void ws_head_agent(const struct request *r, char *buf, size_t size);
 void ws_head_accept(const struct request *r, struct evbuffer *out);	/* 101 */
 /* A whole answer with this text, and Connection: close. fields: complete lines, or NULL. */
 void ws_head_refuse(struct evbuffer *out, int status, const char *fields, const char *text);

@@ -153,9 +153,11 @@ child_stop_kind(enum child_kind kind, const char *reason)
 			continue;
 		if (c->state == CHILD_BACKOFF && sv.stopping)
 			child_free(c);
-		else if (c->state == CHILD_STOPPING && sv.stopping)
-			arm(c);		/* its ladder began at leisure */
-		else
+		else if (c->state != CHILD_STOPPING)
 			child_stop(c, reason);
+		else if (sv.stopping && !c->hurried) {	/* its ladder began at leisure */
+			c->hurried = true;
+			arm(c);
+		}
 	}
 }

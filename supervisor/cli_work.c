@@ -82,9 +82,9 @@ cli_json_jobs(const struct cli_snap *s)
 
 	if (j == NULL)
 		return json_null();
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "queued", (json_int_t)j->queued, "running",
-	    (json_int_t)j->running, "delayed", (json_int_t)j->delayed, "dead", (json_int_t)j->dead, "oldest_ms",
-	    (json_int_t)j->oldest_ms, "age_ms",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "queued", (json_int_t)j->queued, "running",
+	    (json_int_t)j->running, "delayed", (json_int_t)j->delayed, "dead", (json_int_t)j->dead, "refused",
+	    (json_int_t)j->refused, "oldest_ms", (json_int_t)j->oldest_ms, "age_ms",
 	    (json_int_t)(s->h.beat_ms > j->queue_ms ? s->h.beat_ms - j->queue_ms : 0));
 }
 
@@ -110,6 +110,8 @@ print_queue(const struct board_jobs *j, FILE *out)
 		fprintf(out, ", %lld tried again later", (long long)j->delayed);
 	if (j->dead > 0)
 		fprintf(out, ", %lld GIVEN UP: millrace jobs --failed", (long long)j->dead);
+	if (j->refused > 0)
+		fprintf(out, ", %lld refused", (long long)j->refused);
 	if (j->queued > 0)
 		fprintf(out, "; the oldest waits %s", cli_age(j->oldest_ms, age));
 	fputc('\n', out);
@@ -127,7 +129,7 @@ cli_text_jobs(const struct cli_snap *s, FILE *out)
 	const struct board_proc *p;
 	char age[CLI_FORMAT];
 
-	if (q != NULL && q->queued + q->running + q->delayed + q->dead > 0)
+	if (q != NULL && q->queued + q->running + q->delayed + q->dead + q->refused > 0)
 		print_queue(q, out);
 	for (p = s->procs; p < s->procs + s->nprocs; p++) {
 		j = &p->page.jobs;

@@ -195,7 +195,8 @@ conf_load(const char *path, json_t *errors)
 			conf_error(&e, 0, "no such file; copy etc/millrace.yaml (installed: "
 			    "/usr/share/doc/millrace/millrace.yaml) there, it works as it stands");
 		else if (errno == EACCES)
-			conf_error(&e, 0, "not readable by %s", account_name(who, sizeof(who)));
+			conf_error(&e, 0, "not readable by %s: give it that account's group, and mode 640",
+			    account_name(who, sizeof(who)));
 		else
 			conf_error(&e, 0, "%s", strerror(errno));
 		return NULL;

@@ -9,6 +9,7 @@
 
 #include "conf.h"
 #include "net.h"
+#include "redis_url.h"
 #include "stream_name.h"
 #include "ice_server.h"
 #include "supervisor/conf_table.h"
@@ -123,22 +124,14 @@ conf_check_origin(const char *path, const char *text, unsigned line, struct conf
 int
 conf_check_redis(const char *text, unsigned line, struct conf_errors *e)
 {
-	const char *slash = strncmp(text, "sentinel://", 11) == 0 ? strchr(text + 11, '/') : NULL;
-	bool tls = strncmp(text, "rediss://", 9) == 0;
+	struct redis_url url;
+	const char *why;
 
-	if (strcmp(text, "embedded") == 0 || (strncmp(text, "redis://", 8) == 0 && text[8] != '\0') ||
-	    (REDIS_TLS && tls && text[9] != '\0') || strncmp(text, "unix:///", 8) == 0 ||
-	    (slash != NULL && slash > text + 11 && slash[1] != '\0'))
+	if (strncmp(text, "rediss://", 9) == 0 && !REDIS_TLS)
+		why = "this build's hiredis has no TLS; run stunnel and point redis.url at it";
+	else if (redis_url_parse(text, "/", &url, &why) == 0)	/* the length of run_dir is looked at elsewhere */
 		return 0;
-	if (tls && !REDIS_TLS)
-		conf_error(e, line, "redis.url: this build's hiredis has no TLS; run stunnel and point"
-		    " redis.url at it");
-	else if (strncmp(text, "sentinel://", 11) == 0)
-		conf_error(e, line, "redis.url: want sentinel://HOST:PORT,HOST:PORT/MASTER, the sentinels and the name"
-		    " they know the master by");
-	else
-		conf_error(e, line, "redis.url: want embedded, redis://HOST:PORT, sentinel://HOST:PORT,.../MASTER or"
-		    " unix:///PATH");
+	conf_error(e, line, "redis.url: %s", why);
 	return -1;
 }
 

@@ -87,7 +87,7 @@ const struct conf_key conf_keys[] = {
 	    "all interfaces.", false },
 	{ "http.workers", CONF_INT, "2", CONF_LIVE, SEE_HTTP, 1, 64, NULL,
 	    "Processes that share the HTTP listeners.", false },
-	{ "http.public_url", CONF_URL, "\"\"", CONF_LIVE, SEE_ALL, 0, 0, NULL,
+	{ "http.public_url", CONF_BASE_URL, "\"\"", CONF_LIVE, SEE_ALL, 0, 0, NULL,
 	    "This host's URL as viewers see it; where a viewer is sent who asks another "
 	    "host of the cluster.", false },
 	{ "http.api_token", CONF_SECRET, "\"\"", CONF_LIVE, SEE_HTTP, 8, 0, NULL,
@@ -132,10 +132,10 @@ const struct conf_key conf_keys[] = {
 	{ "ws.ffmpeg_memory", CONF_SIZE, "3GiB", CONF_NEW_STREAMS, 0, MIB(256), GIB(64), NULL,
 	    "Address space of the ffmpeg that makes H.264 and AAC of what a publisher sends, or of a push "
 	    "that makes H.264.", false },
-	{ "ws.hls_url", CONF_URL, "\"\"", CONF_LIVE, SEE_HTTP, 0, 0, NULL,
+	{ "ws.hls_url", CONF_BASE_URL, "\"\"", CONF_LIVE, SEE_HTTP, 0, 0, NULL,
 	    "A stream's playlist as viewers of rooms are told it: the name in its last part is replaced. Empty: "
 	    "hls_base_url, or this server's own.", false },
-	{ "ws.hls_base_url", CONF_URL, "\"\"", CONF_LIVE, SEE_HTTP, 0, 0, NULL,
+	{ "ws.hls_base_url", CONF_BASE_URL, "\"\"", CONF_LIVE, SEE_HTTP, 0, 0, NULL,
 	    "What their playlists' URLs begin with; /NAME.m3u8 follows. It goes before hls_url.", false },
 	{ "ws.first_media_timeout", CONF_DURATION, "30s", CONF_LIVE, SEE_INGEST, 100, SEC(600), NULL,
 	    "From the connection to the first audio or video.", false },
@@ -148,11 +148,9 @@ const struct conf_key conf_keys[] = {
 	    CONF_NEW_STREAMS, SEE_INGEST | SEE_HTTP, 1, 32, NULL,
 	    "Paths of RTMP URLs that may publish. {username} is the stream's name.", false },
 	{ "authorize.routes", CONF_CHOICES, "[ws, whip, frames, upload]", CONF_LIVE, SEE_INGEST | SEE_HTTP, 0, 4,
-	    "ws|whip|frames|upload", "Other ways to publish that are open, each as "
-	    "/ROUTE/NAME.", false },
+	    "ws|whip|frames|upload", "Other ways to publish that are open, each as /ROUTE/NAME.", false },
 	{ "authorize.keys", CONF_KEYS, "{}", CONF_LIVE, 0, 0, 0, NULL,
-	    "Stream names and the hashes of their keys, as `millrace key NAME` prints "
-	    "them.", true },
+	    "Stream names and the hashes of their keys, as `millrace key NAME` prints them.", true },
 	{ "authorize.secret", CONF_SECRET, "\"\"", CONF_LIVE, 0, 16, 0, NULL,
 	    "Signs the expiring URLs of `millrace sign-url`. Empty: no signed URLs.", true },
 	CONF_KEYS_AUTHORIZE_HOOK,
@@ -186,7 +184,7 @@ const struct conf_key conf_keys[] = {
 	{ "streams.hls.stuck", CONF_DURATION, "5s", CONF_NEW_STREAMS, SEE_ALL, 500, SEC(300), NULL,
 	    "An ffmpeg that takes no media for this long is replaced.", false },
 
-	{ "storage.s3.endpoint", CONF_URL, "\"\"", CONF_LIVE, SEE_JOBS, 0, 0, NULL,
+	{ "storage.s3.endpoint", CONF_BASE_URL, "\"\"", CONF_LIVE, SEE_JOBS, 0, 0, NULL,
 	    "URL of the S3 server that files are uploaded to. Empty: none.", false },
 	{ "storage.s3.region", CONF_TEXT, "us-east-1", CONF_LIVE, SEE_JOBS, 0, 0, NULL,
 	    "Its region, part of every signature.", false },
@@ -254,10 +252,15 @@ const struct conf_key conf_keys[] = {
 	    "name has its own.", true },
 	{ "upload.target_base", CONF_TEXT, "\"\"", CONF_LIVE, SEE_JOBS, 0, 0, NULL,
 	    "Not empty: a sent file goes to this URL with its name behind it; upload.target is not used.", true },
+	{ "upload.verify", CONF_BOOL, "true", CONF_LIVE, 0, 0, 0, NULL,
+	    "The certificate of an rtmps:// target must be right.", false },
 	{ "upload.max_size", CONF_SIZE, "4GiB", CONF_LIVE, SEE_INGEST, 1, GIB(10240), NULL,
 	    "Of one sent file, and of what it is converted to.", false },
 	{ "upload.max_uploads", CONF_INT, "1000", CONF_LIVE, SEE_INGEST, 1, 1000000, NULL,
-	    "Sent files that are here at once: unfinished ones, and those whose push is not done.", false },
+	    "Sent files that are here at once: unfinished ones, and those whose push is not done or given up.", false },
+	{ "upload.max_per_address", CONF_INT, "100", CONF_LIVE, SEE_INGEST, 1, 1000000, NULL,
+	    "Unfinished ones of one address, of IPv6 of a /64. A proxy that is not in http.trusted_proxies "
+	    "is one.", false },
 	{ "upload.idle_timeout", CONF_DURATION, "60s", CONF_LIVE, SEE_INGEST, SEC(1), SEC(3600), NULL,
 	    "A sender from whom no byte of its file came for this long is sent away; it can go on later.", false },
 	{ "upload.unsynced", CONF_SIZE, "64MiB", CONF_LIVE, SEE_INGEST, MIB(1), GIB(4), NULL,

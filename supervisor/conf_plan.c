@@ -126,6 +126,7 @@ show(const struct conf_key *k, const json_t *v)
 		return xstrdup(conf_format_bitrate(json_integer_value(v), buf));
 	case CONF_REDIS:
 	case CONF_URL:
+	case CONF_BASE_URL:
 		return show_url(json_string_value(v));
 	default:
 		break;
@@ -147,6 +148,43 @@ add(json_t *list, const struct conf_key *k, const json_t *old, const json_t *new
 	free(line);
 }
 
+static bool
+is_any(const char *address)
+{
+	return address[0] == ':' || strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
+}
+
+static bool
+listens_at(const json_t *list, const char *address)
+{
+	const json_t *l;
+	size_t i;
+
+	json_array_foreach(list, i, l)
+		if (strcmp(member(l, "address"), address) == 0)
+			return true;
+	return false;
+}
+
+/* All interfaces and one of them exclude each other on a port: it is not free until all who have it have left. */
+bool
+conf_listen_moves(const json_t *old, const json_t *new)
+{
+	const char *a, *b;
+	const json_t *o, *n;
+	size_t i, j;
+
+	json_array_foreach(old, i, o)
+		json_array_foreach(new, j, n) {
+			a = member(o, "address");
+			b = member(n, "address");
+			if (strcmp(strrchr(a, ':'), strrchr(b, ':')) == 0 && (is_any(a) || is_any(b)) &&
+			    !listens_at(new, a) && !listens_at(old, b))
+				return true;
+		}
+	return false;
+}
+
 json_t *
 conf_plan(const json_t *from, const json_t *to)
 {
@@ -166,7 +204,8 @@ conf_plan(const json_t *from, const json_t *to)
 		old = conf_get(from, k->path);
 		new = conf_get(to, k->path);
 		if (!json_equal(old, new))
-			add(lists[k->class], k, old, new);
+			add(lists[k->type == CONF_LISTENERS && conf_listen_moves(old, new) ? CONF_RESTART : k->class],
+			    k, old, new);
 	}
 	return plan;
 }

@@ -56,6 +56,26 @@ as_text(const struct conf_key *k, const char *text, unsigned line, struct conf_e
 	return value;
 }
 
+/* Whoever adds a path to it begins that with a slash. */
+static json_t *
+as_base_url(const struct conf_key *k, const char *text, unsigned line, struct conf_errors *e)
+{
+	size_t n = strlen(text);
+	char *bare;
+	json_t *value;
+
+	while (n > 0 && text[n - 1] == '/')
+		n--;
+	bare = xasprintf("%.*s", (int)n, text);
+	if (text[0] != '\0' && strncmp(bare, "http://", 7) != 0 && strncmp(bare, "https://", 8) != 0) {
+		conf_error(e, line, "%s: \"%s\" does not begin with http:// or https://", k->path, text);
+		value = NULL;
+	} else
+		value = as_text(k, bare, line, e);
+	free(bare);
+	return value;
+}
+
 static json_t *
 as_choice(const struct conf_key *k, const char *text, unsigned line, struct conf_errors *e)
 {
@@ -304,7 +324,7 @@ conf_read(const struct conf_key *k, const struct conf_node *n, struct conf_error
 	static json_t *(*const scalars[])(const struct conf_key *, const char *, unsigned,
 	    struct conf_errors *) = {
 		[CONF_TEXT] = as_text, [CONF_PATH] = as_text, [CONF_REDIS] = as_text,
-		[CONF_URL] = as_text, [CONF_SECRET] = as_text, [CONF_BOOL] = as_bool,
+		[CONF_URL] = as_text, [CONF_BASE_URL] = as_base_url, [CONF_SECRET] = as_text, [CONF_BOOL] = as_bool,
 		[CONF_CHOICE] = as_choice, [CONF_INT] = as_number, [CONF_DURATION] = as_number,
 		[CONF_SIZE] = as_number, [CONF_BITRATE] = as_number, [CONF_ADDRESS] = as_text, [CONF_PORTS] = as_text,
 	};

@@ -136,7 +136,6 @@ lock_files(const struct profile *p, const char *program, const char *writable, c
 	struct landlock_rule rules[RULES_MAX] = { { NULL, false, false } };
 	char own[2][PATH_MAX];
 	int n = sizeof(system_rules) / sizeof(system_rules[0]);
-	bool locked;
 
 	memcpy(rules, system_rules, sizeof(system_rules));
 	n += own_folders(program, own, rules + n);
@@ -149,7 +148,7 @@ lock_files(const struct profile *p, const char *program, const char *writable, c
 	if (o->readable != NULL)
 		rules[n++] = (struct landlock_rule){ o->readable, false, false };
 	rules[n].path = NULL;
-	if (landlock_restrict(rules, &locked) == -1)
+	if (landlock_restrict(rules) == -1)
 		die(EXIT_NOT_LOCKED, "landlock for", program);
 }
 

@@ -183,6 +183,11 @@ reload_list(const char *key, const json_t *from, const json_t *to, char **note, 
 	report_unnote(note);
 	if (json_equal(old, new))
 		return false;
+	if (conf_listen_moves(old, new)) {	/* as the plan says */
+		json_array_clear(new);
+		json_array_extend(new, old);
+		return false;
+	}
 	fresh = xcalloc(n + 1, sizeof(*fresh));
 	for (i = 0; i < n; i++) {
 		fresh[i] = find_open(old, *fds, *nfds, address_at(new, i));

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "conf.h"
+#include "landlock.h"
 #include "log.h"
 #include "supervisor/child.h"
 #include "supervisor/ingress.h"
@@ -286,6 +287,10 @@ start(void)
 		return -1;
 	events_start();
 	output_probe();
+	/* seccomp stays: what an ffmpeg or an ingest may not do. What it may read is the account's then. */
+	if (landlock_abi() == 0)
+		report_note("this kernel has no landlock (or it is off: see the boot parameter lsm=), so ffmpeg and "
+		    "what talks to publishers can read every file that this account can");
 	child_start_workers();
 	accept_start();
 	spare_start();

@@ -28,7 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/args.h"
+#include "supervisor/args_media.h"
 #include "util.h"
 
 #define EVERY_KEY_FRAME "0.001"
@@ -125,20 +125,12 @@ add_input(struct args *a, const struct output_params *p)
 static void
 add_codecs(struct args *a, const struct output_params *p)
 {
-	static const char *const aac[] = { "aac", "-b:a", "128k", "-ar", "48000", "-ac",
-		"2", NULL };
-
 	if (p->video)
 		ADD(a, "-c:v", "copy");
-	if (p->audio) {
-		ADD(a, "-c:a");
-		if (p->transcode_audio && p->matroska)	/* Opus: packets may have been lost on the way */
-			ADD(a, "aac", "-b:a", "128k", "-ar", "48000", "-ac", "2", "-af", "aresample=async=1");
-		else if (p->transcode_audio)
-			args_add(a, aac);
-		else
-			ADD(a, "copy");
-	}
+	if (p->audio && p->transcode_audio)
+		args_aac(a, p->matroska);	/* Opus of WHIP: packets may have been lost on the way */
+	else if (p->audio)
+		ADD(a, "-c:a", "copy");
 	if (p->fmp4 && p->hvc1)
 		ADD(a, "-tag:v", "hvc1");
 	ADD(a, "-max_interleave_delta", "500000");

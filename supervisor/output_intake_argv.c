@@ -16,10 +16,8 @@
 #include <string.h>
 
 #include "supervisor/output_intake.h"
-#include "supervisor/args.h"
+#include "supervisor/args_media.h"
 #include "util.h"
-
-#define FORMATS "mov,matroska,webm,flv,mpegts,mpeg,avi,ogg,wav,mp3,aac,asf"
 
 int
 intake_params_parse(const json_t *params, struct intake_params *out, const char **why)
@@ -55,19 +53,19 @@ intake_argv(const struct intake_params *p, const char *ffmpeg)
 	if (p->container != NULL)
 		ADD(&a, "-f", p->container);
 	else
-		ADD(&a, "-format_whitelist", FORMATS);
+		ADD(&a, "-format_whitelist", ARGS_FORMATS);
 	ADD(&a, "-i", "pipe:0", "-map", "0:v:0?", "-map", "0:a:0?", "-sn", "-dn");
 	if (p->copy_video)
 		ADD(&a, "-c:v", "copy");
-	else
-		ADD(&a, "-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-threads:v", "2", "-vf",
-		    "scale=trunc(iw/2)*2:trunc(ih/2)*2:out_range=tv,format=yuv420p", "-fps_mode", "vfr",
-		    "-force_key_frames", "expr:gte(t,n_forced*2)", "-g", "600", "-sc_threshold", "0", "-crf", "23",
-		    "-maxrate", "6000k", "-bufsize", "6000k");
+	else {
+		args_x264_live(&a);
+		ADD(&a, "-vf", "scale=trunc(iw/2)*2:trunc(ih/2)*2:out_range=tv,format=yuv420p", "-fps_mode", "vfr");
+		args_key_frames(&a);
+	}
 	if (p->copy_audio)
 		ADD(&a, "-c:a", "copy");
 	else
-		ADD(&a, "-c:a", "aac", "-b:a", "128k", "-ar", "48000", "-ac", "2", "-af", "aresample=async=1000");
+		args_aac(&a, true);
 	ADD(&a, "-max_interleave_delta", "500000", "-flush_packets", "1", "-f", "flv", "-flvflags",
 	    "no_duration_filesize", "pipe:3");
 	return a.v;

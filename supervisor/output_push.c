@@ -14,6 +14,7 @@
 
 #include "conf.h"
 #include "log.h"
+#include "push_scrub.h"
 #include "supervisor/push.h"
 #include "supervisor/push_url.h"
 #include "supervisor/streams.h"
@@ -87,7 +88,7 @@ output_push_said(struct output *o, const char *text)
 	if (target == NULL || o->failures == 0 || o->stop || o->state != OUTPUT_BACKOFF)
 		return;
 	str_copy(said, text, sizeof(said));
-	push_url_scrub(url_of(target), said);
+	push_scrub(url_of(target), said);
 	if (said[0] != '\0' && !o->asked_down)
 		str_copy(o->reason, said, sizeof(o->reason));
 	push_url_show(url_of(target), shown, sizeof(shown));

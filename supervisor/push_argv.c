@@ -8,17 +8,14 @@
  *   takes nothing is noticed after 256 KiB and not after the kernel's 2 MB.
  * -max_interleave_delta: else the output stands still for 10 s when audio or video pauses.
  * -threads, -filter_threads: else as many as there are processors, and each reserves address space.
- * -tls_verify: ffmpeg believes every certificate unless it is told not to.
  */
 #include "supervisor/push_argv.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/args.h"
+#include "supervisor/args_media.h"
 #include "util.h"
-
-#define CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 
 static int
 get_bool(const json_t *params, const char *key, bool *out)
@@ -47,14 +44,13 @@ push_params_parse(const json_t *params, struct push_params *out, const char **wh
 static void
 add_codecs(struct args *a, const struct push_params *p)
 {
-	if (p->video && p->transcode_video)
-		ADD(a, "-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-pix_fmt", "yuv420p",
-		    "-crf", "23", "-maxrate", "6M", "-bufsize", "6M", "-g", "250", "-force_key_frames", "source",
-		    "-threads:v", "2");
-	else if (p->video)
+	if (p->video && p->transcode_video) {
+		args_x264_live(a);
+		ADD(a, "-pix_fmt", "yuv420p", "-g", "250", "-force_key_frames", "source");
+	} else if (p->video)
 		ADD(a, "-c:v", "copy");
 	if (p->audio && p->transcode_audio)
-		ADD(a, "-c:a", "aac", "-b:a", "128k", "-ar", "48000", "-ac", "2");
+		args_aac(a, false);
 	else if (p->audio)
 		ADD(a, "-c:a", "copy");
 }
@@ -76,8 +72,7 @@ push_argv(const struct push_params *p, const char *ffmpeg, const char *url, bool
 		ADD(&a, "-map", "0:a:0?");
 	add_codecs(&a, p);
 	ADD(&a, "-max_interleave_delta", "500000", "-rw_timeout", timeout, "-send_buffer_size", "262144");
-	if (strncmp(url, "rtmps:", 6) == 0 && verify)
-		ADD(&a, "-tls_verify", "1", "-ca_file", CA_FILE);
+	args_verify(&a, url, verify);
 	ADD(&a, "-f", "flv", "-flvflags", "no_duration_filesize", url);
 	free(timeout);
 	return a.v;

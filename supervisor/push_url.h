@@ -19,6 +19,4 @@ const char *push_id_wrong(const char *id);
 int push_url_expand(const char *url, const struct push_vars *v, char *out, size_t size);
 /* "rtmp://host/app/KEY?x" as "rtmp://host/app/" and three stars. Never longer than url. */
 void push_url_show(const char *url, char *out, size_t size);
-/* Foreign text in which url, its key, query or password may stand: stars for them, in place. */
-void push_url_scrub(const char *url, char *text);
 #endif

@@ -255,7 +255,8 @@ on_claim(struct child *c, struct msg *m)
 
 	accept_done_handshake(c);
 	spare_refill();
-	if (stream_name_ok(name, strlen(name)))	/* streams.c says what is wrong otherwise */
+	/* streams.c says what is wrong otherwise; one that has a stream keeps its name: that is its folder */
+	if (c->stream == NULL && stream_name_ok(name, strlen(name)))
 		str_copy(c->name, name, sizeof(c->name));
 	streams_claim(c, m);
 }

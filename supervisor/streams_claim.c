@@ -142,6 +142,7 @@ claim_grant(struct claim *claim)
 	s->since_wall_ms = resume ? s->since_wall_ms : 0;
 	s->ingest = c;
 	c->stream = s;
+	str_copy(c->name, s->name, sizeof(c->name));
 	stream_make_dir(s);
 	log_info("stream %s: %s publishes by %s%s", s->name, s->peer, s->protocol,
 	    resume ? ", its playlist goes on" : "");
@@ -209,8 +210,7 @@ lease(struct claim *claim)
 	int wait_ms = (int)conf_int(sv.conf, "redis.claim_wait");
 
 	if (strcmp(conf_str(sv.conf, "redis.url"), "embedded") != 0) {
-		route_call(KIND_REGISTRY, "lease", args, wait_ms, lease_cb,
-		    (void *)(uintptr_t)claim->number);
+		route_call(KIND_REGISTRY, "lease", args, wait_ms, lease_cb, (void *)(uintptr_t)claim->number);
 		return;
 	}
 	/* Only this host can have the name; a disk busy with fsync must not delay it. */

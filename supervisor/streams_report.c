@@ -37,7 +37,7 @@ stream_slot_give(struct stream *s)
 	board_end(&b->seq);
 }
 
-void
+static void
 streams_output_report(struct stream *s, struct board_output *out, uint32_t *n)
 {
 	*n = 0;

@@ -78,6 +78,7 @@ struct child {
 	int worker;			/* http, jobs, webrtc: 0.. n-1 */
 	bool handshake;			/* ingest: accepted, has not claimed yet (accept.c counts) */
 	bool said_bye;			/* its end was announced */
+	bool hurried;			/* its ladder is the one of the server's end */
 	int64_t again_ms;		/* CHILD_BACKOFF: monotonic time of the next try */
 	bool adopted;			/* not our own child: a redis-server found running */
 	bool spare;			/* ingest: up, and waits for its connection (spare.c) */
@@ -120,6 +121,7 @@ json_t *conf_view(const json_t *conf, const char *kind);
  * value (secrets as ***); "failed" is filled by who carries it out.
  */
 json_t *conf_plan(const json_t *from, const json_t *to);
+bool conf_listen_moves(const json_t *old, const json_t *new);	/* a change of listeners that needs a restart */
 
 /* --- listen.c --- */
 int listen_open_all(void);		/* 0, or -1 after a message that names holder and key */
@@ -280,7 +282,6 @@ bool streams_all_ended(void);
 void streams_report(void);		/* fills run/board's stream slots */
 /* A viewer count of a worker that died is forgotten. */
 void streams_forget_viewers(struct child *http);
-void streams_output_report(struct stream *s, struct board_output *out, uint32_t *n);
 
 /* --- auth.c --- */
 enum auth_verdict { AUTH_OK, AUTH_NO_KEY, AUTH_BAD_KEY, AUTH_BAD_SIGNATURE, AUTH_EXPIRED };

@@ -59,7 +59,7 @@ place(const struct task_params *p, struct place *w)
 	const char *data_dir = conf_str(sv.conf, "data_dir");
 
 	w->at = (struct task_place){ .ffmpeg = conf_str(sv.conf, "ffmpeg.path"), .input = w->input, .output = w->output,
-		.max_kbps = conf_int(sv.conf, "upload.max_kbps") };
+		.max_kbps = conf_int(sv.conf, "upload.max_kbps"), .verify = conf_bool(sv.conf, "upload.verify") };
 	if (p->kind == TASK_PLAYBACK && p->input[0] == '\0')
 		str_copy(w->input, conf_str(sv.conf, "frames.playback_file"), sizeof(w->input));
 	else

@@ -11,16 +11,11 @@
 #include <string.h>
 
 #include "stream_name.h"
-#include "supervisor/args.h"
+#include "supervisor/args_media.h"
 #include "util.h"
 
 #define PATH_BYTES 400
 
-/*
- * What a stranger's file may be. Playlists and the like, which name other files, are not among
- * them: no list of protocols alone keeps ffmpeg from reading those.
- */
-#define FORMATS "mov,matroska,webm,flv,mpegts,mpeg,avi,ogg,wav,mp3,aac,asf"
 #define MAX_PIXELS "8912896"	/* 4096 x 2176 */
 
 static bool
@@ -198,7 +193,7 @@ add_playback(struct args *a, const struct task_params *p, const struct task_plac
 {
 	char *url = xasprintf("file:%s", at->input), *cut = xasprintf("atrim=end_sample=%lld", (long long)p->samples);
 
-	ADD(a, "-nostats", "-protocol_whitelist", "file", "-format_whitelist", FORMATS ",flac", "-i", url, "-map",
+	ADD(a, "-nostats", "-protocol_whitelist", "file", "-format_whitelist", ARGS_FORMATS ",flac", "-i", url, "-map",
 	    "0:a:0");
 	if (p->samples > 0)
 		ADD(a, "-af", cut);
@@ -213,7 +208,7 @@ add_strangers_file(struct args *a, const struct task_place *at)
 {
 	char *url = xasprintf("file:%s", at->input);
 
-	ADD(a, "-protocol_whitelist", "file", "-format_whitelist", FORMATS, "-max_pixels", MAX_PIXELS, "-i", url);
+	ADD(a, "-protocol_whitelist", "file", "-format_whitelist", ARGS_FORMATS, "-max_pixels", MAX_PIXELS, "-i", url);
 	free(url);
 }
 
@@ -233,8 +228,8 @@ add_encoder(struct args *a, const struct task_place *at)
 	char *twice = xasprintf("%lldk", (long long)at->max_kbps * 2);
 
 	ADD(a, "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-vf",
-	    "scale=trunc(iw/2)*2:trunc(ih/2)*2", "-crf", "23", "-maxrate", rate, "-bufsize", twice, "-g", "600",
-	    "-sc_threshold", "0", "-force_key_frames", "expr:gte(t,n_forced*2)", "-threads", "2");
+	    "scale=trunc(iw/2)*2:trunc(ih/2)*2", "-crf", "23", "-maxrate", rate, "-bufsize", twice, "-threads", "2");
+	args_key_frames(a);
 	free(rate);
 	free(twice);
 }
@@ -256,7 +251,7 @@ add_convert(struct args *a, const struct task_params *p, const struct task_place
 	if (p->audio == TASK_COPY)
 		ADD(a, "-c:a", "copy");
 	else if (p->audio == TASK_ENCODE)
-		ADD(a, "-c:a", "aac", "-b:a", "128k", "-ar", "48000", "-ac", "2", "-af", "aresample=async=1000");
+		args_aac(a, true);
 	ADD(a, "-f", "flv", "-flvflags", "no_duration_filesize", "pipe:1");
 }
 
@@ -271,7 +266,9 @@ add_push(struct args *a, const struct task_params *p, const struct task_place *a
 	if (p->start_ms > 0)
 		ADD(a, "-ss", start);
 	ADD(a, "-f", "flv", "-i", url, "-map", "0:v:0?", "-map", "0:a:0?", "-c", "copy", "-rw_timeout", "5000000",
-	    "-send_buffer_size", "262144", "-f", "flv", "-flvflags", "no_duration_filesize", at->output);
+	    "-send_buffer_size", "262144");
+	args_verify(a, at->output, at->verify);
+	ADD(a, "-f", "flv", "-flvflags", "no_duration_filesize", at->output);
 	free(url);
 	free(start);
 }

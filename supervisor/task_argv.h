@@ -35,6 +35,7 @@ struct task_params {
 struct task_place {
 	const char *ffmpeg, *input, *output;	/* push: output is the URL */
 	int64_t max_kbps;			/* convert: of encoded video */
+	bool verify;				/* push: a certificate of rtmps must be right */
 };
 
 /* 0, or -1 and *why: the key that is wrong. */

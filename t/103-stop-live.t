@@ -33,3 +33,14 @@ with Test(__doc__) as t:
     t.is_([n for n in names if "#EXT-X-ENDLIST" not in lists.get(n, "")], [], "every playlist has its ENDLIST")
     for p in t.publishers:
         t.ok(p.finished.wait(5), f"{p.name_}: the publisher's connection is closed")
+
+    m = t.server()
+    t.publish(m, "hung")
+    m.wait_playlist("hung", 2)
+    for pid in m.pids("ingest") + m.pids("ffmpeg"):
+        os.kill(pid, signal.SIGSTOP)
+    t0 = time.monotonic()
+    m.proc.terminate()
+    m.proc.wait(20)
+    took = time.monotonic() - t0
+    t.ok(took < 5 * SLOW, f"with a hung ingest and ffmpeg: {took:.1f} s, under 5")

@@ -18,6 +18,9 @@ with Test(__doc__) as t:
     m.configure({"data_dir": m.data})
     r = m.cli("reload")
     t.is_(r.returncode, 0, "millrace reload")
+    m.configure({"http.listen": f"0.0.0.0:{m.http}"})
+    t.like(m.cli("reload").stdout, r"(?s)restart.*http\.listen: .*0\.0\.0\.0", "a port that moves to another address: needs a restart")
+    m.configure({"http.listen": f"127.0.0.1:{m.http}"})
     taken, listen = socket.create_server(("127.0.0.1", 0)), m.conf["rtmp"]["listen"]
     port = taken.getsockname()[1]
     m.configure({"rtmp.listen": (listen if isinstance(listen, list) else [listen]) + [f"127.0.0.1:{port}"]})

@@ -4,7 +4,7 @@ import http.client, json, os, socket, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import clips
 from millrace import BUILD, TOP, Test, free_port, wait_for
-from ws import Closed, Refused, WebSocket, frame
+from ws import CLOSE, Closed, Refused, WebSocket, frame
 
 
 def refused(port, path, **kw):
@@ -59,6 +59,21 @@ with Test("who may publish over /ws") as t:
         got += more
     t.like(got.decode("latin-1"), r"^HTTP/1.1 200.*HTTP/1.1 101.*s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=", "pipelined behind a request, byte by byte: both are answered")
     s.close()
+
+    # who is silent is sent away, but may come back: a page that was frozen does
+    for what, limits in (("no media", {"ws.first_media_timeout": "500ms"}),
+            ("no byte", {"ws.first_media_timeout": "30s", "ws.ping_timeout": "500ms", "ws.ping_interval": "100ms"})):
+        m.configure(limits)
+        m.cli("reload")
+        ws = WebSocket(m.http, room + "alice&key=secret-of-alice")
+        opcode = None
+        while opcode != CLOSE:
+            opcode, body = ws.read_frame()
+        t.is_(int.from_bytes(body[:2], "big"), 1013, f"{what}: {body[2:].decode()}")
+        ws.sock.close()
+        wait_for("it is free again", lambda: m.stream("alice") is None)
+    m.configure({"ws.ping_timeout": "15s", "ws.ping_interval": "5s"})
+    m.cli("reload")
 
     # a route can be closed while running
     m.configure({"authorize.routes": ["upload"]})

@@ -9,9 +9,9 @@ from rtmp_target import key_slices, push_of, runs
 
 MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so"
 NGINX = """load_module %(module)s;
-user root; daemon off; master_process off; worker_processes 1; pid %(dir)s/pid; error_log %(dir)s/error.log info;
+%(user)sdaemon off; master_process off; worker_processes 1; pid %(dir)s/pid; error_log %(dir)s/error.log info;
 events { worker_connections 64; }
-rtmp { server { listen 127.0.0.1:%(port)d; chunk_size 4096; application live { live on;
+rtmp { access_log off; server { listen 127.0.0.1:%(port)d; chunk_size 4096; application live { live on;
   record all; record_path %(dir)s/rec; record_unique on; } } }
 """
 
@@ -23,7 +23,7 @@ class Nginx:
         self.t, self.port, self.dir = t, free_port(), f"{t.dir}/nginx"
         os.makedirs(f"{self.dir}/rec")
         with open(f"{self.dir}/conf", "w") as f:
-            f.write(NGINX % {"module": MODULE, "dir": self.dir, "port": self.port})
+            f.write(NGINX % {"module": MODULE, "user": "user root; " if os.geteuid() == 0 else "", "dir": self.dir, "port": self.port})
         self.start()
 
     def start(self):

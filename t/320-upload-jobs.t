@@ -3,6 +3,7 @@
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
+from rtmp_target import RtmpTarget
 from upload import *
 
 FAST = {"jobs.scan": "1s", "jobs.retry_min": "200ms", "jobs.retry_max": "1s"}
@@ -57,6 +58,37 @@ with Test(__doc__) as t:
     wait_state(here, id, "done")
     t.ok(wait_recordings(there, "late"), "when it is there it is pushed")
 
+    # A target that says no, and why: with the key in it.
+    refuses = RtmpTarget()
+    refuses.mode, refuses.words = "reject_publish", "stream name s3cr3tk3y is already in use"
+    here.configure({"upload.target": refuses.url("s3cr3tk3y")})
+    here.cli("reload")
+    id = place(here, mp4())
+    j = wait_for("it fails", lambda: (lambda j: j if j.get("error") else None)(job(here, id)), 20, 0.1)
+    t.like(j["error"], r"it refuses: .*is already in use", f"a target that refuses: {j['error']}")
+    t.is_([s for s in (json.dumps(j), here.cli("jobs").stdout, here.log()) if "s3cr3tk3y" in s], [], "without its key, in the log too")
+    here.configure({"upload.target": there.url("late")})
+    here.cli("reload")
+    wait_state(here, id, "done")
+    refuses.close()
+
+    # RTMPS: whose certificate nobody knows gets nothing, unless that is wanted.
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{t.dir}/key", "-out", f"{t.dir}/cert",
+        "-days", "2", "-subj", "/CN=localhost"], check=True, stderr=subprocess.DEVNULL)
+    tls = RtmpTarget(tls=(f"{t.dir}/cert", f"{t.dir}/key"))
+    here.configure({"upload.target": tls.url("x")})
+    here.cli("reload")
+    id = place(here, mp4())
+    j = wait_for("it fails", lambda: (lambda j: j if j.get("error") else None)(job(here, id)), 20, 0.1)
+    t.like(j["error"], r"its certificate can't be trusted", f"a certificate of nobody's: {j['error']}")
+    here.configure({"upload.verify": False})
+    here.cli("reload")
+    wait_state(here, id, "done")
+    t.ok([s for s in tls.sessions if s.tags], "with upload.verify: false it is taken")
+    tls.close()
+    here.configure({"upload.target": there.url("late")})
+    here.cli("reload")
+
     # Cancelled amid its push, and wanted after all.
     id = place(here, mp4(8))
     j = wait_state(here, id, "pushing")
@@ -76,7 +108,7 @@ with Test(__doc__) as t:
     here.cli("reload")
     id = place(here, mp4())
     wait_state(here, id, "failed", limit=30)
-    t.is_(files(here, id), ["flv", "json", "part"], "after upload.retry it is dead, its files are kept")
+    t.is_([f for f in files(here, id) if f != "over"], ["flv", "json", "part"], "after upload.retry it is dead, its files are kept")
     wait_for("upload.keep is over", lambda: files(here, id) == [], 20, 0.2)
     t.ok(True, "and deleted after upload.keep")
     t.is_(job(here, first)["state"], "HTTP 404", "so is the word of what was done")

@@ -102,6 +102,10 @@ with Test(__doc__) as t:
     t.is_(there.stream("x"), None, "nothing was pushed")
     t.is_([j["attempts"] for j in json.loads(here.cli("jobs", "--failed", "--json").stdout)["jobs"]], [1] * len(ids), "none is tried again in vain")
 
+    # That strangers send rubbish is no trouble of the server's.
+    counted = wait_for("they are counted", lambda: (lambda j: j if j["refused"] == len(ids) else None)(here.status()["jobs"]), 10, 0.2)
+    t.is_((counted["dead"], here.cli("status").returncode, here.get("/healthz")[0]), (0, 0, 200), "the server is healthy, and counts them by themselves")
+
     # What is a video after all goes on as no more than that.
     here.configure({"upload.target": f"rtmp://127.0.0.1:{there.rtmp}/live/{{name}}"})
     here.cli("reload")
@@ -142,3 +146,35 @@ with Test(__doc__) as t:
     here.cli("reload")
     j = wait_state(here, place(here, bomb), "failed", "pushing", limit=60)
     t.like(j.get("error", ""), r"bigger than upload.max_size", f"a bomb of {os.path.getsize(bomb)} bytes: {j.get('error')}")
+    t.is_(files(here, j["id"]), ["json", "part"], "... and what it had unfolded to is gone")
+
+    # As long as it takes, and as much as there is room for.
+    here.configure({"upload.max_size": "100MiB", "upload.convert_timeout": "1s"})
+    here.cli("reload")
+    long = made("upload_long.webm", ["-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=60", "-c:v", "libvpx", "-deadline", "realtime",
+        "-cpu-used", "16", "-b:v", "200k", "-f", "webm"])
+    j = wait_state(here, place(here, long), "failed", "pushing", limit=60)
+    t.like(j.get("error", ""), r"longer than upload.convert_timeout", f"a long conversion: {j.get('error')}")
+    t.is_(files(here, j["id"]), ["json", "part"], "... leaves nothing of what it had made")
+    here.configure({"upload.convert_timeout": "600s", "upload.target": f"rtmp://127.0.0.1:{there.rtmp}/live/long"})
+    here.cli("reload")
+    id = place(here, long)
+    wait_for("its conversion has begun", lambda: "tmp" in files(here, id), 20, 0.05)
+    here.configure({"disk.reserve": "10000GiB"})
+    here.cli("reload")
+    j = wait_for("it waits", lambda: (lambda j: j if j.get("error") else None)(job(here, id)), 20, 0.1)
+    t.ok("disk.reserve" in j["error"] and files(here, id) == ["json", "part"], f"amid it the disk falls below disk.reserve: {j['error']}", files(here, id))
+    other = place(here, mp4())
+    seen = wait_for("another one waits, too", lambda: (lambda j: j if j.get("error") else None)(job(here, other)), 20, 0.1)
+    t.ok("disk.reserve" in seen["error"], f"nor is another one begun: {seen['error']}", seen)
+    here.configure({"disk.reserve": "1MiB"})
+    here.cli("reload")
+    wait_state(here, other, "pushing", "done")
+
+    # Files and jobs go together.
+    here.cli("jobs", "cancel", id)
+    here.configure({"upload.keep": "1s"})
+    here.cli("reload")
+    wait_for("upload.keep is over", lambda: files(here, j["id"]) == [] and not json.loads(here.cli("jobs", "--failed", "--json").stdout)["jobs"], 20, 0.2)
+    wait_for("none is counted", lambda: here.status()["jobs"]["refused"] == 0, 10, 0.2)
+    t.ok(True, "after upload.keep nothing is left of what was refused, in the queue neither")

@@ -125,4 +125,17 @@ with Test(__doc__) as t:
     opened = [WebSocket(here.http, "/ws") for _ in range(2)]
     [o.json() for o in opened]
     t.is_(refused(here.http, "/ws"), 503, "upload.max_uploads")
+    opened[0].abort()
+    t.is_(opened[1].close(1000), 1000, "nothing was sent")
+    wait_for("who sent nothing leaves nothing", lambda: refused(here.http, "/ws") == "accepted", 5)
+    w = WebSocket(here.http, "/ws?name=erin")
+    id = w.json()["uploadId"]
+    t.is_(w.close(1001), 1001, "nor did this one")
+    wait_for("who sent nothing leaves nothing", lambda: files(here, id) == [], 5)
+    here.configure({"upload.max_uploads": 1000, "upload.max_per_address": 2})
+    here.cli("reload")
+    opened = WebSocket(here.http, "/ws")
+    opened.json()
+    t.is_(refused(here.http, "/ws"), 503, "upload.max_per_address: with the one that was left")
+    opened.abort()
     t.like(here.log(), r"is complete: \d+ bytes", "the log says what came")

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """323-upload-tus: the MUSTs of tus 1.0.0 and of its extensions, one by one; broken connections; the result is pushed."""
-import base64, hashlib, os, sys
+import base64, email.utils, hashlib, os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 from tus import *
@@ -54,9 +54,13 @@ with Test(__doc__) as t:
         t.is_(wait_for("it is let go", u.offset, 10), pos, f"broken after {cut}: goes on at {pos}")
     hung = u.broken_patch(movie[pos:], pos, 10000, "hang")
     arrived(pos + 10000)
+    here.configure({"upload.keep": "6d"})
+    t.is_(here.cli("reload").returncode, 0, "a reload amid it")
+    hung.sendall(movie[pos + 10000:pos + 20000])
+    arrived(pos + 20000)
     t0 = time.monotonic()
     pos2 = u.offset()
-    t.ok(pos2 == pos + 10000, f"one that hangs is superseded after {time.monotonic() - t0:.1f} s, at {pos2}")
+    t.ok(pos2 == pos + 20000, f"one that hangs is superseded after {time.monotonic() - t0:.1f} s, at {pos2}")
     hung.close()
     r = request(port, "POST", u.path, {"Upload-Offset": str(pos2), "Content-Type": OCTETS, "X-HTTP-Method-Override": "PATCH"}, movie[pos2:pos2 + 100])
     t.is_((r.status, r.number("upload-offset")), (204, pos2 + 100), "X-HTTP-Method-Override counts")
@@ -96,6 +100,17 @@ with Test(__doc__) as t:
     t.is_([u.patch(b"e", 7, **{"Upload-Checksum": c}).status for c in ("crc32 aaaa", "sha1 x", "sha1", "sha1 " + "A" * 100)], [400] * 4, "checksums that are none")
     u.broken_patch(b"gh", 7, 1, **{"Upload-Checksum": "sha1 " + base64.b64encode(hashlib.sha1(b"gh").digest()).decode()})
     t.is_(wait_for("let go", u.offset, 10), 7, "what nobody can check is not kept")
+    part = f"{here.data}/upload/{u.id}.part"
+    for kind, fields, kept in ("checked", {"Upload-Checksum": "sha1 " + base64.b64encode(hashlib.sha1(b"gh").digest()).decode()}, 7), ("plain", {}, 8):
+        hung = u.broken_patch(b"gh", 7, 1, "hang", **fields)
+        arrived(8)
+        for pid in here.pids("ingest"):
+            os.kill(pid, signal.SIGKILL)
+        hung.close()
+        t.is_((wait_for("let go", u.offset, 10), os.path.getsize(part)), (kept, kept), f"kill -9 amid a {kind} PATCH: {kept} bytes are kept")
+    os.utime(part, (time.time() - 7200,) * 2)
+    left = email.utils.parsedate_to_datetime(u.head().fields["upload-expires"]).timestamp() - time.time()
+    t.ok(abs(left - 79200) < 60, f"it expires a day after its last byte, not after this question: in {left:.0f} s")
     t.is_((u.delete().status, u.head().status, u.delete().status), (204, 404, 404), "termination")
 
     u = Upload(port, 10)

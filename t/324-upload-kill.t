@@ -13,10 +13,10 @@ SECONDS, AGAIN_S = 6, 4.5   # a push that was killed goes on at most so far befo
 
 
 class Sender(threading.Thread):
-    """Sends a file slowly, goes on after every break, and remembers what was acknowledged."""
-    def __init__(self, m, name, data):
+    """Sends a file slowly, goes on after every break, and remembers what was acknowledged. by_close: it ends with 1000, not with a message."""
+    def __init__(self, m, name, data, by_close):
         super().__init__(daemon=True)
-        self.m, self.name, self.data = m, name, data
+        self.m, self.name, self.data, self.by_close = m, name, data, by_close
         self.id, self.acked, self.lost, self.breaks, self.over = None, 0, [], 0, False
 
     def once(self):
@@ -30,10 +30,17 @@ class Sender(threading.Thread):
             pos += 700
             while w.readable(0.02):
                 self.acked = max(self.acked, w.json().get("offset", 0))
-        w.text({"done": True})
-        w.wait_json(lambda m: m.get("state"), 10)
+        if self.by_close:
+            ingests = self.m.pids("ingest")
+            if w.close(1000) != 1000:
+                raise Closed(None, "not answered")
+            for pid in ingests:     # what it said is on the disk
+                kill(pid)
+        else:
+            w.text({"done": True})
+            w.wait_json(lambda m: m.get("state"), 10)
+            w.abort()
         self.over = True
-        w.abort()
 
     def run(self):
         while not self.over:
@@ -42,6 +49,13 @@ class Sender(threading.Thread):
             except (OSError, Closed, Refused):
                 self.breaks += 1
                 time.sleep(0.1)
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 def video(path):
@@ -66,7 +80,7 @@ with Test(__doc__, limit=240) as t:
     with open(clip, "rb") as f:
         data = f.read()
     source = video(clips.clip(seconds=SECONDS))
-    senders = [Sender(here, f"s{i}", data) for i in range(5)]
+    senders = [Sender(here, f"s{i}", data, i % 2 == 1) for i in range(5)]
     killed = {}
     for s in senders:
         s.start()

@@ -10,16 +10,16 @@ from ws import *
 
 MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so"
 CONF = """load_module %(module)s;
-user root; daemon off; master_process off; worker_processes 1; pid %(dir)s/pid; error_log %(dir)s/error.log info;
+%(user)sdaemon off; master_process off; worker_processes 1; pid %(dir)s/pid; error_log %(dir)s/error.log info;
 events { worker_connections 64; }
-rtmp { server { listen 127.0.0.1:%(port)d; application live { live on; record all; record_path %(dir)s/rec; record_unique on; } } }
+rtmp { access_log off; server { listen 127.0.0.1:%(port)d; application live { live on; record all; record_path %(dir)s/rec; record_unique on; } } }
 """
 
 
 def nginx(t, port, dir):
     os.makedirs(f"{dir}/rec", exist_ok=True)
     with open(f"{dir}/conf", "w") as f:
-        f.write(CONF % {"module": MODULE, "dir": dir, "port": port})
+        f.write(CONF % {"module": MODULE, "user": "user root; " if os.geteuid() == 0 else "", "dir": dir, "port": port})
     return t.spawn(["nginx", "-p", dir, "-e", f"{dir}/error.log", "-c", f"{dir}/conf"])
 
 

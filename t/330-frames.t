@@ -5,6 +5,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 from millrace import *
 
 from frames import *
+from ws import CLOSE, TEXT, frame
 
 with Test(__doc__) as t:
     m = t.server(**{"jobs.workers": 1})
@@ -63,6 +64,15 @@ with Test(__doc__) as t:
     second = wait_for("a cut connection's WAV", lambda: [f for f in os.listdir(f"{m.data}/media/audio") if f != closed["audio"] and f.endswith(".wav") and f[0] != "."])
     with open(f"{m.data}/media/audio/{second[0]}", "rb") as f:
         t.ok(wav_samples(f.read()) == sound[:44100], "it has all that had come")
+    # All at once, and gone before anybody could say who it is.
+    c = Client(m)
+    said = [{"eventType": "CONNECT", "id": "hasty"}] + [{"eventType": "STREAM", "mediaSourceType": "AUDIO",
+        "encodedMediaChunk": base64.b64encode(sound[i * 8820:(i + 1) * 8820]).decode()} for i in range(3)]
+    c.ws.sock.sendall(b"".join(frame(TEXT, json.dumps(x).encode()) for x in said) + frame(CLOSE, struct.pack(">H", 1000)))
+    t.is_((c.next(), c.code), (None, 1000), "a client that closes in the same breath is answered")
+    hasty = wait_for("its WAV", lambda: [f for f in os.listdir(f"{m.data}/media/audio") if f.startswith("hasty_")])
+    with open(f"{m.data}/media/audio/{hasty[0]}", "rb") as f:
+        t.ok(wav_samples(f.read()) == sound[:3 * 8820], "... and all that it had sent is kept")
     c = Client(m, "stranger")
     t.is_(c.playback()[1]["field"], "file", "nothing to play is an error")
     answer = c.close()

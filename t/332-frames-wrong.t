@@ -92,6 +92,21 @@ with Test(__doc__, limit=150) as t:
     got = [n for n, _ in numbers(f"{m.data}/media/video/{closed['video']}")]
     t.ok(got[:5] == list(range(5)) and got[-6:] == list(range(6, 12)), "a frame that cannot be decoded costs itself alone", got)
 
+    # ffmpeg refuses it: no component has such a sampling. A few are lost and not counted; of many the file is kept.
+    broken = bytearray(jpegs[0])
+    broken[broken.index(b"\xff\xc0") + 11] = 0
+    c = Client(m, "few")
+    for jpeg in jpegs + [bytes(broken)] + jpegs:
+        c.video(jpeg)
+    closed = c.close()
+    t.is_((closed["state"], closed["frames"], len(numbers(f"{m.data}/media/video/{closed['video']}"))), ("done", 24, 24), "CLOSED tells the MP4's own number of frames")
+    c = Client(m, "many")
+    for jpeg in jpegs[:9] + [bytes(broken)] * 3:
+        c.video(jpeg)
+    c.cut()
+    dead = wait_for("a session that has lost too much has failed", lambda: re.search(r"many_\d+\.mkv: 3 of 12 frames.*kept", m.cli("jobs", "--failed").stdout), 20, 0.2)
+    t.ok([f for f in os.listdir(f"{m.data}/media/temp") if f.startswith("many_")], "... and its file is kept", dead)
+
     # Names: whatever an id is, it leads nowhere else, and two ids are never one.
     names = []
     for id in ("../../../etc/x", "a b", "a/b", "$(touch /tmp/owned)", "", "x" * 300, "same", "same"):

@@ -9,6 +9,7 @@ import glob, threading
 from frames import *
 
 jpegs, sound = pictures(180), tone(12)
+MUCH = 8
 STEP = len(sound) // 180 // 2 * 2
 
 
@@ -47,7 +48,28 @@ def segments(m, name):
     return path
 
 
+def send_much(c):
+    """More than may wait for an ffmpeg, however much each of those that die takes with it; then CLOSE."""
+    c.video(jpegs[0])
+    for at in range(0, MUCH * len(sound), 44100):
+        c.audio(sound[at % len(sound):][:44100])
+    c.say({"eventType": "CLOSE"})
+
+
+def helpless(t):
+    """A session of a server whose ffmpeg takes no live frames in."""
+    wrapper = f"{t.dir}/no-intake"
+    with open(wrapper, "w") as f:
+        f.write('#!/bin/sh\ncase "$*" in *"-flush_packets 1 -f flv"*) exit 1;; esac\nexec ffmpeg "$@"\n')
+    os.chmod(wrapper, 0o755)
+    c = Client(t.server(**{"ffmpeg.path": wrapper, "ws.buffer": "256KiB", "jobs.workers": 1}), "helpless", live=True)
+    c.ws.settimeout(100)
+    threading.Thread(target=send_much, args=(c,), daemon=True).start()
+    return c
+
+
 with Test(__doc__, limit=150) as t:
+    waits = helpless(t)
     m = t.server(**{"streams.hls.segment": "1s", "streams.hls.window": 20, "streams.reconnect_delay": "1s", "streams.cleanup_delay": "500ms",
         "jobs.scan": "1s", "jobs.workers": 1, "streams.record.path": "recordings/{stream}/{start}.mp4"})
     cam = Camera(m, "cam")
@@ -97,3 +119,8 @@ with Test(__doc__, limit=150) as t:
     mp4 = wait_for("its MP4", lambda: [f for f in os.listdir(f"{m.data}/media/video") if f.startswith("mute_")], 20, 0.1)
     got = [n for n, _ in numbers(f"{m.data}/media/video/{mp4[0]}")]
     t.ok(got == list(range(len(got))) and sent - 2 <= len(got) <= cam.sent, f"the MP4 has what had come: {len(got)} of {cam.sent}", got)
+
+    # It has been given up meanwhile: the session had to wait for room, and is stored only.
+    closed = waits.until("CLOSED", 60)
+    t.ok(closed and closed["samples"] == MUCH * len(sound) // 2, "a live stream that is given up while its queue is full: the session goes on", (closed, waits.got))
+    t.ok([g for g in waits.got if g.get("field") == "live" and "stored only" in g["error"]], "... and is told so", waits.got)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""412-timestamps: start anywhere, wrap, jump forth and back, new sequence headers: nothing stalls or is lost."""
+"""412-timestamps: start anywhere, wrap, jump forth and back, tracks by clocks of their own, new sequence headers: nothing stalls or is lost."""
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
@@ -36,6 +36,8 @@ with Test(__doc__, limit=100) as t:
     clip = clips.clip(seconds=12)
     cases = {"hour": dict(shift=3600_000), "wrap": dict(shift=2**32 - 5000), "wrap31": dict(shift=2**31 - 5000),
              "forth": dict(edit=jump(5000, 3600_000)), "back": dict(edit=jump(5000, -4000)),
+             "skew": dict(edit=lambda kind, ts, body: (ts + 3000 if kind == 9 else ts, body)),
+             "skewed": dict(edit=lambda kind, ts, body: (ts + 3000 if kind == 8 else ts, body)),
              "header": dict(edit=new_header(5000, clips.clip(seconds=12, size="256x144")))}
     players = {n: t.player(m, n) for n in cases}
     for name, kw in cases.items():

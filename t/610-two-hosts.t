@@ -9,7 +9,7 @@ with Test(__doc__) as t:
     redis = t.spawn(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.dir])
     one, two = (t.server(start=False, **{"redis.url": f"redis://127.0.0.1:{port}", "host.name": n}) for n in ("one", "two"))
     for m in (one, two):
-        m.configure({"http.public_url": f"http://127.0.0.1:{m.http}"})
+        m.configure({"http.public_url": f"http://127.0.0.1:{m.http}/"})
         m.start()
     wait_for("both healthy", lambda: all(m.cli("status").returncode == 0 for m in (one, two)), 10, 0.2)
     pub = t.publish(one, "alice")

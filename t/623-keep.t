@@ -182,11 +182,13 @@ with Test(__doc__, limit=240) as t:
     publish(t, m, "eve", clip)
     looked, deleted = 0, []
     end = time.time() + 30 * SLOW
-    while time.time() < end and len(recorded(m, "eve")) > 1:
-        running = {j["file"]: j["id"] for j in json.loads(m.cli("jobs", "--json").stdout)["jobs"] if j["state"] == "running"}
-        gone = [f for f in running if "eve" in f and f.endswith(".mp4") and not os.path.exists(f)]
+    while time.time() < end and (looked <= 5 or len(recorded(m, "eve")) > 1):
+        running = {j["file"]: j["id"] for j in json.loads(m.cli("jobs", "--json").stdout)["jobs"]
+                   if j["state"] == "running" and "eve" in j["file"] and j["file"].endswith(".mp4")}
+        gone = [f for f in running if not os.path.exists(f)]
         still = {j["id"] for j in json.loads(m.cli("jobs", "--json").stdout)["jobs"] if j["state"] == "running"}
         deleted += [f for f in gone if running[f] in still]
         looked += len(running)
+        time.sleep(0.05)
     t.ok(looked > 5 and not deleted, f"no file of a running job is deleted ({looked} looked at) {deleted}")
     t.is_(len(recorded(m, "eve")), 1, "afterwards they are")

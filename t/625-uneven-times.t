@@ -76,5 +76,5 @@ with Test(__doc__, limit=150) as t:
     for name in ("shaken", "pairs", "early"):
         mp4 = wait_for(f"{name} is finished", lambda: glob.glob(f"{m.data}/recordings/{name}/*.mp4"), 30, 0.1)[0]
         same(t, clip[name], mp4)
-    m.wait_log(r"finalise of rec/damaged/\S+\) failed: .*(corrupt|error)", 30)
+    m.wait_log(r"finalise of rec/damaged/\S+\) failed: .*(corrupt|[Ee]rror)", 30)
     t.ok(glob.glob(f"{m.data}/rec/damaged/*.flv") and not glob.glob(f"{m.data}/recordings/damaged/*"), "what cannot be decoded is found, and its raw file kept")

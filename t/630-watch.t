@@ -173,7 +173,8 @@ def writers(t, w):
         thread.start()
         early = 0
         while thread.is_alive():
-            early += sum(a["path"].endswith("/" + name) for a in w.uploads())
+            seen = sum(a["path"].endswith("/" + name) for a in w.uploads())
+            early += seen if thread.is_alive() else 0
             time.sleep(0.1)
         w.wait(data, name)
         jobs = [a for a in w.uploads() if a["path"].endswith("/" + name)]

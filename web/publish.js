@@ -164,6 +164,8 @@ async function whyRefused() {
 function words(reason) {
 	if (/published already|taking this name/.test(reason))
 		return "Somebody publishes under this name already. Choose another one, or wait until that ends.";
+	if (/_timeout$/.test(reason))
+		return "The server has heard nothing from this page for a while.";
 	return `The server refused: ${reason}`;
 }
 

@@ -18,6 +18,7 @@ from rtmp import RtmpPublisher
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("MILLRACE_BUILD", os.path.join(TOP, "build")))
 SLOW = 3 if "san" in os.path.basename(BUILD) else 1     # sanitizers make starts slower, not wrong
+os.environ["PATH"] += ":/usr/sbin:/sbin"     # where nginx is, and where no user's PATH leads
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|UndefinedBehaviorSanitizer")
 
 

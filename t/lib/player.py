@@ -96,6 +96,8 @@ class Player(threading.Thread):
             self.problems.append(f"TARGETDURATION fell: {old.target} -> {new.target}")
         if new.segments and old.segments and new.segments[-1][0] < old.segments[-1][0]:
             self.problems.append("the newest segment went away")
+        if new.sequence > old.sequence and sum(x[2] for x in new.segments) < 3 * (new.target or 0):
+            self.problems.append(f"the list is {sum(x[2] for x in new.segments):.1f} s long, less than 3 targets of {new.target} s")
         if new.segments and new.segments[0][0] > old.sequence + len(old.segments):
             self.problems.append(f"segments rolled out unseen: {old.sequence + len(old.segments)} .. {new.segments[0][0]}")
 

@@ -228,6 +228,28 @@ plan_shows_what_changed(void **state)
 	free(dump);
 }
 
+/* A port that all interfaces had is not free for one of them before a restart; other moves are made at once. */
+static void
+plan_knows_which_listeners_wait(void **state)
+{
+	static const struct { const char *from, *to; bool now; } moves[] = {
+		{ "':80'", "'127.0.0.1:80'", false }, { "'127.0.0.1:80'", "':80'", false },
+		{ "'0.0.0.0:80'", "'127.0.0.1:80'", false }, { "'10.0.0.1:80'", "'10.0.0.2:80'", true },
+		{ "'127.0.0.1:80'", "['127.0.0.1:80', '[::1]:80']", true }, { "':80'", "'127.0.0.1:81'", true },
+		{ "[':80', ':81']", "[':80']", true },
+	};
+	char from[80], to[80], *dump;
+
+	for (unsigned i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
+		snprintf(from, sizeof(from), "http: {listen: %s}\n", moves[i].from);
+		snprintf(to, sizeof(to), "http: {listen: %s}\n", moves[i].to);
+		dump = plan_of(from, to);
+		if ((strstr(dump, "http.listen: ") != NULL) != moves[i].now)
+			fail_msg("%s -> %s: %s", moves[i].from, moves[i].to, dump);
+		free(dump);
+	}
+}
+
 int
 main(void)
 {
@@ -235,6 +257,7 @@ main(void)
 		cmocka_unit_test(yaml_works_as_it_stands), cmocka_unit_test(yaml_names_every_key),
 		cmocka_unit_test(man_names_every_key), cmocka_unit_test(views),
 		cmocka_unit_test(plan_shows_changes_without_secrets), cmocka_unit_test(plan_shows_what_changed),
+		cmocka_unit_test(plan_knows_which_listeners_wait),
 	};
 
 	unsetenv("MILLRACE_RTMP");	/* etc/millrace.yaml takes them */

@@ -138,8 +138,11 @@ wrong_values(void **state)
 #ifndef MILLRACE_REDIS_TLS
 	refused("redis: {url: 'rediss://x'}\n", "run stunnel and point redis.url at it", NULL);
 #endif
-	refused("redis: {url: 'sentinel://h:1'}\n", "want sentinel://HOST:PORT,HOST:PORT/MASTER", NULL);
-	refused("redis: {url: 'sentinel:///m'}\n", "want sentinel://HOST:PORT,HOST:PORT/MASTER", NULL);
+	refused("redis: {url: 'sentinel://h:1'}\n", "redis.url: want sentinel://HOST:PORT,HOST:PORT/MASTER", NULL);
+	refused("redis: {url: 'sentinel:///m'}\n", "redis.url: no host", NULL);
+	refused("redis: {url: 'redis://secret@h'}\n", "redis.url: want USER:PASSWORD@ or :PASSWORD@", NULL);
+	refused("redis: {url: 'redis://h:63799x'}\n", "redis.url: bad port", NULL);
+	refused("redis: {url: 'redis://h/cache'}\n", "the number of a database", NULL);
 	refused("redis: {when_down: maybe}\n", "\"maybe\" is not one of allow|refuse", NULL);
 	refused("rtmp: {listen: 'localhost:1'}\n", "\"localhost:1\" is no address", NULL);
 	refused("rtmp: {listen: []}\n", "rtmp.listen: 0 entries", NULL);
@@ -149,6 +152,8 @@ wrong_values(void **state)
 	refused("rtmp: {listen: [{address: ':1', proxy_protocol: 2}]}\n", "\"2\" is neither", NULL);
 	refused("http: {trusted_proxies: [here]}\n", "\"here\" is no network", NULL);
 	refused("http: {public_url: example.org}\n", "does not begin with http://", NULL);
+	refused("http: {public_url: 'http://'}\n", "does not begin with http://", NULL);
+	refused("http: {public_url: /}\n", "does not begin with http://", NULL);
 	refused("http: {api_token: short}\n", "shorter than 8", NULL);
 	refused("run_dir: here\n", "not an absolute path", NULL);
 	refused("redis: {abandon_embedded: perhaps}\n", "neither true nor false", NULL);

@@ -4,7 +4,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "workers/jobs/convert_probe.h"
+#include "workers/jobs/convert_judge.h"
 
 static struct convert_probe
 read_lines(const char *const *lines)
@@ -88,6 +88,34 @@ strangers_words_and_the_output_do_not_count(void **state)
 	assert_int_equal(p.duration_ms, -1);
 }
 
+/* A full disk and a killed ffmpeg are no fault of the file. */
+static void
+whose_fault_it_is(void **state)
+{
+	static const struct { const char *said, *words; enum job_verdict verdict; } rows[] = {
+		{ "Error writing trailer: No space left on device", "no space left on the disk", JOB_LATER },
+		{ "killed by SIGXFSZ", "what it unfolds to is bigger than upload.max_size", JOB_REFUSED },
+		{ "killed by SIGKILL", "killed by SIGKILL", JOB_AGAIN },
+		{ "Cannot allocate memory", "Cannot allocate memory", JOB_AGAIN },
+		{ "file:/data/upload/ab.part: Invalid data found", "Invalid data found", JOB_DEAD },
+	};
+	struct convert_probe source = { .duration_ms = 9000, .video = CONVERT_COPY, .audio = CONVERT_COPY };
+	struct flv_walk made = { .video = true, .audio = true, .duration_ms = 9000, .key_gap_ms = 2000 };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *words = rows[i].said;
+
+		assert_int_equal(convert_judge(&words), rows[i].verdict);
+		assert_string_equal(words, rows[i].words);
+	}
+	assert_null(convert_wrong(&source, &made, true));
+	made.duration_ms = 3000;
+	assert_null(convert_wrong(&source, &made, false));
+	assert_non_null(convert_wrong(&source, &made, true));
+	made.video = false;
+	assert_non_null(convert_wrong(&source, &made, false));
+}
+
 int
 main(void)
 {
@@ -95,6 +123,7 @@ main(void)
 		cmocka_unit_test(what_can_be_copied_is), cmocka_unit_test(other_codecs_and_pixels_are_encoded),
 		cmocka_unit_test(what_is_turned_is_encoded), cmocka_unit_test(a_cover_is_no_video),
 		cmocka_unit_test(strangers_words_and_the_output_do_not_count),
+		cmocka_unit_test(whose_fault_it_is),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

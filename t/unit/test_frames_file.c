@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,10 +19,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "be.h"
 #include "ingest/frames_file.h"
 #include "ingest/frames_find.h"
+#include "ingest/frames_mp4.h"
 #include "ingest/rec_file.h"
 #include "util.h"
+#include "workers/jobs/frames.h"
 #include "workers/jobs/frames_raw.h"
 
 static char top[64], media[80];
@@ -269,6 +273,40 @@ a_full_disk(void **state)
 	frames_file_close(&f, rec_sync);
 }
 
+/* The WAV has no room for all of the sound: that is told, or what it was made of would go. */
+static void
+a_full_disk_for_the_wav(void **state)
+{
+	static const uint8_t sound[1000];
+	struct rlimit old, small;
+	struct frames_file f;
+	struct frames_raw r;
+	int fd, wav, rc, error;
+
+	frames_file_open(&f, media, "cam", 5, meta);
+	frames_file_audio(&f, sound, sizeof(sound), 0);
+	fd = open(path_in("temp", f.name, ".mkv"), O_RDONLY | O_CLOEXEC);
+	wav = open(path_in("audio", "x", ".wav"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	getrlimit(RLIMIT_FSIZE, &old);
+	signal(SIGXFSZ, SIG_IGN);
+	for (rlim_t room = 20; room < 1044; room += 500) {	/* for half of its head, and of its sound */
+		small = old;
+		small.rlim_cur = room;
+		setrlimit(RLIMIT_FSIZE, &small);
+		memset(&r, 0, sizeof(r));
+		assert_int_equal(ftruncate(wav, 0), 0);
+		errno = 0;
+		rc = frames_raw_read(fd, wav, &r);
+		error = errno;
+		setrlimit(RLIMIT_FSIZE, &old);
+		assert_int_equal(rc, -1);
+		assert_true(error == ENOSPC || error == EFBIG);
+	}
+	close(fd);
+	close(wav);
+	frames_file_close(&f, rec_sync);
+}
+
 static void
 client_names(void **state)
 {
@@ -340,13 +378,72 @@ what_is_played(void **state)
 	assert_int_equal(frames_find_named(top, "", 0, found), -1);
 }
 
+/* A box of `len` bytes around what is in `content`; its end. */
+static uint8_t *
+box(uint8_t *p, const char *kind, const uint8_t *content, size_t len)
+{
+	memmove(p + 8, content, len);
+	be_put(p, 4, len + 8);
+	memcpy(p + 4, kind, 4);
+	return p + len + 8;
+}
+
+static void
+what_an_mp4_counts(void **state)
+{
+	static const char *const around[] = { "stbl", "minf", "mdia", "trak", "moov" };
+	static const uint8_t stsz[12] = { [10] = 1, [11] = 2 }, other[30];
+	uint8_t mp4[400], inner[400];
+	const char *path = path_in("video", "x", ".mp4");
+	size_t len = (size_t)(box(mp4, "stsz", stsz, sizeof(stsz)) - mp4);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	for (size_t i = 0; i < sizeof(around) / sizeof(around[0]); i++) {
+		memcpy(inner, mp4, len);
+		memcpy(box(mp4, "free", other, i * 3), inner, len);	/* something in front of it */
+		len += i * 3 + 8;
+		len = (size_t)(box(mp4, around[i], mp4, len) - mp4);
+	}
+	assert_int_equal(pwrite(fd, mp4, len, 0), len);
+	assert_int_equal(frames_mp4_count(path), 258);
+	for (size_t cut = len; cut-- > 0;) {
+		assert_int_equal(ftruncate(fd, (off_t)cut), 0);
+		assert_int_equal(frames_mp4_count(path), -1);
+	}
+	close(fd);
+	assert_int_equal(frames_mp4_count(path_in("video", "y", ".mp4")), -1);
+}
+
+/* Beside the loop: names of those that nobody writes; what never had a name goes. */
+static void
+a_look_for_sessions(void **state)
+{
+	struct frames_look *l = xcalloc(1, sizeof(*l));
+	struct frames_file a, b;
+	char unnamed[300];
+
+	snprintf(l->data_dir, sizeof(l->data_dir), "%s", top);
+	frames_file_open(&a, media, "cam", 5, meta);
+	frames_file_open(&b, media, "two", 6, meta);
+	frames_file_close(&b, rec_sync);
+	snprintf(unnamed, sizeof(unnamed), "%s", path_in("temp", ".cam_5", ".new"));
+	close(open(unnamed, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	close(open(path_in("temp", "other", ".txt"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	frames_look_work(l);
+	assert_int_equal(l->n, 1);
+	assert_string_equal(l->files[0], "media/temp/two_6.mkv");
+	assert_int_equal(access(unnamed, F_OK), -1);
+	frames_look_free(&l);
+	frames_file_close(&a, rec_sync);
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(what_is_written_is_read), T(torn_anywhere), T(a_size_behind_long_comments), T(no_name_twice), T(a_full_disk),
-		T(client_names), T(paths_of_jobs), T(what_is_played),
+		T(a_full_disk_for_the_wav), T(client_names), T(paths_of_jobs), T(what_is_played), T(what_an_mp4_counts), T(a_look_for_sessions),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -160,15 +160,15 @@ a_full_window_rolls_and_keeps_some_files(void **state)
 static void
 discontinuities_are_counted_as_they_roll_out(void **state)
 {
-	hls_list_open(&list, dir, "alice", "live", 1000, 2, 1);
-	for (unsigned i = 0; i < 4; i++) {
+	hls_list_open(&list, dir, "alice", "live", 1000, 3, 1);
+	for (unsigned i = 0; i < 5; i++) {
 		list.discontinuity = i == 1 || i == 2;
 		add(i, 1000000);
 	}
 	has("#EXT-X-MEDIA-SEQUENCE:2\n", true);
 	has("#EXT-X-DISCONTINUITY-SEQUENCE:1\n", true);
 	has("#EXT-X-DISCONTINUITY\n", true);
-	add(4, 1000000);
+	add(5, 1000000);
 	has("#EXT-X-DISCONTINUITY-SEQUENCE:2\n", true);
 	has("#EXT-X-DISCONTINUITY\n", false);
 }
@@ -178,13 +178,30 @@ many_at_once_stay_for_a_while(void **state)
 {
 	char uri[64];
 
-	hls_list_open(&list, dir, "alice", "live", 1000, 2, 1);
+	hls_list_open(&list, dir, "alice", "live", 1000, 3, 1);
 	for (unsigned i = 0; i < 10; i++) {
 		snprintf(uri, sizeof(uri), "s1_%06u.ts", i);
 		hls_list_add(&list, uri, 1000000, 0, 0);
 	}
 	has("#EXT-X-MEDIA-SEQUENCE:0\n", true);
 	has("s1_000009.ts", true);
+}
+
+/* RFC 8216 6.2.2: nothing may leave while the rest is shorter than three targets. */
+static void
+short_segments_after_a_long_one_stay_for_three_targets(void **state)
+{
+	hls_list_open(&list, dir, "alice", "live", 1000, 3, 1);
+	add(0, 10000000);
+	has("#EXT-X-TARGETDURATION:10\n", true);
+	for (unsigned i = 1; i <= 29; i++)
+		add(i, 1000000);
+	has("#EXT-X-MEDIA-SEQUENCE:0\n", true);
+	add(30, 1000000);
+	has("#EXT-X-MEDIA-SEQUENCE:1\n", true);
+	for (unsigned i = 31; i < 40; i++)
+		add(i, 1000000);
+	has("#EXT-X-MEDIA-SEQUENCE:10\n", true);
 }
 
 static void
@@ -256,6 +273,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_full_window_rolls_and_keeps_some_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(discontinuities_are_counted_as_they_roll_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_at_once_stay_for_a_while, setup, teardown),
+		cmocka_unit_test_setup_teardown(short_segments_after_a_long_one_stay_for_three_targets, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_target_covers_every_segment_and_never_falls, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_goes_on_where_it_stopped_with_one_discontinuity, setup, teardown),
 		cmocka_unit_test_setup_teardown(after_its_end_another_one_begins, setup, teardown),

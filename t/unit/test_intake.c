@@ -17,6 +17,7 @@
 #include "target.h"
 #include "util.h"
 #include "workers/jobs/flv_walk.h"
+#include "workers/jobs/intake_look.h"
 
 static char dir[64];
 
@@ -41,11 +42,41 @@ teardown(void **state)
 	return rmdir(path) == 0 && rmdir(dir) == 0 ? 0 : -1;
 }
 
+/* What is here counts, unless its job is dead: then it waits for somebody. */
+static void
+what_is_over_does_not_count(void **state)
+{
+	struct intake in = { .state = INTAKE_RECEIVING, .from = "::1" };
+	int64_t own;
+	int fd;
+
+	assert_int_equal(intake_count(dir, "::1", &own), 0);
+	assert_int_equal(intake_new_id(in.id), 0);
+	fd = intake_lock(dir, in.id, true);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(intake_write(dir, &in), 0);
+	assert_int_equal(intake_count(dir, "::2", &own), 1);
+	assert_int_equal(own, 0);
+	assert_int_equal(intake_count(dir, "::1", &own), 1);
+	assert_int_equal(own, 1);
+	in.state = INTAKE_RECEIVED;
+	assert_int_equal(intake_write(dir, &in), 0);
+	assert_int_equal(intake_count(dir, "::1", &own), 1);
+	assert_int_equal(own, 0);
+	intake_set_over(dir, in.id, true);
+	assert_int_equal(intake_count(dir, "::1", &own), 0);
+	intake_set_over(dir, in.id, false);
+	assert_int_equal(intake_count(dir, "::1", &own), 1);
+	intake_set_over(dir, in.id, true);
+	assert_int_equal(intake_drop(dir, in.id), 0);
+}
+
 static void
 what_is_written_is_read(void **state)
 {
 	struct intake in = { .state = INTAKE_CONVERTED, .name = "alice", .file = "Ferien.mp4", .meta = "filename RmVyaWVu",
-		.size = 77, .created_ms = 1, .changed_ms = 2, .duration_ms = 3, .tried_ms = 4 }, out;
+		.from = "::ffff:1.2.3.4", .size = 77, .created_ms = 1, .changed_ms = 2, .duration_ms = 3, .tried_ms = 4 }, out;
 
 	assert_int_equal(intake_new_id(in.id), 0);
 	assert_true(intake_id_ok(in.id));
@@ -234,14 +265,65 @@ tags_are_walked(void **state)
 	assert_int_equal(walk(&f, f.n, 0, &w), -1);
 }
 
+/* Beside the loop: what has work to do is told, what nobody comes back for is gone. */
+static void
+a_look_at_all_of_them(void **state)
+{
+	static const struct { enum intake_state state; int64_t age_ms; int seen; bool goes; } rows[] = {
+		{ INTAKE_RECEIVED, 0, INTAKE_SEEN_WORK, false }, { INTAKE_CONVERTED, 99999, INTAKE_SEEN_WORK, false },
+		{ INTAKE_RECEIVING, 99999, INTAKE_SEEN_DROPPED, true }, { INTAKE_RECEIVING, 0, -1, false },
+		{ INTAKE_DONE, 99999, INTAKE_SEEN_DROPPED, true }, { INTAKE_DONE, 0, -1, false },
+	};
+	struct intake_look *l = intake_look_new(dir, 5000, 5000);
+	const struct timespec old[2] = { { 1, 0 }, { 1, 0 } };
+	char path[INTAKE_PATH], torn[INTAKE_PATH];
+	struct intake in[6], out;
+	size_t seen = 0;
+	int fd;
+
+	for (int i = 0; i < 6; i++) {
+		in[i] = (struct intake){ .state = rows[i].state, .name = "alice", .created_ms = wall_ms() - rows[i].age_ms,
+			.changed_ms = wall_ms() - rows[i].age_ms };
+		assert_int_equal(intake_new_id(in[i].id), 0);
+		assert_int_equal(intake_write(dir, &in[i]), 0);
+		fd = open(intake_path(dir, in[i].id, "part", path), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		assert_int_equal(futimens(fd, old), 0);
+		close(fd);
+	}
+	fd = open(intake_path(dir, "00112233445566778899aabbccddeeff", "json", torn), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, "{", 1), 1);
+	close(fd);
+	fd = open(intake_path(dir, "00112233445566778899aabbccddeef0", "tmp", path), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(futimens(fd, old), 0);
+	close(fd);
+	intake_look_work(l);
+	assert_int_equal(l->n, 4 + 2);		/* the torn one, and what nobody knows */
+	assert_int_equal(access(path, F_OK), -1);
+	for (size_t k = 0; k < l->n; k++)
+		for (int i = 0; i < 6; i++)
+			if (strcmp(l->list[k].id, in[i].id) == 0) {
+				seen++;
+				assert_int_equal(l->list[k].what, rows[i].seen);
+				if (rows[i].seen == INTAKE_SEEN_WORK)
+					assert_string_equal(l->list[k].name, "alice");
+			}
+	assert_int_equal(seen, 4);
+	intake_look_free(&l);
+	unlink(torn);
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(intake_read(dir, in[i].id, &out), rows[i].goes ? -1 : 0);
+		intake_drop(dir, in[i].id);
+	}
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_written_is_read), cmocka_unit_test(ids_lead_nowhere_else),
+		cmocka_unit_test(what_is_written_is_read), cmocka_unit_test(what_is_over_does_not_count), cmocka_unit_test(ids_lead_nowhere_else),
 		cmocka_unit_test(torn_and_strange_ones_are_refused), cmocka_unit_test(one_lock_at_a_time),
 		cmocka_unit_test(names_go_into_urls), cmocka_unit_test(urls_are_urls), cmocka_unit_test(lanes_are_targets),
-		cmocka_unit_test(tags_are_walked),
+		cmocka_unit_test(tags_are_walked), cmocka_unit_test(a_look_at_all_of_them),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "push_scrub.h"
 #include "supervisor/push_url.h"
 
 static void
@@ -106,7 +107,7 @@ scrubs(const char *url, const char *text, const char *want)
 	char buf[300];
 
 	strcpy(buf, text);
-	push_url_scrub(url, buf);
+	push_scrub(url, buf);
 	assert_string_equal(buf, want);
 }
 

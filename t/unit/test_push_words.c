@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "ingest/push_words.h"
+#include "push_words.h"
 
 static void
 says(const char *const lines[], const char *want)

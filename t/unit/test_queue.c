@@ -403,6 +403,52 @@ fails_then_dies(void **state)
 	assert_int_equal(done(a, job), 0);
 }
 
+/* What was sent is of no use: listed as failed, but none that somebody has to look after; then forgotten. */
+static void
+refused_and_forgotten(void **state)
+{
+	struct queue_job *job;
+	char id[QUEUE_ID];
+
+	for (int i = 0; i < 3; i++) {	/* forgotten, tried again, cancelled */
+		str_copy(id, add(a, "k", NULL, 1), sizeof id);
+		job = must_take(a, "k");
+		queue_forget(a, id, plain_cb, NULL);
+		assert_int_equal(answered(), EALREADY);
+		queue_refused(a, job, "no video", plain_cb, NULL);
+		assert_int_equal(answered(), 0);
+		queue_job_free(&job);
+		must_be_empty(a);
+		tend(a);
+		assert_int_equal(queue_stats(a)->dead, 0);
+		assert_int_equal(queue_stats(a)->refused, 1);
+		assert_string_equal(listed("failed", "error"), "no video");
+		assert_string_equal(listed("dead", "id"), id);
+		assert_string_equal(add(a, "k", NULL, 1), "");
+		if (i == 1) {
+			queue_retry(a, id, plain_cb, NULL);
+			assert_int_equal(answered(), 0);
+			assert_int_equal(done(a, must_take(a, "k")), 0);
+		} else if (i == 2) {
+			queue_cancel(a, id, plain_cb, NULL);
+			assert_int_equal(answered(), 0);
+		}
+		tend(a);
+		assert_int_equal(queue_stats(a)->refused, i == 0);
+		if (i != 1) {
+			queue_forget(a, id, plain_cb, NULL);
+			assert_int_equal(answered(), 0);
+		}
+		assert_int_equal(json_array_size(list("failed")) + json_array_size(list("cancelled")), 0);
+	}
+	queue_forget(a, id, plain_cb, NULL);
+	assert_int_equal(answered(), ENOENT);
+	tend(a);
+	assert_int_equal(queue_stats(a)->refused, 0);
+	assert_string_not_equal(add(a, "k", NULL, 1), "");
+	assert_int_equal(done(a, must_take(a, "k")), 0);
+}
+
 /* Waiting for the other side costs no attempt, and is not at once. */
 static void
 later_is_no_failure(void **state)
@@ -1270,6 +1316,7 @@ main(void)
 		cmocka_unit_test_setup(first_things_first, setup),
 		cmocka_unit_test_setup(hosts_do_not_mix, setup),
 		cmocka_unit_test_setup(fails_then_dies, setup),
+		cmocka_unit_test_setup(refused_and_forgotten, setup),
 		cmocka_unit_test_setup(later_is_no_failure, setup),
 		cmocka_unit_test_setup(parked_until_retry, setup),
 		cmocka_unit_test_setup(parked_ones_go_on, setup),

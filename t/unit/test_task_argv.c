@@ -49,7 +49,7 @@ has(char **argv, const char *option, const char *value)
 	fail_msg("no %s", option);
 }
 
-static const struct task_place own = { "ffmpeg", "/data/rec/a/b.flv", "/data/recordings/a/.b.tmp", 0 };
+static const struct task_place own = { "ffmpeg", "/data/rec/a/b.flv", "/data/recordings/a/.b.tmp", 0, false };
 
 static void
 a_remux_copies_to_a_faststart_mp4(void **state)
@@ -111,7 +111,7 @@ has_word(char **argv, const char *word)
 	return false;
 }
 
-static const struct task_place sent = { "ffmpeg", "/data/upload/a.part", "/data/upload/a.tmp", 1200 };
+static const struct task_place sent = { "ffmpeg", "/data/upload/a.part", "/data/upload/a.tmp", 1200, false };
 
 static void
 frames_are_fitted_into_an_even_size(void **state)
@@ -150,7 +150,7 @@ playback_is_of_media_only(void **state)
 {
 	static const char *const bad[] = { "{}", "{\"input\": \"/etc/passwd\"}", "{\"input\": \"media/../lock\"}",
 		"{\"input\": \"recordings/a/b.mp4\"}", "{\"input\": \"media/audio/a.wav\", \"samples\": -1}" };
-	static const struct task_place song = { "ffmpeg", "/data/media/audio/a.wav", "-", 0 };
+	static const struct task_place song = { "ffmpeg", "/data/media/audio/a.wav", "-", 0, false };
 	struct task_params p;
 	char **argv;
 
@@ -217,7 +217,7 @@ a_push_has_its_pace_and_its_name_is_one(void **state)
 {
 	static const char *const bad[] = { "{\"input\": \"upload/a.flv\"}", "{\"input\": \"upload/a.flv\", \"name\": \"a/b\"}",
 		"{\"input\": \"upload/a.flv\", \"name\": \"\"}", "{\"input\": \"upload/a.flv\", \"name\": \"a b\"}" };
-	struct task_place at = { "ffmpeg", "/data/upload/a.flv", "rtmp://h/live/x", 0 };
+	struct task_place at = { "ffmpeg", "/data/upload/a.flv", "rtmp://h/live/x", 0, false };
 	struct task_params p;
 	char **argv;
 
@@ -233,8 +233,19 @@ a_push_has_its_pace_and_its_name_is_one(void **state)
 	assert_true(has_word(argv, "rtmp://h/live/x"));
 	task_argv_free(&argv);
 	p.start_ms = 0;
+	at.verify = true;
 	argv = task_argv(&p, &at);
 	assert_false(has_word(argv, "-ss"));
+	assert_false(has_word(argv, "-tls_verify"));
+	task_argv_free(&argv);
+	at.output = "rtmps://h/live/x";
+	argv = task_argv(&p, &at);
+	has(argv, "-tls_verify", "1");
+	has(argv, "-ca_file", "/etc/ssl/certs/ca-certificates.crt");
+	task_argv_free(&argv);
+	at.verify = false;
+	argv = task_argv(&p, &at);
+	assert_false(has_word(argv, "-tls_verify"));
 	task_argv_free(&argv);
 }
 

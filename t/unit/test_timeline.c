@@ -92,6 +92,54 @@ a_pause_of_the_publisher_is_no_jump(void **state)
 	assert_int_equal(t.jumps, 0);
 }
 
+/* Video by a clock 3 s off the audio's, both ways: the picture comes at the time of its arrival, and no tag jumps again. */
+static void
+tracks_far_apart_run_side_by_side(void **state)
+{
+	for (int skew = -3000; skew <= 3000; skew += 6000) {
+		int64_t last[2] = { 0, 0 };
+
+		timeline_init(&t, 0);
+		for (int i = 0; i < 100; i++) {
+			last[1] = timeline_map(&t, true, (uint32_t)(10000 + i * 40), i * 40);
+			last[0] = timeline_map(&t, false, (uint32_t)(10000 + i * 40 + skew), i * 40 + 5);
+			assert_in_range(last[0] - last[1] + 50, 0, 100);
+		}
+		assert_int_equal(last[1], TIMELINE_LEAD_MS + 99 * 40);
+		assert_int_equal(t.jumps, 1);
+	}
+}
+
+static void
+a_jump_of_one_track_leaves_the_other_alone(void **state)
+{
+	int64_t v = timeline_map(&t, false, 1000, 0), a = timeline_map(&t, true, 1000, 0);
+
+	assert_int_equal(timeline_map(&t, true, 6000, 40), v + 1);
+	assert_int_equal(timeline_map(&t, false, 1040, 40), v + 40);
+	assert_int_equal(timeline_map(&t, true, 6040, 80), a + 41);
+	assert_int_equal(timeline_map(&t, false, 1080, 80), v + 80);
+	assert_int_equal(t.jumps, 1);
+}
+
+/* The encoder starts its clock again: sound and picture stay as far apart as they were. */
+static void
+a_jump_of_both_keeps_their_relation(void **state)
+{
+	int64_t v = 0, a = 0;
+
+	for (int i = 0; i < 50; i++) {
+		v = timeline_map(&t, false, (uint32_t)(90000 + i * 40), i * 40);
+		a = timeline_map(&t, true, (uint32_t)(90300 + i * 40), i * 40 + 3);
+	}
+	assert_int_equal(a - v, 300);
+	v = timeline_map(&t, false, 0, 2000);
+	a = timeline_map(&t, true, 300, 2003);
+	assert_int_equal(a - v, 300);
+	assert_int_equal(timeline_map(&t, false, 40, 2040), v + 40);
+	assert_int_equal(t.jumps, 1);
+}
+
 static void
 a_track_never_steps_back(void **state)
 {
@@ -120,6 +168,9 @@ main(void)
 		cmocka_unit_test_setup(a_jump_back_is_taken_out, setup),
 		cmocka_unit_test_setup(jitter_is_levelled_not_a_jump, setup),
 		cmocka_unit_test_setup(a_pause_of_the_publisher_is_no_jump, setup),
+		cmocka_unit_test_setup(tracks_far_apart_run_side_by_side, setup),
+		cmocka_unit_test_setup(a_jump_of_one_track_leaves_the_other_alone, setup),
+		cmocka_unit_test_setup(a_jump_of_both_keeps_their_relation, setup),
 		cmocka_unit_test_setup(a_track_never_steps_back, setup),
 	};
 

@@ -83,9 +83,9 @@ one_track_alone_waits_for_the_other_unless_it_was_told(void **state)
 {
 	VIDEO_HEADER(1);
 	KEY(1);
-	tracks_tick(&t, 499);
+	tracks_tick(&t, 2000, 499);
 	assert_false(t.gen->settled);
-	tracks_tick(&t, 501);
+	tracks_tick(&t, 2000, 501);
 	assert_true(t.gen->settled);
 	tracks_free(&t);
 	tracks_init(&t);
@@ -141,7 +141,7 @@ late_audio_joins_at_the_next_key_frame(void **state)
 {
 	VIDEO_HEADER(1);
 	KEY(1);
-	tracks_tick(&t, 600);
+	tracks_tick(&t, 2000, 600);
 	AUDIO_HEADER(700);
 	assert_int_equal(AUDIO(700), TRACKS_DROP);
 	assert_int_equal(INTER(710), TRACKS_FRAME);
@@ -178,7 +178,7 @@ a_blank_header_is_none(void **state)
 	assert_false(t.gen->video);
 	VIDEO_HEADER(1);
 	assert_int_equal(take(FLV_AUDIO, "\xaf\0", 2, 1), TRACKS_DROP);
-	tracks_tick(&t, 2);	/* between it and the real one */
+	tracks_tick(&t, 2000, 2);	/* between it and the real one */
 	assert_false(t.gen->settled || t.gen->audio);
 	gen = t.gen;
 	AUDIO_HEADER(3);
@@ -195,11 +195,12 @@ an_ended_video_leaves_audio_alone_until_its_next_key_frame(void **state)
 	begin();
 	INTER(1000);
 	AUDIO(2900);
-	assert_false(tracks_tick(&t, 2950));
+	assert_false(tracks_tick(&t, 2000, 2950));
 	AUDIO(3050);
-	assert_true(tracks_tick(&t, 3060));
+	assert_false(tracks_tick(&t, 500, 3060));	/* late, but so is the audio */
+	assert_true(tracks_tick(&t, 2000, 3060));
 	assert_false(t.gen->video);
-	assert_false(tracks_tick(&t, 3100));
+	assert_false(tracks_tick(&t, 2000, 3100));
 	assert_int_equal(INTER(4000), TRACKS_DROP);
 	assert_int_equal(KEY(4100), TRACKS_FRAME);
 	assert_true(t.gen->video && t.gen->audio);
@@ -210,7 +211,7 @@ a_silent_publisher_has_not_ended_its_video(void **state)
 {
 	begin();
 	AUDIO(100);
-	assert_false(tracks_tick(&t, 9000));
+	assert_false(tracks_tick(&t, 2000, 9000));
 }
 
 static void

@@ -324,6 +324,36 @@ test_out(void **state)
 	evbuffer_free(out);
 }
 
+/* Who holds the answer to a Close back says first what there is to say. */
+static void
+test_held(void **state)
+{
+	static const struct ws_ops ops = { .message = on_message, .closed = on_closed, .hold_close = true };
+	struct evbuffer *out = evbuffer_new();
+	struct seen s = { .log = "" };
+	struct ws *w = ws_new(MAX_MESSAGE, &ops, &s, out);
+	static struct bytes b;
+
+	b.n = 0;
+	frame(&b, 0x81, "hi", 2, 0, true);
+	frame(&b, 0x88, "\x03\xe8" "bye", 5, 0, true);
+	frame(&b, 0x81, "late", 4, 0, true);
+	assert_false(ws_is_held(w));
+	for (size_t i = 0; i < b.n; i++)
+		assert_int_equal(ws_input(w, b.p + i, 1), 0);
+	assert_string_equal(s.log, "text:hi(2) closed:1000:bye ");
+	assert_int_equal(evbuffer_get_length(out), 0);
+	assert_true(ws_is_held(w) && !ws_is_over(w));
+	ws_text(w, "ok", 2);
+	ws_close(w, WS_TRY_LATER, "");
+	answers(out, &s);
+	assert_string_equal(s.log, "text:hi(2) closed:1000:bye >text:ok(2) >close:1013 ");
+	assert_true(ws_is_over(w) && !ws_is_held(w));
+	assert_int_equal(ws_input(w, b.p, b.n), -1);
+	ws_free(&w);
+	evbuffer_free(out);
+}
+
 /* --- section 4.2: the head --- */
 
 static int
@@ -407,7 +437,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_frames), cmocka_unit_test(test_lengths), cmocka_unit_test(test_huge),
-		cmocka_unit_test(test_out), cmocka_unit_test(test_head), cmocka_unit_test(test_origin),
+		cmocka_unit_test(test_out), cmocka_unit_test(test_held), cmocka_unit_test(test_head), cmocka_unit_test(test_origin),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

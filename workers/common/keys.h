@@ -43,6 +43,7 @@
  *   jobs:running  zset    JOBID by the end of its lease (ms)
  *   jobs:delayed  zset    JOBID by due time (ms)
  *   jobs:dead     zset    JOBIDs dead or parked, in this order; they keep their key
+ *   jobs:refused  zset    JOBIDs dead because what was sent is of no use, in this order; they keep theirs, too
  *   jobs:cancelled zset   JOBIDs that the user does not want; they keep their key
  *   jobs:done     zset    JOBIDs done, in this order; trimmed to jobs.keep
  *   jobs:keys     hash    job key -> JOBID, until that is done: a second add finds the first

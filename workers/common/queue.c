@@ -289,6 +289,12 @@ queue_failed(struct queue *q, const struct queue_job *job, const char *error, bo
 }
 
 void
+queue_refused(struct queue *q, const struct queue_job *job, const char *error, queue_cb cb, void *ctx)
+{
+	end_with_error(q, job, "refuse", error, cb, ctx);
+}
+
+void
 queue_later(struct queue *q, const struct queue_job *job, const char *error, queue_cb cb, void *ctx)
 {
 	end_with_error(q, job, "later", error, cb, ctx);

@@ -79,6 +79,8 @@ void queue_renew(struct queue *q, const struct queue_job *job, int progress, que
 void queue_done(struct queue *q, const struct queue_job *job, const json_t *result, queue_cb cb, void *ctx);
 /* Again after the backoff, or dead. again false: dead at once. */
 void queue_failed(struct queue *q, const struct queue_job *job, const char *error, bool again, queue_cb cb, void *ctx);
+/* Dead at once, and no fault of this server: what was sent is of no use. Counted by itself. */
+void queue_refused(struct queue *q, const struct queue_job *job, const char *error, queue_cb cb, void *ctx);
 /* Again after the backoff, without end: not the job's fault. */
 void queue_later(struct queue *q, const struct queue_job *job, const char *error, queue_cb cb, void *ctx);
 /* Put aside until queue_unpark() or somebody's retry: wrong credentials are not tried a thousand times. */
@@ -97,9 +99,9 @@ void queue_tend(struct queue *q, queue_cb cb, void *ctx);
  */
 typedef void (*queue_count_cb)(int rc, int n, void *ctx);
 void queue_unpark(struct queue *q, int64_t wait_ms, bool all, queue_count_cb cb, void *ctx);
-/* What the last queue_tend() saw, of all hosts. dead: with parked ones. */
+/* What the last queue_tend() saw, of all hosts. dead: with parked ones, without refused ones. */
 struct queue_stats {
-	int64_t queued, running, delayed, dead, done;
+	int64_t queued, running, delayed, dead, done, refused;
 	int64_t oldest_ms;		/* how long the oldest of the queued ones waits */
 };
 const struct queue_stats *queue_stats(const struct queue *q);
@@ -121,4 +123,6 @@ void queue_hosts(struct queue *q, const char *kinds, queue_list_cb cb, void *ctx
 /* ENOENT: no such job. EALREADY: not possible in its state, which error names. */
 void queue_retry(struct queue *q, const char *id, queue_cb cb, void *ctx);
 void queue_cancel(struct queue *q, const char *id, queue_cb cb, void *ctx);
+/* A dead or cancelled one, as if it had never been. */
+void queue_forget(struct queue *q, const char *id, queue_cb cb, void *ctx);
 #endif

@@ -180,3 +180,9 @@ queue_cancel(struct queue *q, const char *id, queue_cb cb, void *ctx)
 {
 	change(q, &queue_script_cancel, id, cb, ctx);
 }
+
+void
+queue_forget(struct queue *q, const char *id, queue_cb cb, void *ctx)
+{
+	change(q, &queue_script_forget, id, cb, ctx);
+}

@@ -74,6 +74,7 @@
 	"local function rest(id, state, set, ...)\n" \
 	"  if redis.call('ZREM', P .. 'jobs:live', id) == 0 then\n" \
 	"    redis.call('ZREM', P .. 'jobs:dead', id)\n" \
+	"    redis.call('ZREM', P .. 'jobs:refused', id)\n" \
 	"  end\n" \
 	"  redis.call('ZADD', P .. set, seq(), id)\n" \
 	"  redis.call('HSET', J(id), 'state', state, 'ended', T, ...)\n" \
@@ -257,6 +258,9 @@ struct redis_script queue_script_end = { .text = HEAD MINE DELAY
 	"    delay(id, redis.call('HINCRBY', J(id), 'waits', 1), least, most, tonumber(random), text)\n"
 	"  elseif verb == 'park' then\n"
 	"    rest(id, 'parked', 'jobs:dead', 'error', text)\n"
+	"  elseif verb == 'refuse' then\n"
+	"    redis.call('HINCRBY', J(id), 'attempts', 1)\n"
+	"    rest(id, 'dead', 'jobs:refused', 'error', text)\n"
 	"  else\n"
 	"    local n = redis.call('HINCRBY', J(id), 'attempts', 1)\n"
 	"    if verb == 'dead' or n >= tries then\n"
@@ -329,14 +333,14 @@ struct redis_script queue_script_tend = { .text = HEAD DELAY
 	"  push(id)\n"
 	"end\n"
 	"local out = {}\n"
-	"for i, set in ipairs({'live', 'running', 'delayed', 'dead', 'done'}) do\n"
+	"for i, set in ipairs({'live', 'running', 'delayed', 'dead', 'done', 'refused'}) do\n"
 	"  out[i] = redis.call('ZCARD', P .. 'jobs:' .. set)\n"
 	"end\n"
-	"out[6] = 0\n"
+	"out[7] = 0\n"
 	"for _, id in ipairs(redis.call('ZRANGE', P .. 'jobs:live', 0, 31)) do\n"
 	"  local j = redis.call('HMGET', J(id), 'state', 'queued', 'entry')\n"
 	"  if j[1] == 'queued' and j[3] ~= '' then\n"
-	"    out[6] = math.max(out[6], t - j[2])\n"
+	"    out[7] = math.max(out[7], t - j[2])\n"
 	"  end\n"
 	"end\n"
 	"for _, id in ipairs(redis.call('ZRANGE', running, 0, 255)) do\n"
@@ -356,6 +360,7 @@ struct redis_script queue_script_retry = { .text = HEAD
 	"if j[1] == 'queued' or j[1] == 'running' or j[1] == 'done' then return j[1] end\n"
 	"pull(id)\n"
 	"redis.call('ZREM', P .. 'jobs:dead', id)\n"
+	"redis.call('ZREM', P .. 'jobs:refused', id)\n"
 	"redis.call('ZREM', P .. 'jobs:cancelled', id)\n"
 	"redis.call('HSET', J(id), 'attempts', 0, 'waits', 0, 'crashes', 0)\n"
 	"redis.call('HDEL', J(id), 'ended')\n"
@@ -371,4 +376,14 @@ struct redis_script queue_script_cancel = { .text = HEAD
 	"if state == 'done' or state == 'cancelled' then return state end\n"
 	"pull(id)\n"
 	"rest(id, 'cancelled', 'jobs:cancelled')\n"
+	"return 1\n" };
+
+struct redis_script queue_script_forget = { .text = HEAD
+	"local id = ARGV[2]\n"
+	"local j = redis.call('HMGET', J(id), 'state', 'key')\n"
+	"if not j[1] then return 0 end\n"
+	"if j[1] ~= 'dead' and j[1] ~= 'cancelled' then return j[1] end\n"
+	"for _, set in ipairs({'dead', 'refused', 'cancelled'}) do redis.call('ZREM', P .. 'jobs:' .. set, id) end\n"
+	"if redis.call('HGET', KEYS[1], j[2]) == id then redis.call('HDEL', KEYS[1], j[2]) end\n"
+	"redis.call('DEL', J(id))\n"
 	"return 1\n" };

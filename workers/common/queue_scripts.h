@@ -16,10 +16,11 @@ extern struct redis_script queue_script_take;
  * -> 1 renewed, 0 somebody else's now, -1 cancelled */
 extern struct redis_script queue_script_renew;
 /* attempts retry_min retry_max keep [id epoch key verb text random]... -> as renew.
- * verb: done (text: result) | failed | later | dead | park (text: error) | back */
+ * verb: done (text: result) | failed | later | dead | refuse | park (text: error) | back */
 extern struct redis_script queue_script_end;
 /* host_id lease_ms gap_ms crashes retry_min retry_max random host_name [id epoch]... of workers of
- * this host that are gone -> {live running delayed dead done oldest_ms [id epoch worker]... of this host's workers} */
+ * this host that are gone -> {live running delayed dead done refused oldest_ms [id epoch worker]...}, those of
+ * this host's workers */
 extern struct redis_script queue_script_tend;
 /* state cursor count fields... (the first must be host)
  * -> {cursor, {cursor behind it, value..., id, name of the host}, ...}; cursor "" at the end */
@@ -29,5 +30,5 @@ extern struct redis_script queue_script_find;
 /* kind... -> {id name running waiting ...} of hosts that have any; waiting: only they can take it */
 extern struct redis_script queue_script_hosts;
 /* id -> 1, 0 no such job, or its state, in which that is not possible */
-extern struct redis_script queue_script_retry, queue_script_cancel;
+extern struct redis_script queue_script_retry, queue_script_cancel, queue_script_forget;
 #endif

@@ -17,7 +17,7 @@ struct redis_script queue_script_list = { .text = HEAD
 	"elseif want == 'cancelled' then\n"
 	"  sets = {'jobs:cancelled'}\n"
 	"elseif want == 'failed' or want == 'dead' or want == 'parked' then\n"
-	"  sets = {'jobs:dead'}\n"
+	"  sets = {'jobs:dead', 'jobs:refused'}\n"
 	"end\n"
 	"local function wanted(set, state)\n"
 	"  if want == '' then return set == 'jobs:live' or state == 'parked' end\n"

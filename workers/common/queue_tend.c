@@ -55,7 +55,8 @@ note_stats(struct queue *q, const json_t *reply)
 	s->dead = queue_int(reply, 3);
 	s->done = queue_int(reply, 4);
 	s->queued = queue_int(reply, 0) - s->running - s->delayed;
-	s->oldest_ms = queue_int(reply, 5);
+	s->refused = queue_int(reply, 5);
+	s->oldest_ms = queue_int(reply, 6);
 }
 
 /* [id, epoch, ...] of this host's jobs whose worker is no more. */
@@ -64,7 +65,7 @@ find_gone(const json_t *reply)
 {
 	json_t *gone = json_array();
 
-	for (size_t i = 6; i + 2 < json_array_size(reply) && json_array_size(gone) < 2 * GONE_MAX; i += 3)
+	for (size_t i = 7; i + 2 < json_array_size(reply) && json_array_size(gone) < 2 * GONE_MAX; i += 3)
 		if (is_gone(queue_str(reply, i + 2))) {
 			json_array_append(gone, json_array_get(reply, i));
 			json_array_append(gone, json_array_get(reply, i + 1));

@@ -184,14 +184,6 @@ tls_new(const char *host)
 	return ssl;
 }
 
-static void
-start_tls(struct redis *r)
-{
-	r->tls = tls_new(r->url.at.host);
-	if (redisInitiateSSL(&r->ac->c, r->tls) != REDIS_OK)	/* which has it from now on */
-		redis_lost(r, r->ac->c.errstr);
-}
-
 /* hiredis says "Success" to a certificate that is refused. */
 static const char *
 tls_refuses(const struct redis *r)
@@ -203,6 +195,21 @@ tls_refuses(const struct redis *r)
 		return NULL;
 	snprintf(text, sizeof text, "its certificate is refused: %s", X509_verify_cert_error_string(rc));
 	return text;
+}
+
+/* It may be refused as soon as that: its answer came while we were asking. */
+static void
+start_tls(struct redis *r)
+{
+	const char *refused;
+
+	r->tls = tls_new(r->url.at.host);
+	if (redisInitiateSSL(&r->ac->c, r->tls) == REDIS_OK)	/* which has it from now on */
+		return;
+	refused = tls_refuses(r);
+	SSL_free(r->tls);
+	r->tls = NULL;
+	redis_lost(r, refused ? refused : r->ac->c.errstr);
 }
 #else
 static void

@@ -191,7 +191,7 @@ named_cb(const struct redis_place *place, const char *why, void *ctx)
 			return;
 		}
 		r->url.at = *place;
-		resolve_ask(r->resolve, r->url.at.host);
+		resolve_ask(r->resolve, r->url.at.host, r->failures);
 	} else if (place && redis_is_up(r) &&
 	    (place->port != r->url.at.port || strcmp(place->host, r->url.at.host) != 0)) {
 		snprintf(text, sizeof text, "the master is %s:%d now, says a sentinel", place->host, place->port);
@@ -209,7 +209,7 @@ try_now(struct redis *r)
 	else if (r->sentinel)
 		sentinel_ask(r->sentinel);
 	else
-		resolve_ask(r->resolve, r->url.at.host);
+		resolve_ask(r->resolve, r->url.at.host, r->failures);
 }
 
 static void

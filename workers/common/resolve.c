@@ -25,6 +25,7 @@ struct resolve {
 	struct gaicb q;
 	struct addrinfo hints;
 	char host[256];
+	unsigned nth;
 	bool open;		/* libc has it */
 	struct event *look;
 	resolve_cb cb;
@@ -37,6 +38,19 @@ look_later(struct resolve *r)
 	static const struct timeval tv = { 0, LOOK_MS * 1000 };
 
 	evtimer_add(r->look, &tv);
+}
+
+static const struct sockaddr *
+pick(const struct addrinfo *list, unsigned nth)
+{
+	const struct addrinfo *a;
+	unsigned n = 0;
+
+	for (a = list; a != NULL; a = a->ai_next)
+		n++;
+	for (nth %= n; nth > 0; nth--)
+		list = list->ai_next;
+	return list->ai_addr;
 }
 
 static void
@@ -55,7 +69,7 @@ look_cb(evutil_socket_t fd, short what, void *ctx)
 		r->cb(NULL, gai_strerror(rc), r->ctx);
 		return;
 	}
-	net_format_host(r->q.ar_result->ai_addr, text);
+	net_format_host(pick(r->q.ar_result, r->nth), text);
 	freeaddrinfo(r->q.ar_result);
 	r->q.ar_result = NULL;
 	r->cb(text, NULL, r->ctx);
@@ -75,10 +89,11 @@ resolve_new(struct event_base *base, resolve_cb cb, void *ctx)
 }
 
 void
-resolve_ask(struct resolve *r, const char *host)
+resolve_ask(struct resolve *r, const char *host, unsigned nth)
 {
 	struct gaicb *list[1] = { &r->q };
 
+	r->nth = nth;
 	if (!r->open) {
 		str_copy(r->host, host, sizeof r->host);
 		r->hints = (struct addrinfo){ .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };

@@ -9,7 +9,10 @@ struct resolve;
 typedef void (*resolve_cb)(const char *address, const char *why, void *ctx);
 
 struct resolve *resolve_new(struct event_base *base, resolve_cb cb, void *ctx);
-/* cb once, never before this returns. A question still open goes on: its answer is used. */
-void resolve_ask(struct resolve *r, const char *host);
+/*
+ * cb once, never before this returns. A question still open goes on: its answer is used. Of several
+ * addresses the nth, round and round: one may have nobody behind it.
+ */
+void resolve_ask(struct resolve *r, const char *host, unsigned nth);
 void resolve_free(struct resolve **r);
 #endif

@@ -32,9 +32,8 @@ static void
 lock_self(void)
 {
 	static const struct landlock_rule rules[] = { { .path = "/" }, { .path = NULL } };
-	bool locked;
 
-	if (landlock_restrict(rules, &locked) == -1)
+	if (landlock_restrict(rules) == -1)
 		log_warn("no sandbox: landlock");
 }
 

@@ -105,17 +105,6 @@ handoff_keep(struct conn *c, const uint8_t *p, size_t n)
 	c->raw_len += n;
 }
 
-static int
-write_all(int fd, const uint8_t *p, size_t n)
-{
-	ssize_t done;
-
-	for (; n > 0; p += done, n -= (size_t)done)
-		if ((done = write(fd, p, n)) <= 0)
-			return -1;
-	return 0;
-}
-
 /* What was read of it, in a file of its own: a message could not hold all of it. */
 static int
 raw_file(const struct conn *c, const uint8_t *p, size_t n)
@@ -124,7 +113,7 @@ raw_file(const struct conn *c, const uint8_t *p, size_t n)
 
 	if (fd < 0)
 		return -1;
-	if (write_all(fd, c->raw, c->raw_len) == 0 && write_all(fd, p, n) == 0)
+	if (fd_write_all(fd, c->raw, c->raw_len) == 0 && fd_write_all(fd, p, n) == 0)
 		return fd;
 	close(fd);
 	return -1;

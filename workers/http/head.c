@@ -4,29 +4,8 @@
  */
 #include <string.h>
 
+#include "http_status.h"
 #include "workers/http/head.h"
-
-static const struct { int status; const char *text; } texts[] = {
-	{ 200, "OK" }, { 201, "Created" }, { 204, "No Content" }, { 206, "Partial Content" },
-	{ 304, "Not Modified" }, { 307, "Temporary Redirect" }, { 400, "Bad Request" },
-	{ 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" },
-	{ 405, "Method Not Allowed" }, { 406, "Not Acceptable" }, { 408, "Request Timeout" }, { 409, "Conflict" },
-	{ 412, "Precondition Failed" }, { 413, "Content Too Large" }, { 414, "URI Too Long" },
-	{ 415, "Unsupported Media Type" }, { 416, "Range Not Satisfiable" }, { 426, "Upgrade Required" },
-	{ 428, "Precondition Required" }, { 429, "Too Many Requests" },
-	{ 431, "Request Header Fields Too Large" }, { 500, "Internal Server Error" }, { 501, "Not Implemented" },
-	{ 502, "Bad Gateway" }, { 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
-	{ 505, "HTTP Version Not Supported" },
-};
-
-const char *
-head_status_text(int status)
-{
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		if (texts[i].status == status)
-			return texts[i].text;
-	return "Unknown";
-}
 
 static void
 put(struct head *h, const char *s, size_t len)
@@ -64,7 +43,7 @@ head_begin(struct head *h, char *out, size_t cap, int status, const char *date)
 	put_text(h, "HTTP/1.1 ");
 	put_number(h, status);
 	put_text(h, " ");
-	put_text(h, head_status_text(status));
+	put_text(h, http_status_text(status));
 	put_text(h, "\r\nServer: millrace\r\nDate: ");
 	put_text(h, date);
 	put_text(h, "\r\n");

@@ -21,5 +21,4 @@ void head_field(struct head *h, const char *name, const char *value);
 void head_number(struct head *h, const char *name, int64_t value);
 void head_lines(struct head *h, const char *lines);	/* complete "Name: value\r\n" lines, or NULL */
 size_t head_end(struct head *h);			/* length, 0 if it did not fit */
-const char *head_status_text(int status);
 #endif

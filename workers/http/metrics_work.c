@@ -27,10 +27,12 @@ queue(struct evbuffer *b, const struct view *v)
 
 		if (strcmp(v->procs[i].kind, "jobs") != 0 || j->queue_ms == 0)
 			continue;
-		metrics_family(b, "jobs", "gauge", "Jobs of all hosts by state; dead: given up or parked.");
+		metrics_family(b, "jobs", "gauge", "Jobs of all hosts by state; dead: given up or parked; refused: "
+		    "of files that are of no use.");
 		evbuffer_add_printf(b, "millrace_jobs{state=\"queued\"} %lld\nmillrace_jobs{state=\"running\"} %lld\n"
-		    "millrace_jobs{state=\"delayed\"} %lld\nmillrace_jobs{state=\"dead\"} %lld\n", (long long)j->queued,
-		    (long long)j->running, (long long)j->delayed, (long long)j->dead);
+		    "millrace_jobs{state=\"delayed\"} %lld\nmillrace_jobs{state=\"dead\"} %lld\n"
+		    "millrace_jobs{state=\"refused\"} %lld\n", (long long)j->queued, (long long)j->running,
+		    (long long)j->delayed, (long long)j->dead, (long long)j->refused);
 		metrics_single(b, "jobs_oldest_seconds", "gauge", "How long the oldest queued job waits.",
 		    (double)j->oldest_ms / 1e3);
 		metrics_single(b, "jobs_figures_age_seconds", "gauge", "Since Redis was last asked for the two above.",

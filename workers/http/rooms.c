@@ -14,12 +14,9 @@ static void
 own_url(const struct conn *c, char *out, size_t size)
 {
 	const char *host = request_field(&c->req, FIELD_HOST), *own = conf_str(http.svc->conf, "http.public_url");
-	size_t n = strlen(own);
 
-	while (n > 0 && own[n - 1] == '/')
-		n--;
-	if (n > 0)
-		snprintf(out, size, "%.*s", (int)n, own);
+	if (own[0] != '\0')
+		str_copy(out, own, size);
 	else
 		snprintf(out, size, "http://%s", host != NULL ? host : "localhost");
 }
@@ -33,8 +30,6 @@ hls_url(const struct conn *c, const char *name)
 	char url[700], own[300];
 	size_t n = strlen(base);
 
-	while (n > 0 && base[n - 1] == '/')
-		n--;
 	own_url(c, own, sizeof(own));
 	if (n > 0)
 		snprintf(url, sizeof(url), "%.*s/%s.m3u8", (int)n, base, name);

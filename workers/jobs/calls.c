@@ -11,7 +11,7 @@
 #include "intake.h"
 #include "log.h"
 #include "util.h"
-#include "workers/jobs/intake_scan.h"
+#include "workers/jobs/intake_tell.h"
 #include "workers/jobs/job.h"
 #include "workers/jobs/jobs.h"
 

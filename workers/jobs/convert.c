@@ -7,7 +7,8 @@
  *
  * The file is a stranger's: all that is believed of it was found by looking at the result. What can't
  * be copied well (no key frames, a broken index) is encoded in a second try. Done twice it does no
- * harm; ID.part stays until the push is done.
+ * harm; ID.part stays until the push is done. Whatever fails, ID.tmp goes at once; below disk.reserve
+ * none is made.
  */
 #include "workers/jobs/convert.h"
 
@@ -23,13 +24,13 @@
 #include "util.h"
 #include "workers/common/fs.h"
 #include "slow.h"
-#include "workers/jobs/convert_probe.h"
+#include "workers/jobs/convert_judge.h"
 #include "workers/jobs/ffmpeg.h"
 #include "workers/jobs/flv_walk.h"
 #include "workers/jobs/push.h"
 
-#define KEY_GAP_MS 10000	/* viewers wait so long at most, and many servers end a stream that has more */
-#define SHORT_MS 2000		/* an FLV so much shorter than its source said is not whole */
+#define TICK_MS 1000		/* between two looks at the clock and the disk */
+#define NO_ROOM "less than disk.reserve is free"
 
 enum step { PROBE, CONVERT, LOOK, KEEP };
 
@@ -45,7 +46,8 @@ struct convert {
 	bool copies;			/* this try copies a track: there is another one */
 	struct flv_walk walk;
 	struct slow *slow;
-	struct event *limit;
+	struct event *tick;
+	int64_t deadline_ms;
 };
 
 static void spawn_convert(struct convert *c);
@@ -53,11 +55,15 @@ static void spawn_convert(struct convert *c);
 static void
 convert_free(struct convert *c)
 {
+	char tmp[INTAKE_PATH];
+
 	ffmpeg_drop(&c->ff, "the job is over");
-	if (c->limit != NULL)
-		event_free(c->limit);
-	if (c->lock >= 0)
+	if (c->tick != NULL)
+		event_free(c->tick);
+	if (c->lock >= 0) {		/* else it is of one who has it */
+		unlink(intake_path(c->data_dir, c->in.id, "tmp", tmp));
 		close(c->lock);
+	}
 	if (c->job->state == c)		/* else the next job of this worker has begun */
 		c->job->state = NULL;
 	free(c);
@@ -142,22 +148,6 @@ look(void *ctx)
 	return rc;
 }
 
-/* What is wrong with what came out, or NULL. */
-static const char *
-wrong(const struct convert *c)
-{
-	if (!c->walk.video && !c->walk.audio)
-		return "not one frame of it could be read";
-	if (c->probe.video != CONVERT_NONE && !c->walk.video)
-		return "its video could not be read";
-	if (c->walk.video && c->walk.key_gap_ms > KEY_GAP_MS)
-		return "its video has too few key frames";
-	/* the source's own word for it is no more than a hint when it is encoded */
-	if (c->copies && c->probe.duration_ms > c->walk.duration_ms + SHORT_MS)
-		return "only a part of it could be read";
-	return NULL;
-}
-
 /* A second try, without what could not be copied well; false: there is none. */
 static bool
 encode_instead(struct convert *c, const char *why)
@@ -177,12 +167,12 @@ static void
 looked_cb(int rc, void *ctx)
 {
 	struct convert *c = ctx;
-	const char *why = rc != 0 ? strerror(rc) : wrong(c);
+	const char *why = rc != 0 ? strerror(rc) : convert_wrong(&c->probe, &c->walk, c->copies);
 
 	c->slow = NULL;
 	if (why != NULL) {
 		if (!encode_instead(c, why))
-			fail(c, JOB_DEAD, why);
+			fail(c, JOB_REFUSED, why);
 		return;
 	}
 	c->step = KEEP;
@@ -214,11 +204,24 @@ on_progress(void *ctx, int64_t us)
 		job_progress(c->job, (int)(us / c->probe.duration_ms > 990 ? 990 : us / c->probe.duration_ms));
 }
 
+/* Redis, recordings and what is received need the rest of it more. */
+static bool
+disk_is_low(const struct convert *c)
+{
+	int64_t left = disk_free_bytes(c->data_dir);
+
+	return left >= 0 && left < conf_int(c->svc->conf, "disk.reserve");
+}
+
 static void
 spawn_convert(struct convert *c)
 {
 	char path[INTAKE_PATH], input[64], output[64];
 
+	if (disk_is_low(c)) {
+		fail(c, JOB_LATER, NO_ROOM);
+		return;
+	}
 	c->step = CONVERT;
 	c->copies = c->probe.video == CONVERT_COPY || c->probe.audio == CONVERT_COPY;
 	/* an ffmpeg of before, if one still runs, keeps a file without a name */
@@ -232,25 +235,18 @@ spawn_convert(struct convert *c)
 	    convert_track_word(c->probe.video), "audio", convert_track_word(c->probe.audio)));
 }
 
-/* What failed is most often the file; a full disk or a killed ffmpeg is not its fault. */
 static void
 ffmpeg_failed(struct convert *c, const char *words)
 {
 	char why[FFMPEG_WORDS + 80];
-	const char *path = strstr(words, ".part: ");
+	enum job_verdict v = convert_judge(&words);
 
-	if (path != NULL)	/* where it lies is nobody's business */
-		words = path + 7;
-	if (strstr(words, "No space left") != NULL)
-		fail(c, JOB_LATER, "no space left on the disk");
-	else if (strstr(words, "SIGXFSZ") != NULL)
-		fail(c, JOB_DEAD, "what it unfolds to is bigger than upload.max_size");
-	else if (strstr(words, "killed by") != NULL || strstr(words, "Cannot allocate memory") != NULL)
-		fail(c, JOB_AGAIN, words);
+	if (v != JOB_DEAD)
+		fail(c, v, words);
 	else if (c->step == PROBE || !encode_instead(c, words)) {
 		snprintf(why, sizeof(why), "%s (%s)", c->step == PROBE ? "not a video or audio file that can be read" :
 		    "it can't be converted", words);
-		fail(c, JOB_DEAD, why);
+		fail(c, JOB_REFUSED, why);
 	}
 }
 
@@ -262,7 +258,7 @@ on_exited(void *ctx, bool well, const char *words)
 	if (!well)
 		ffmpeg_failed(c, words);
 	else if (c->step == PROBE && c->probe.video == CONVERT_NONE && c->probe.audio == CONVERT_NONE)
-		fail(c, JOB_DEAD, "there is neither video nor audio in it");
+		fail(c, JOB_REFUSED, "there is neither video nor audio in it");
 	else if (c->step == PROBE)
 		spawn_convert(c);
 	else {
@@ -274,12 +270,16 @@ on_exited(void *ctx, bool well, const char *words)
 }
 
 static void
-limit_cb(evutil_socket_t fd, short what, void *ctx)
+tick_cb(evutil_socket_t fd, short what, void *ctx)
 {
 	struct convert *c = ctx;
 
-	if (c->slow == NULL)
-		fail(c, JOB_DEAD, "its conversion took longer than upload.convert_timeout");
+	if (c->slow != NULL)		/* a thread has it; once it is through there is another tick */
+		return;
+	if (now_ms() >= c->deadline_ms)
+		fail(c, JOB_REFUSED, "its conversion took longer than upload.convert_timeout");
+	else if (c->step == CONVERT && disk_is_low(c))
+		fail(c, JOB_LATER, NO_ROOM);
 }
 
 /* --- the job --- */
@@ -325,8 +325,7 @@ convert_start(struct job *job)
 {
 	static const struct ffmpeg_ops ops = { .line = on_line, .progress = on_progress, .exited = on_exited };
 	const char *id = json_string_value(json_object_get(job->q->args, "upload"));
-	int64_t ms = conf_int(job->svc->conf, "upload.convert_timeout");
-	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+	static const struct timeval tv = { TICK_MS / 1000, TICK_MS % 1000 * 1000 };
 	struct convert *c;
 	char input[64];
 
@@ -343,8 +342,9 @@ convert_start(struct job *job)
 	convert_probe_init(&c->probe);
 	if (open_upload(c, id) == -1)
 		return;
-	c->limit = evtimer_new(job->svc->base, limit_cb, c);
-	evtimer_add(c->limit, &tv);
+	c->deadline_ms = now_ms() + conf_int(job->svc->conf, "upload.convert_timeout");
+	c->tick = event_new(job->svc->base, -1, EV_PERSIST, tick_cb, c);
+	event_add(c->tick, &tv);
 	snprintf(input, sizeof(input), INTAKE_DIR "/%s.part", c->in.id);
 	ffmpeg_start(&c->ff, "probe", json_pack("{s:s}", "input", input));
 }
@@ -360,7 +360,7 @@ convert_stop(struct job *job, enum job_stop why)
 {
 	struct convert *c = job->state;
 
-	event_del(c->limit);
+	event_del(c->tick);
 	if (c->slow != NULL)		/* a thread has it */
 		slow_forget(&c->slow, free_cb);
 	else

@@ -24,16 +24,27 @@ error_in(const char *line)
 	return p != NULL ? p + 8 : NULL;
 }
 
+/* What ffmpeg adds to an error: the reason was in a line before. */
+static bool
+says_nothing(const char *error)
+{
+	return error[0] == '\0' || strncmp(error, "Error initializing output stream", 32) == 0 ||
+	    strncmp(error, "Task finished with error", 24) == 0 || strncmp(error, "Terminating thread", 18) == 0;
+}
+
 static void
 err_line(void *ctx, const char *line)
 {
 	struct ffmpeg *f = ctx;
 	const char *error = error_in(line);
 
-	if (error != NULL && !(f->may_be_torn && strstr(error, "File ended prematurely") != NULL)) {
-		str_copy(f->words, error, sizeof(f->words));
+	if (error != NULL && !says_nothing(error) &&
+	    !(f->may_be_torn && strstr(error, "File ended prematurely") != NULL)) {
+		if (strstr(f->words, "No space left") == NULL)	/* all that follows comes of it */
+			str_copy(f->words, error, sizeof(f->words));
 		log_redact(f->words);
-		log_foreign(LOG_LEVEL_WARN, f->what, line, (int)strlen(line));
+		if (!f->secret)
+			log_foreign(LOG_LEVEL_WARN, f->what, line, (int)strlen(line));
 	}
 	if (f->ops->line != NULL)
 		f->ops->line(f->ctx, line);

@@ -30,6 +30,7 @@ struct ffmpeg {
 	void *ctx;
 	const char *what;		/* for the log: "ffmpeg convert" */
 	bool may_be_torn;		/* that its input ends in the middle of a frame is no error */
+	bool secret;			/* its lines name what nobody shall read: they are not logged */
 	int64_t task;			/* ours; another's messages are of a job before. 0: none */
 	struct lines err, progress;
 	char words[FFMPEG_WORDS];

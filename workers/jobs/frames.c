@@ -31,6 +31,7 @@
 #define FILE_BYTES (FRAMES_NAME_BYTES + 32)	/* relative to data_dir */
 #define SLACK_MS 1000
 #define CHECKED_MS 2500		/* what one check decodes, and less */
+#define LOST_PERCENT 5		/* of its frames, and one: damaged ones of their sender */
 
 enum step { READ, ENCODE, CHECK_HEAD, CHECK_TAIL, SYNC };
 
@@ -45,7 +46,7 @@ struct frames {
 	struct ffmpeg ff;
 	bool timed;			/* frames get the times of the file, not so many a second */
 	int64_t encoded, mp4_ms;	/* frames in the MP4, and how long it says it is */
-	bool no_space;
+	bool no_memory;
 	struct slow *slow;
 };
 
@@ -112,8 +113,8 @@ on_line(void *ctx, const char *line)
 
 	if (ms >= 0)
 		f->mp4_ms = ms;
-	if (strstr(line, "No space left") != NULL)
-		f->no_space = true;
+	if (strstr(line, "get_buffer") != NULL || strstr(line, "Cannot allocate memory") != NULL)
+		f->no_memory = true;
 }
 
 static void
@@ -140,14 +141,16 @@ over(struct frames *f)
 		log_warn("cannot remove %s", f->file_path);
 	if (r->frames > 0) {
 		json_object_set_new(result, "video", json_sprintf("%s.mp4", r->name));
-		json_object_set_new(result, "frames", json_integer((json_int_t)r->frames));
+		if (f->encoded > 0)	/* else the run before knew */
+			json_object_set_new(result, "frames", json_integer((json_int_t)f->encoded));
 	}
 	if (r->samples > 0) {
 		json_object_set_new(result, "audio", json_sprintf("%s.wav", r->name));
 		json_object_set_new(result, "samples", json_integer((json_int_t)r->samples));
 	}
-	log_info("frames session %s is complete: %lld frames, %.1f s of sound%s", r->name, (long long)r->frames,
-	    (double)r->samples / 44100, r->torn_bytes > 0 ? "; its last chunk was torn by a crash" : "");
+	log_info("frames session %s is complete: %lld frames, %.1f s of sound%s", r->name,
+	    (long long)(f->encoded > 0 ? f->encoded : r->frames), (double)r->samples / 44100,
+	    r->torn_bytes > 0 ? "; its last chunk was torn by a crash" : "");
 	frames_free(f);
 	job_done(job, result);
 }
@@ -186,19 +189,38 @@ expected_ms(const struct frames *f)
 	return f->encoded == r->frames ? r->video_end_ms - r->video_ms : -1;
 }
 
+/* Are its frames in the MP4? If not, and that can't be let pass, it has failed: false. */
+static bool
+has_frames(struct frames *f)
+{
+	int64_t lost = f->raw.frames - f->encoded;
+	bool too_many = lost > 1 && lost * 100 > f->raw.frames * LOST_PERCENT;
+	char text[160];
+
+	if (lost <= 0)
+		return true;
+	snprintf(text, sizeof(text), "%lld of %lld frames could not be decoded%s", (long long)lost,
+	    (long long)f->raw.frames, too_many ? "; it is kept" : "");
+	if (f->no_memory)
+		fail(f, JOB_AGAIN, "its frames want more memory than frames.ffmpeg_memory; it is kept");
+	else if (f->encoded == 0)
+		fail(f, JOB_REFUSED, "not one of its frames can be decoded; it is kept");
+	else if (too_many)
+		fail(f, JOB_REFUSED, text);
+	else {
+		log_warnx("%s: %s", f->file, text);
+		return true;
+	}
+	return false;
+}
+
 static void
 next_step(struct frames *f)
 {
 	switch (++f->step) {
 	case CHECK_HEAD:
-		if (f->encoded == 0) {
-			fail(f, JOB_DEAD, "not one of its frames can be decoded; it is kept");
-			break;
-		}
-		if (f->encoded < f->raw.frames)
-			log_warnx("%s: %lld of %lld frames could not be decoded", f->file,
-			    (long long)(f->raw.frames - f->encoded), (long long)f->raw.frames);
-		spawn(f, "check", json_object());
+		if (has_frames(f))
+			spawn(f, "check", json_object());
 		break;
 	case CHECK_TAIL:
 		if (f->mp4_ms + SLACK_MS < expected_ms(f)) {
@@ -223,7 +245,7 @@ on_exited(void *ctx, bool well, const char *words)
 {
 	struct frames *f = ctx;
 
-	if (f->no_space)
+	if (strstr(words, "No space left") != NULL)
 		fail(f, JOB_LATER, "no space left on the disk");
 	else if (well && (f->step == ENCODE || words[0] == '\0'))
 		next_step(f);
@@ -245,7 +267,7 @@ read_file(void *ctx)
 {
 	struct frames *f = ctx;
 	int wav = open(f->wav_tmp_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-	int rc = wav < 0 ? errno : frames_raw_read(f->lock, wav, &f->raw) == -1 ? errno : 0;
+	int rc = wav < 0 || frames_raw_read(f->lock, wav, &f->raw) == -1 ? errno != 0 ? errno : EIO : 0;
 
 	if (rc == 0 && f->raw.samples > 0)
 		return fs_sync_rename(wav, f->wav_tmp_path, f->wav_path);

@@ -149,6 +149,23 @@ read_size(int fd, off_t at, size_t len, struct frames_raw *out)
 	free(p);
 }
 
+/* All of it. A disk that becomes full first takes less than it was given, and says why with the next. */
+static int
+put(int to, const uint8_t *p, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(to, p, len);
+
+		if (n <= 0) {
+			errno = n == 0 ? ENOSPC : errno;
+			return -1;
+		}
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
 static int
 copy(int from, off_t at, size_t len, int to)
 {
@@ -157,10 +174,12 @@ copy(int from, off_t at, size_t len, int to)
 	while (len > 0) {
 		ssize_t n = pread(from, buf, len < sizeof(buf) ? len : sizeof(buf), at);
 
-		if (n <= 0 || write(to, buf, (size_t)n) != n) {
-			errno = n <= 0 && errno == 0 ? EIO : errno;
+		if (n <= 0) {
+			errno = n == 0 ? EIO : errno;
 			return -1;
 		}
+		if (put(to, buf, (size_t)n) < 0)
+			return -1;
 		at += n;
 		len -= (size_t)n;
 	}
@@ -183,9 +202,12 @@ static int64_t
 read_frame(int fd, off_t at, off_t end, int wav_fd, struct frames_raw *out)
 {
 	uint8_t head[FRAME_HEAD];
+	ssize_t n = pread(fd, head, sizeof(head), at);
 	int64_t size, ms, len;
 
-	if (pread(fd, head, sizeof(head), at) != (ssize_t)sizeof(head) || be_get64(head, 4) != CLUSTER)
+	if (n < 0)	/* what a disk can't read is not torn */
+		return -1;
+	if (n != (ssize_t)sizeof(head) || be_get64(head, 4) != CLUSTER)
 		return 0;
 	size = CLUSTER_HEAD + (int64_t)(be_get64(head + 4, 4) & 0x0fffffff);
 	ms = (int64_t)be_get64(head + 10, 8);
@@ -218,6 +240,7 @@ wav_head(int fd, int64_t samples)
 {
 	uint32_t bytes = samples > (INT64_C(0xffffffff) - WAV_HEAD) / 2 ? 0xffffffff - WAV_HEAD : (uint32_t)samples * 2;
 	uint8_t h[WAV_HEAD] = "RIFF....WAVEfmt ";
+	ssize_t n;
 
 	memcpy(h + 36, "data", 4);
 	le(h + 4, bytes + WAV_HEAD - 8, 4);
@@ -229,7 +252,10 @@ wav_head(int fd, int64_t samples)
 	le(h + 32, 2, 2);
 	le(h + 34, 16, 2);
 	le(h + 40, bytes, 4);
-	return pwrite(fd, h, sizeof(h), 0) == (ssize_t)sizeof(h) ? 0 : -1;
+	n = pwrite(fd, h, sizeof(h), 0);
+	if (n >= 0 && n != (ssize_t)sizeof(h))
+		errno = ENOSPC;
+	return n == (ssize_t)sizeof(h) ? 0 : -1;
 }
 
 int
@@ -245,7 +271,6 @@ frames_raw_read(int fd, int wav_fd, struct frames_raw *out)
 	if (wav_fd >= 0 && (wav_head(wav_fd, 0) == -1 || lseek(wav_fd, WAV_HEAD, SEEK_SET) == -1))
 		return -1;
 	for (; used > 0; at += used) {
-		errno = 0;
 		used = read_frame(fd, at, st.st_size, wav_fd, out);
 		if (used == -1)
 			return -1;

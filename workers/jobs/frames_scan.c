@@ -1,16 +1,18 @@
 /*
  * frames_scan.c - finds files of frames sessions that nobody writes any more and queues their jobs,
  * as finalise_scan.c does for recordings; files of an ingest that died before they had a name
- * hold nothing and are removed. Called by house.c in the host's first worker.
+ * hold nothing and are removed. frames_look_work() is a thread's. Called by house.c in the host's first worker.
  */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include "conf.h"
+#include "util.h"
 #include "workers/jobs/frames.h"
 #include "workers/jobs/frames_raw.h"
 
@@ -53,23 +55,50 @@ is_unnamed(const char *entry)
 }
 
 void
-frames_scan(struct svc *svc, struct queue *q)
+frames_look_work(struct frames_look *l)
 {
-	char dir[PATH_BYTES - ENTRY_BYTES], path[PATH_BYTES + 4], file[ENTRY_BYTES + 16];
+	char dir[PATH_BYTES - ENTRY_BYTES], path[PATH_BYTES + 4], file[sizeof(*l->files)];
 	struct frames_raw raw;
 	struct dirent *e;
 	DIR *d;
 
-	snprintf(dir, sizeof(dir), "%s/" FRAMES_RAW_DIR, conf_str(svc->conf, "data_dir"));
+	snprintf(dir, sizeof(dir), "%s/" FRAMES_RAW_DIR, l->data_dir);
 	d = opendir(dir);
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		snprintf(path, sizeof(path), "%s/%.255s", dir, e->d_name);
 		snprintf(file, sizeof(file), FRAMES_RAW_DIR "/%.255s", e->d_name);
 		if (is_unnamed(e->d_name) && is_free(path))
 			unlink(path);
-		else if (frames_raw_parse_path(file, &raw) == 0 && is_free(path))
-			frames_recorded(svc, q, file);
+		else if (frames_raw_parse_path(file, &raw) == 0 && is_free(path)) {
+			l->files = xrealloc(l->files, (l->n + 1) * sizeof(*l->files));
+			memcpy(l->files[l->n++], file, sizeof(file));
+		}
 	}
 	if (d != NULL)
 		closedir(d);
+}
+
+struct frames_look *
+frames_look_new(const struct svc *svc)
+{
+	struct frames_look *l = xcalloc(1, sizeof(*l));
+
+	str_copy(l->data_dir, conf_str(svc->conf, "data_dir"), sizeof(l->data_dir));
+	return l;
+}
+
+void
+frames_look_free(struct frames_look **lp)
+{
+	if (*lp != NULL)
+		free((*lp)->files);
+	free(*lp);
+	*lp = NULL;
+}
+
+void
+frames_scan(struct svc *svc, struct queue *q, const struct frames_look *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		frames_recorded(svc, q, l->files[i]);
 }

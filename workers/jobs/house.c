@@ -37,6 +37,8 @@ static int64_t wait_until_ms;		/* before that no look */
 struct look {
 	struct tree *tree;
 	struct keep_round *keep;	/* NULL: nothing has to go */
+	struct frames_look *frames;
+	struct intake_look *intake;
 	bool again;			/* Redis may have forgotten */
 	bool marks;			/* are looked through, too */
 };
@@ -61,6 +63,7 @@ tended_cb(int rc, const char *error, void *ctx)
 		p->jobs.running = s->running;
 		p->jobs.delayed = s->delayed;
 		p->jobs.dead = s->dead;
+		p->jobs.refused = s->refused;
 		p->jobs.oldest_ms = s->oldest_ms;
 		board_end(&p->seq);
 	}
@@ -79,6 +82,8 @@ look_free(void *ctx)
 
 	tree_free(&k->tree);
 	keep_free(&k->keep);
+	frames_look_free(&k->frames);
+	intake_look_free(&k->intake);
 	free(k);
 }
 
@@ -91,6 +96,8 @@ look_work(void *ctx)
 	if (k->keep)
 		keep_work(k->keep, k->tree);
 	upload_tidy(k->tree->data_dir, k->marks);
+	frames_look_work(k->frames);
+	intake_look_work(k->intake);
 	return 0;
 }
 
@@ -109,6 +116,8 @@ looked_cb(int rc, void *ctx)
 	if (tree->orphans)
 		marks_are_told = true;
 	if (redis_is_up(jw.redis)) {
+		frames_scan(jw.svc, jw.queue, k->frames);
+		intake_scan(jw.svc, jw.queue, k->intake);
 		keep_tell(jw.svc, jw.ledger);
 		found_start(jw.svc, jw.queue, jw.ledger, tree, k->again);
 	} else
@@ -125,8 +134,9 @@ look(void)
 	k->keep = keep_begin(jw.svc);
 	k->again = redis_is_new || found_was_cut_short();
 	redis_is_new = false;
-	frames_scan(jw.svc, jw.queue);
-	intake_scan(jw.svc, jw.queue);
+	k->frames = frames_look_new(jw.svc);
+	k->intake = intake_look_new(conf_str(jw.svc->conf, "data_dir"), conf_int(jw.svc->conf, "upload.keep"),
+	    conf_int(jw.svc->conf, "upload.expire"));
 	k->tree = tree_new(jw.svc);
 	k->tree->recordings = k->keep != NULL || k->again || upload_wanted(jw.svc);
 	k->tree->texts = k->again;

@@ -48,7 +48,7 @@ void run_stop(const char *reason);
 void run_free(void);
 
 /* --- show.c --- */
-enum run_end { END_DONE, END_FAILED, END_DEAD, END_LATER, END_PARK, END_BACK };
+enum run_end { END_DONE, END_FAILED, END_DEAD, END_REFUSED, END_LATER, END_PARK, END_BACK };
 void show_job(const struct queue_job *q);	/* begun; NULL: nothing runs */
 void show_progress(int permille);
 void show_s3(const struct board_s3 *s3);

@@ -19,6 +19,8 @@
 
 #include "conf.h"
 #include "log.h"
+#include "push_scrub.h"
+#include "push_words.h"
 #include "target.h"
 #include "util.h"
 #include "slow.h"
@@ -38,6 +40,8 @@ struct push {
 	int lock;
 	char data_dir[INTAKE_PATH];	/* for threads */
 	struct ffmpeg ff;
+	char url[TARGET_URL];		/* of this try: what is in it is in no word of it */
+	struct push_words words;
 	struct flv_walk walk;
 	int64_t pos_ms, saved_ms;	/* now, and as ID.pos has it */
 	int64_t moved_at;		/* when pos_ms last grew */
@@ -198,14 +202,26 @@ on_progress(void *ctx, int64_t us)
 }
 
 static void
+on_line(void *ctx, const char *line)
+{
+	push_words_line(&((struct push *)ctx)->words, line);
+}
+
+static void
 on_exited(void *ctx, bool well, const char *words)
 {
 	struct push *p = ctx;
+	char why[FFMPEG_WORDS];
 
-	if (well && p->ended && p->pos_ms + END_MS >= p->in.duration_ms)
+	if (well && p->ended && p->pos_ms + END_MS >= p->in.duration_ms) {
 		pushed(p);
-	else
-		broken(p, words[0] != '\0' ? words : "ffmpeg ended before its end");
+		return;
+	}
+	if (p->words.text[0] != '\0')
+		words = p->words.text;
+	str_copy(why, words[0] != '\0' ? words : "ffmpeg ended before its end", sizeof(why));
+	push_scrub(p->url, why);
+	broken(p, why);
 }
 
 static void
@@ -227,10 +243,12 @@ begin(struct push *p)
 	p->pos_ms = p->walk.begin_ms;
 	p->moved_at = now_ms();
 	p->ended = false;
+	push_words_clear(&p->words);
+	target_expand(p->svc->conf, name_of(&p->in, name), p->url, sizeof(p->url));
 	snprintf(input, sizeof(input), INTAKE_DIR "/%s.flv", p->in.id);
 	if (p->walk.begin_ms > 0)
 		log_info("upload %s is pushed from %.1f s on", p->in.id, (double)p->walk.begin_ms / 1000);
-	ffmpeg_start(&p->ff, "push", json_pack("{s:s, s:s, s:I}", "input", input, "name", name_of(&p->in, name),
+	ffmpeg_start(&p->ff, "push", json_pack("{s:s, s:s, s:I}", "input", input, "name", name,
 	    "start_ms", (json_int_t)p->walk.begin_ms));
 	event_add(p->tick, &tv);
 }
@@ -294,7 +312,7 @@ open_upload(struct push *p, const char *id)
 static void
 push_start(struct job *job)
 {
-	static const struct ffmpeg_ops ops = { .progress = on_progress, .exited = on_exited };
+	static const struct ffmpeg_ops ops = { .line = on_line, .progress = on_progress, .exited = on_exited };
 	const char *id = json_string_value(json_object_get(job->q->args, "upload"));
 	struct push *p;
 
@@ -308,6 +326,7 @@ push_start(struct job *job)
 	p->lock = -1;
 	str_copy(p->data_dir, conf_str(job->svc->conf, "data_dir"), sizeof(p->data_dir));
 	ffmpeg_init(&p->ff, job->svc, "ffmpeg push", &ops, p);
+	p->ff.secret = true;
 	if (open_upload(p, id) == -1)
 		return;
 	p->tick = event_new(job->svc->base, -1, EV_PERSIST, tick_cb, p);

@@ -100,6 +100,9 @@ tell_end(void)
 	case END_DEAD:
 		queue_failed(jw.queue, run.q, run.error, run.end == END_FAILED, end_cb, NULL);
 		break;
+	case END_REFUSED:
+		queue_refused(jw.queue, run.q, run.error, end_cb, NULL);
+		break;
 	case END_LATER:
 		queue_later(jw.queue, run.q, run.error, end_cb, NULL);
 		break;
@@ -256,6 +259,12 @@ job_failed(struct job *job, const char *error, bool again)
 }
 
 void
+job_refused(struct job *job, const char *error)
+{
+	over(END_REFUSED, error);
+}
+
+void
 job_later(struct job *job, const char *error)
 {
 	over(END_LATER, error);
@@ -266,6 +275,8 @@ job_fails(struct job *job, enum job_verdict v, const char *error)
 {
 	if (v == JOB_LATER)
 		job_later(job, error);
+	else if (v == JOB_REFUSED)
+		job_refused(job, error);
 	else
 		job_failed(job, error, v == JOB_AGAIN);
 }

@@ -90,6 +90,10 @@ show_end(const struct queue_job *q, enum run_end end, const char *text)
 		count(&b->failed);
 		log_warnx("job %s (%s of %s) failed: %s; given up", q->id, q->kind, file, text);
 		break;
+	case END_REFUSED:
+		count(&b->failed);
+		log_info("job %s (%s of %s) is refused: %s", q->id, q->kind, file, text);
+		break;
 	case END_LATER:
 		count(&b->later);
 		log_warnx("job %s (%s of %s) waits: %s; tried again after a while", q->id, q->kind, file, text);

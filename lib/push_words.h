@@ -1,7 +1,7 @@
 /*
  * push_words.h - why a push's ffmpeg ended, out of the lines of its stderr. Pure: the lines are
- * foreign text, of ffmpeg and in it of the target; keys are taken out by the supervisor, who
- * alone knows them.
+ * foreign text, of ffmpeg and in it of the target; keys are taken out by who knows the URL (push_scrub.h):
+ * the supervisor, or the jobs worker.
  */
 #ifndef MILLRACE_PUSH_WORDS_H
 #define MILLRACE_PUSH_WORDS_H

@@ -1,9 +1,8 @@
 /*
  * redis_url.c - redis.url taken apart (contract in redis_url.h).
  *
- * The supervisor has checked the URL's outline; this says what the connection needs, and is
- * strict again, since a worker believes its own eyes. No sockets, no name resolution.
- * Called by redis.c's users when they start.
+ * No sockets, no name resolution. Called for the check of the configuration, and by redis.c's users
+ * when they start.
  */
 #include "redis_url.h"
 
@@ -151,7 +150,7 @@ parse_master(const char *s, struct redis_url *out)
 	size_t n = s[0] == '/' ? strcspn(s + 1, "/?#") : 0;
 
 	if (n < 1 || n >= sizeof out->master)
-		return "want /MASTER behind the sentinels, the name they know it by";
+		return "want sentinel://HOST:PORT,HOST:PORT/MASTER, the sentinels and the name they know the master by";
 	if (decode(s + 1, n, out->master, sizeof out->master) < 0)
 		return "the master's name is badly percent-encoded";
 	return parse_db(s + 1 + n, out);

@@ -1,6 +1,6 @@
 /*
  * push_words.c - ffmpeg's stderr of a push into words for people (contract in push_words.h).
- * Called by sink_push.c for each line, in order.
+ * Called for each line, in order, by sink_push.c and the jobs worker's push.c.
  *
  * ffmpeg 5 and 7 say the same things with other heads: "[rtmp @ 0x55..] [error] Server error: ..",
  * "[error] rtmp://..: Connection refused". What is known is said in our words.
