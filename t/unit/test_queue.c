@@ -600,17 +600,17 @@ renewed_is_kept(void **state)
 {
 	struct queue_job *job;
 
-	limits(a, 100, 20, 3, 3);
+	limits(a, 500, 20, 3, 3);
 	add(a, "k", "A", 1);
 	job = must_take(a, "k");
-	for (int i = 0; i < 5; i++) {
-		wait_ms(40);
+	for (int i = 0; i < 4; i++) {
+		wait_ms(200);
 		queue_renew(a, job, i, plain_cb, NULL);
 		assert_int_equal(answered(), 0);
 		tend(b);
 	}
 	assert_string_equal(listed(NULL, "state"), "running");
-	wait_ms(120);
+	wait_ms(550);
 	tend(b);
 	must_be_empty(b);
 	queue_job_free(&job);
