@@ -24,10 +24,11 @@ with Test("rooms whose ffmpeg fails") as t:
 
     # killed: another one goes on from the next point of the container
     kinds = ("vp8", "fmp4", "ts")
-    pubs = {k: WsPublisher(m.http, k, clips.container(k), 30) for k in kinds}
+    files = {k: clips.container(k) for k in (*kinds, "ogg")}    # made first: nobody waits
+    pubs = {k: WsPublisher(m.http, k, files[k], 30) for k in kinds}
     # ... or there is none: who can begin again is asked to, others are closed
-    pubs.update(ogg=WsPublisher(m.http, "ogg", clips.container("ogg"), 30),
-        ogg2=WsPublisher(m.http, "ogg2", clips.container("ogg"), 30, query="&restart=1"))
+    pubs.update(ogg=WsPublisher(m.http, "ogg", files["ogg"], 30),
+        ogg2=WsPublisher(m.http, "ogg2", files["ogg"], 30, query="&restart=1"))
     killed, had = {}, {}
     for p in pubs.values():
         t.publishers.append(p)

@@ -19,6 +19,14 @@ redis.call('HSET', P .. 'jobs:keys', id, id)
 redis.call('ZADD', P .. 'jobs:live', n, id)"""
 
 
+RUNNING = """local out = {}
+for _, id in ipairs(redis.call('ZRANGE', 'millrace:jobs:live', 0, -1)) do
+    local job = redis.call('HMGET', 'millrace:job:' .. id, 'state', 'worker')
+    if job[1] == 'running' then out[#out + 1] = id .. ' ' .. job[2] end
+end
+return out"""
+
+
 class Redis:
     def __init__(self, t):
         self.port = free_port()
@@ -65,14 +73,15 @@ with Test(__doc__, limit=150) as t:
             f.write(os.urandom(22 * MIB))
         redis.cli("eval", ADD, "0", id_, json.dumps({"path": paths[id_], "object": f"shared/{id_}", "kind": "watch"}), paths[id_])
 
-    def held_by(m):
-        return [j for j in jobs if redis.job(j, "state") == "running" and ids.get(redis.job(j, "worker").split(":")[0]) is m]
-    held = wait_for("each host works", lambda: (lambda h: h if all(h) else None)([held_by(m) for m in hosts]), 15, 0.1)
-    t.ok(True, f"each of three hosts has taken shared jobs: {[len(h) for h in held]}")
+    def held():
+        """The jobs of each host at one moment."""
+        running = [line.split() for line in redis.cli("eval", RUNNING, "0").splitlines() if line.strip()]
+        return [[j for j, worker in running if ids.get(worker.split(":")[0]) is m] for m in hosts]
+    each = wait_for("each host works", lambda: (lambda h: h if all(h) else None)(held()), 15, 0.1)
+    t.ok(True, f"each of three hosts has taken shared jobs: {[len(h) for h in each]}")
 
     signal_all(two, signal.SIGSTOP)
-    mine = held_by(two)
-    lost = held_by(one)
+    lost, mine, _ = held()
     signal_all(one, signal.SIGKILL)
     one.proc.wait()
     taken = wait_for("the paused one's jobs are another's", lambda: mine and all(
