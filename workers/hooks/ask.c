@@ -3,8 +3,8 @@
  * {verdict: "allow"|"deny"|"none", text}: none is no verdict, and the supervisor decides what then.
  *
  * Allow comes from the receiver's own words alone (style.h), fresh or at most authorize.hook_cache
- * old, given for exactly the same publisher, query and all. Bounded: so many questions at once,
- * so many verdicts kept; what is beyond is asked again, or has no verdict.
+ * old, given for exactly the same publisher, query and all, by the receiver that is set now. Bounded:
+ * so many questions at once, so many verdicts kept; what is beyond is asked again, or has no verdict.
  */
 #include <nettle/sha2.h>
 #include <stdlib.h>
@@ -26,6 +26,7 @@ struct ask {
 	uint32_t call;
 	uint8_t who[SHA256_DIGEST_SIZE];
 	enum style style;
+	bool old;			/* of a receiver that may be another one now: not kept */
 	struct send_call *send;
 };
 struct verdict {
@@ -132,7 +133,7 @@ answer_cb(const struct send_result *r, void *ctx)
 		snprintf(text, sizeof text, "it answered with status %d", r->status);
 	else
 		snprintf(text, sizeof text, "%.250s", r->error);
-	if (v != STYLE_NO_VERDICT)
+	if (v != STYLE_NO_VERDICT && !a->old)
 		keep(a->who, v == STYLE_ALLOW);
 	answer(a->call, v == STYLE_ALLOW ? "allow" : v == STYLE_DENY ? "deny" : "none",
 	    v == STYLE_NO_VERDICT ? text : "");
@@ -194,7 +195,11 @@ ask_call(const struct msg *call, const json_t *args)
 void
 ask_config(void)
 {
+	struct ask *a;
+
 	forget_all();
+	LIST_FOREACH(a, &asks, entry)
+		a->old = true;
 }
 
 void
