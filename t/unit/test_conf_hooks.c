@@ -88,6 +88,7 @@ faults(void **state)
 	refused("[{url: 'http://h/', id: a-b}]", "letters, digits or _");
 	refused("[{url: 'http://h/'}, {url: 'http://h/'}]", "given twice");
 	refused("[{url: 'http://h/', style: livekit, secret: 0123456789abcdef}]", "wants key");
+	refused("[{url: 'http://h/', style: livekit}]\n  secret: 0123456789abcdef", "wants key");
 	refused("[word]", "without url");
 }
 
