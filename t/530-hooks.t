@@ -165,6 +165,17 @@ with Test(__doc__, limit=240) as t:
     t.is_(m.cli("hooks", "drop", "123-4").returncode, 1, "no such dead letter")
     t.like(m.get("/metrics")[2].decode(), r"(?m)^millrace_hooks_delivered_total [1-9]", "metrics count")
 
+    # as many slow ones as there may be requests at once
+    c = t.server(**{"hooks": {"concurrency": 8, "networks": ["127.0.0.0/8"], "urls": [{"id": "quick", "url": rx.url("/quick")}] + [
+        {"id": f"slow{i}", "url": other.url(f"/slow?{i}")} for i in range(6)]}})
+    answer_then, other.answer = other.answer, answer_was
+    for name in ("a", "b", "c", "d"):
+        t0 = time.monotonic()
+        t.publish(c, name).join_live()
+        r = wait_for("publish", lambda: rx.got("/quick", event="publish", name=name), 10)[0]
+        t.ok(r.at - t0 < 1.5 * SLOW, f"slow URLs, however many, do not delay another ({r.at - t0:.2f} s)")
+    other.answer = answer_then
+
     # nobody reads, and hooks:in is full
     m.configure({"hooks.max_waiting": 16})
     t.is_(m.cli("reload").returncode, 0, "hooks.max_waiting: 16")
