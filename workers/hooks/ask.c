@@ -4,8 +4,9 @@
  *
  * Allow comes from the receiver's own words alone (style.h), fresh or at most authorize.hook_cache
  * old, given for exactly the same publisher, query and all, by the receiver that is set now. Bounded:
- * so many questions at once, so many verdicts kept; what is beyond is asked again, or has no verdict.
+ * so many questions at once, so many verdicts kept; what is beyond is asked again, or refused (EBUSY).
  */
+#include <errno.h>
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,8 +179,12 @@ ask_call(const struct msg *call, const json_t *args)
 		answer(call->id, v->allow ? "allow" : "deny", "");
 		return;
 	}
-	if (url[0] == '\0' || nasks >= ASKS_MAX) {
-		answer(call->id, "none", url[0] == '\0' ? "it is not known yet" : "too many are being asked about");
+	if (nasks >= ASKS_MAX) {		/* no fault of the receiver's: hook_fail does not count */
+		calls_answer(call->id, EBUSY, NULL);
+		return;
+	}
+	if (url[0] == '\0') {
+		answer(call->id, "none", "it is not known yet");
 		return;
 	}
 	a = xcalloc(1, sizeof *a);
