@@ -68,8 +68,10 @@ make_net(struct protocol *p)
 		return -1;
 	fd_cloexec_nonblock(p->udp);
 	p->net = rtc_net_new(p->env.svc->base, p->udp, -1, &limits);
-	if (p->net == NULL)
+	if (p->net == NULL) {
+		p->udp = -1;	/* closed */
 		return -1;
+	}
 	rtc_fingerprint();
 	return 0;
 }

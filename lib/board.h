@@ -155,7 +155,7 @@ struct board_hooks {
 	int32_t redis_up, leading;	/* leading: this host delivers, for all hosts of its Redis */
 	int32_t urls, failing;		/* URLs; of those, last heard of with an error */
 	uint64_t delivered, failed, dead;	/* failed: requests, each tried again */
-	uint64_t waiting;		/* events, of all hosts */
+	uint64_t waiting, lost;		/* events, of all hosts; lost: did not fit into hooks.max_waiting */
 	char error[240];		/* of one that fails: "ID: why" */
 };
 

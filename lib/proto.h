@@ -190,10 +190,11 @@ enum proto_type {
  *   stats  {name, cursor}    -> {live, viewers, sessions: [..], cursor}; {name, id} -> {session}: calls.c
  * CALL verbs of "hooks" (EHOSTDOWN: Redis is away; what fails has {text}):
  *   authorize {name, app, peer, protocol, query, host} -> {verdict: "allow"|"deny"|"none", text}: authorize.hook
- *                               is asked; none: it gave no verdict, and why. Only of the supervisor.
+ *                               is asked; none: it gave no verdict, and why. EBUSY: about too many at once.
+ *                               Only of the supervisor.
  *   list {cursor}    -> {hooks: [{id, url (nothing secret), style, events, streams, registered, state: "ok"|
  *                       "failing"|"gone", waiting, streams_waiting, lost, delivered, failed, busy, error, again_ms}],
- *                       cursor, leader, leading}
+ *                       cursor, leader, leading, lost: before they were any hook's}
  *   dead {cursor}    -> {dead: [{id, hook, name, event, time, tries, error}], cursor}
  *   retry {id}, drop {id} -> {n}: a dead letter's id; or a hook's: all that waits for it, and its dead letters
  *   register {url} -> {id, new (bool)}, unregister {url} -> {}: of /v1/registerWebhook

@@ -192,8 +192,8 @@ fd_write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
-int
-file_replace(const char *path, const void *data, size_t len)
+static int
+replace(const char *path, const void *data, size_t len, bool sync)
 {
 	char tmp[PATH_MAX];
 	int fd, saved;
@@ -205,7 +205,7 @@ file_replace(const char *path, const void *data, size_t len)
 	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)
 		return -1;
-	if (fd_write_all(fd, data, len) < 0)
+	if (fd_write_all(fd, data, len) < 0 || (sync && fsync(fd) < 0))
 		goto fail;
 	if (close(fd) == 0 && rename(tmp, path) == 0)
 		return 0;
@@ -217,6 +217,18 @@ fail:
 	unlink(tmp);
 	errno = saved;
 	return -1;
+}
+
+int
+file_replace(const char *path, const void *data, size_t len)
+{
+	return replace(path, data, len, false);
+}
+
+int
+file_replace_sync(const char *path, const void *data, size_t len)
+{
+	return replace(path, data, len, true);
 }
 
 /* Reads until EOF or until cap bytes are there; the length, or -1. */

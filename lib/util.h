@@ -31,6 +31,8 @@ int fd_write_all(int fd, const void *data, size_t len);	/* 0 or -1 + errno; of o
 int path_join(char *out, size_t size, const char *a, const char *b);
 /* Writes path.tmp and renames it into place; 0 or -1 + errno. No fsync. */
 int file_replace(const char *path, const void *data, size_t len);
+/* The same, the data on the disk first: after a power cut it is the old or the new, whole. Waits for the disk. */
+int file_replace_sync(const char *path, const void *data, size_t len);
 /* Whole file, NUL-terminated, at most max bytes; free(). NULL + errno (EFBIG). */
 char *file_read(const char *path, size_t max, size_t *len);
 /* Directory 0750 owned by us, no symlink; made if absent. 0 or -1 + errno. */

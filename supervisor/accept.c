@@ -6,8 +6,9 @@
  *
  * Limits: connections in all and by address, and handshakes that have not become a stream:
  * when those are all taken the oldest goes, unless even that one is younger than a second
- * (then the newcomer goes). An ingest whose publisher has left, which only completes its
- * files or ends, does not count against its address. What is over a limit is closed at once, and said once a second.
+ * (then the newcomer goes). So it is with the ports of WHIP, but there the newcomer has to ask
+ * again. An ingest whose publisher has left, which only completes its files or ends, does not
+ * count against its address. What is over a limit is closed at once, and said once a second.
  * Without descriptors listening pauses for a second instead of spinning.
  */
 #include <errno.h>
@@ -70,7 +71,7 @@ say_refused(const struct sockaddr *peer, const char *why)
 struct survey {
 	struct in6_addr peer;
 	unsigned same_host;
-	struct child *oldest;	/* unfinished */
+	struct child *oldest, *oldest_whip;	/* unfinished */
 };
 
 /* Its publisher is gone, or as good as gone. */
@@ -94,6 +95,21 @@ survey_one(struct child *c, void *ctx)
 		s->same_host++;
 	if (c->handshake && (s->oldest == NULL || c->conn_ms < s->oldest->conn_ms))
 		s->oldest = c;
+	if (c->handshake && c->program != NULL && (s->oldest_whip == NULL || c->conn_ms < s->oldest_whip->conn_ms))
+		s->oldest_whip = c;
+}
+
+/* false: even that one is too young. */
+static bool
+make_room(struct child *oldest, const char *why)
+{
+	if (now_ms() - oldest->conn_ms < ACCEPT_EVICT_MS)
+		return false;
+	say_refused((struct sockaddr *)&oldest->peer_addr, why);
+	accept_done_handshake(oldest);
+	oldest->asked = true;
+	child_kill(oldest, "its handshake took too long and others wait");
+	return true;
 }
 
 /* NULL, or why this connection is turned away. May end an older one instead. */
@@ -110,14 +126,19 @@ over_limit(const struct sockaddr *peer, bool proxied)
 		return "limits.per_address is reached";
 	if (unfinished < (unsigned)conf_int(sv.conf, "limits.handshakes") || s.oldest == NULL)
 		return NULL;
-	if (now_ms() - s.oldest->conn_ms < ACCEPT_EVICT_MS)
-		return "limits.handshakes is reached";
-	say_refused((struct sockaddr *)&s.oldest->peer_addr,
-	    "limits.handshakes is reached, the oldest makes room");
-	accept_done_handshake(s.oldest);
-	s.oldest->asked = true;
-	child_kill(s.oldest, "its handshake took too long and others wait");
-	return NULL;
+	return make_room(s.oldest, "limits.handshakes is reached, the oldest makes room") ? NULL :
+	    "limits.handshakes is reached";
+}
+
+void
+accept_no_port(const struct sockaddr *peer, const char *why)
+{
+	struct survey s = { .oldest_whip = NULL };
+
+	child_each(survey_one, &s);
+	if (s.oldest_whip != NULL)
+		make_room(s.oldest_whip, "webrtc.ingest_ports are taken, the oldest that has sent no offer makes room");
+	say_refused(peer, why);
 }
 
 static void

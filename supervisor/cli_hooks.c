@@ -16,9 +16,9 @@
 
 #define PAGES_MAX 5000
 
-/* All pages of list or dead; *leader a new reference, NULL pointer: not wanted. NULL after a message. */
+/* All pages of list or dead; *last the last one, a new reference, NULL pointer: not wanted. NULL after a message. */
 static json_t *
-ask_all(const struct cli *c, const char *verb, const char *key, json_t **leader)
+ask_all(const struct cli *c, const char *verb, const char *key, json_t **last)
 {
 	json_t *all = json_array(), *body;
 	char cursor[64] = "";
@@ -35,9 +35,9 @@ ask_all(const struct cli *c, const char *verb, const char *key, json_t **leader)
 		}
 		json_array_extend(all, json_object_get(body, key));
 		str_copy(cursor, obj_str(body, "cursor"), sizeof(cursor));
-		if (leader != NULL) {
-			json_decref(*leader);
-			*leader = json_incref(json_object_get(body, "leader"));
+		if (last != NULL) {
+			json_decref(*last);
+			*last = json_incref(body);
 		}
 		json_decref(body);
 		if (cursor[0] == '\0')
@@ -106,11 +106,13 @@ print_dead(const json_t *dead)
 static int
 list(const struct cli *c, bool as_json)
 {
-	json_t *leader = NULL, *hooks = ask_all(c, "list", "hooks", &leader);
+	json_t *last = NULL, *hooks = ask_all(c, "list", "hooks", &last);
 	json_t *dead = hooks != NULL ? ask_all(c, "dead", "dead", NULL) : NULL, *o;
+	int64_t lost = obj_int(last, "lost");
 
 	if (dead != NULL && as_json) {
-		o = json_pack("{s:O, s:O, s:O?}", "hooks", hooks, "dead", dead, "leader", leader);
+		o = json_pack("{s:O, s:O, s:O?, s:I}", "hooks", hooks, "dead", dead, "leader",
+		    json_object_get(last, "leader"), "lost", (json_int_t)lost);
 		json_dumpf(o, stdout, JSON_INDENT(2));
 		putchar('\n');
 		json_decref(o);
@@ -118,9 +120,12 @@ list(const struct cli *c, bool as_json)
 		if (json_array_size(hooks) == 0)
 			printf("no URL is told of events; `millrace help hooks` tells how\n");
 		print_urls(hooks);
+		if (lost > 0)
+			printf("%lld events were lost to all of them: hooks.max_waiting were there that nobody had "
+			    "read\n", (long long)lost);
 		print_dead(dead);
 	}
-	json_decref(leader);
+	json_decref(last);
 	json_decref(hooks);
 	json_decref(dead);
 	return dead != NULL ? CLI_OK : CLI_FAILING;

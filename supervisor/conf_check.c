@@ -9,6 +9,7 @@
 
 #include "conf.h"
 #include "net.h"
+#include "obj.h"
 #include "redis_url.h"
 #include "stream_name.h"
 #include "ice_server.h"
@@ -333,6 +334,21 @@ check_webrtc(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 		    (long long)port);
 }
 
+/* Its receivers look a secret up by the key in the token. */
+static void
+check_hooks(const json_t *conf, const unsigned *lines, struct conf_errors *e)
+{
+	const json_t *hooks = conf_get(conf, "hooks.urls"), *hook;
+	size_t i;
+
+	if (!both_read(lines, "hooks.urls", "hooks.secret") || conf_str(conf, "hooks.secret")[0] == '\0')
+		return;
+	json_array_foreach(hooks, i, hook)
+		if (strcmp(obj_str(hook, "style"), "livekit") == 0 && obj_str(hook, "key")[0] == '\0')
+			conf_error(e, line_of(lines, "hooks.urls", NULL), "hooks.urls: style livekit with hooks.secret "
+			    "wants key, too: the API key whose secret it is");
+}
+
 void
 conf_check_relations(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 {
@@ -347,6 +363,7 @@ conf_check_relations(const json_t *conf, const unsigned *lines, struct conf_erro
 	check_record_path(conf, lines, e);
 	check_target(conf, lines, e);
 	check_webrtc(conf, lines, e);
+	check_hooks(conf, lines, e);
 	if (both_read(lines, "run_dir", "data_dir") && strcmp(run_dir, conf_str(conf, "data_dir")) == 0)
 		conf_error(e, line_of(lines, "data_dir", "run_dir"), "run_dir and data_dir are the same");
 	if (strlen(run_dir) > RUN_DIR_MAX)

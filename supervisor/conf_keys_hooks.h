@@ -37,7 +37,7 @@
 	{ "hooks.per_url", CONF_INT, "4", CONF_LIVE, SEE_HOOKS, 1, 64, NULL, \
 	    "Requests to one URL at once, each of another stream.", false }, \
 	{ "hooks.concurrency", CONF_INT, "64", CONF_LIVE, SEE_HOOKS, 1, 512, NULL, \
-	    "Requests at once in all.", false }, \
+	    "Requests at once in all. One is each URL's own, so give no less than there are URLs.", false }, \
 	{ "hooks.max_waiting", CONF_INT, "100000", CONF_LIVE, SEE_HOOKS | SEE_REGISTRY, 16, 10000000, NULL, \
 	    "Events that wait in Redis for one URL; with more, new ones are lost to it, counted.", false }, \
 	{ "hooks.max_dead", CONF_INT, "1000", CONF_LIVE, SEE_HOOKS, 0, 100000, NULL, \

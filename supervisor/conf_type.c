@@ -26,6 +26,16 @@ is_choice(const char *choices, const char *text)
 	return false;
 }
 
+/* With a host, which is all that can be seen of it here. */
+static bool
+is_url(const char *text)
+{
+	const char *host = strncmp(text, "http://", 7) == 0 ? text + 7 :
+	    strncmp(text, "https://", 8) == 0 ? text + 8 : "";
+
+	return host[0] != '\0' && strchr("/?#", host[0]) == NULL;
+}
+
 static json_t *
 as_text(const struct conf_key *k, const char *text, unsigned line, struct conf_errors *e)
 {
@@ -40,9 +50,8 @@ as_text(const struct conf_key *k, const char *text, unsigned line, struct conf_e
 		    k->path, (int)k->min);
 		return NULL;
 	}
-	if (k->type == CONF_URL && text[0] != '\0' && strncmp(text, "http://", 7) != 0 &&
-	    strncmp(text, "https://", 8) != 0) {
-		conf_error(e, line, "%s: \"%s\" does not begin with http:// or https://", k->path,
+	if (k->type == CONF_URL && text[0] != '\0' && !is_url(text)) {
+		conf_error(e, line, "%s: \"%s\" does not begin with http://HOST or https://HOST", k->path,
 		    k->secret ? "***" : text);
 		return NULL;
 	}

@@ -55,14 +55,14 @@ to_room(struct msg *m, const int fds[2])
 static const char *
 to_whip(const struct net_addr *peer, bool masked, struct msg *m, const int fds[2])
 {
-	static char why[200];
+	static char why[200];	/* of the answer */
 	int all[3] = { fds[0], fds[1], whip_socket(why, sizeof(why)) };
 
 	if (all[2] != -1)
 		return accept_give(&peer->ss, masked, "whip", conn_body(m), all, 3);
 	close(fds[0]);
 	close(fds[1]);
-	log_warnx("a publisher by WHIP is refused: %s", why);
+	accept_no_port((const struct sockaddr *)&peer->ss, why);
 	return why;
 }
 

@@ -1,12 +1,14 @@
 /*
  * ingress.c - keys made for back ends (contract in ingress.h). The copy on the disk is for a start
- * without Redis and is written without waiting for the disk: Redis tells all it has when it is up.
+ * without Redis: until that tells all it has, a name that is not in the copy is open to anybody. So
+ * a key that is made waits for the disk; what Redis tells is written once for all of it.
  *
  * Nothing in here lets anybody in: streams_ask.c compares. Called by it, route.c and main.c.
  */
 #include "supervisor/ingress.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <nettle/hmac.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,9 +29,11 @@
 #define SECRET_BYTES 32
 #define KEY_BYTES 20		/* of the HMAC: 160 bits, 40 digits */
 #define HASHES_MAX 8
+#define LATER_SEC 1		/* Redis tells page by page */
 
 static json_t *keys;		/* {NAME: [hash ..]} */
 static char own_secret[2 * SECRET_BYTES + 1];
+static struct event *later;	/* keys are to be written; NULL: they are */
 
 /* --- files --- */
 
@@ -40,7 +44,7 @@ save(const char *name, const char *text)
 	char path[512];
 	mode_t mask = umask(077);
 	int rc = path_join(path, sizeof(path), conf_str(sv.conf, "data_dir"), name) == -1 ? -1 :
-	    file_replace(path, text, strlen(text));
+	    file_replace_sync(path, text, strlen(text));
 
 	umask(mask);
 	if (rc == -1)
@@ -53,9 +57,27 @@ save_keys(void)
 {
 	char *text = json_dumps(keys, JSON_COMPACT);
 
+	if (later != NULL)
+		event_free(later);
+	later = NULL;
 	if (text != NULL)
 		save(FILE_NAME, text);
 	free(text);
+}
+
+static void
+later_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	save_keys();
+}
+
+static void
+save_later(void)
+{
+	static const struct timeval tv = { LATER_SEC, 0 };
+
+	if (later == NULL && (later = evtimer_new(sv.base, later_cb, NULL)) != NULL)
+		evtimer_add(later, &tv);
 }
 
 static char *
@@ -76,6 +98,9 @@ make_secret(void)
 
 	if (good)
 		str_copy(own_secret, text, sizeof(own_secret));
+	if (text != NULL && !good)
+		log_warnx("%s in data_dir is damaged: keys that /v1/createIngress makes from now on are others",
+		    SECRET_NAME);
 	free(text);
 	if (good)
 		return true;
@@ -153,7 +178,7 @@ ingress_learn(const char *name, const json_t *hashes)
 		json_object_del(keys, name);
 	else
 		json_object_set_new(keys, name, json_deep_copy(hashes));
-	save_keys();
+	save_later();
 }
 
 void
@@ -173,7 +198,7 @@ ingress_event(const json_t *body)
 		json_object_set_new(keys, name, copy);
 	}
 	if (changed)
-		save_keys();
+		save_later();
 	if (json_object_size(keys) > before)
 		log_debug("%zu streams have keys made by /v1/createIngress", json_object_size(keys));
 }
@@ -230,6 +255,9 @@ ingress_start(void)
 
 	if (text == NULL && errno != ENOENT)
 		log_warn("%s in data_dir: keys of /v1/createIngress are known when Redis is there", FILE_NAME);
+	else if (text != NULL && !json_is_object(o))
+		log_warnx("%s in data_dir is damaged: keys of /v1/createIngress are known when Redis is there",
+		    FILE_NAME);
 	keys = json_is_object(o) ? o : json_object();
 	if (keys != o)
 		json_decref(o);
@@ -239,6 +267,8 @@ ingress_start(void)
 void
 ingress_stop(void)
 {
+	if (later != NULL)
+		save_keys();
 	json_decref(keys);
 	keys = NULL;
 	explicit_bzero(own_secret, sizeof(own_secret));

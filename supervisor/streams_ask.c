@@ -97,6 +97,10 @@ hook_cb(int rc, json_t *body, void *ctx)
 		ask_refuse(ask, "key", "authorize.hook does not let this publisher in");
 		return;
 	}
+	if (rc == EBUSY) {	/* whoever brings so many at once is not let in by that */
+		ask_refuse(ask, "busy", "authorize.hook is being asked about too many publishers; try again");
+		return;
+	}
 	if (rc != 0 || why == NULL)
 		why = rc == ENOTCONN || rc == EPIPE ? "its worker is not up" : rc != 0 ? strerror(rc) : "no verdict";
 	log_warnx("authorize.hook gives no verdict about %s (%.250s): %s", ask->name, why,

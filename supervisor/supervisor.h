@@ -162,6 +162,8 @@ void accept_stop(void);
  */
 const char *accept_give(const struct sockaddr_storage *peer, bool proxied, const char *program, json_t *body,
     const int *fds, int nfds);
+/* A publisher by WHIP has found no port. One that has one and did not claim yet makes room: for the next try. */
+void accept_no_port(const struct sockaddr *peer, const char *why);
 /* An ingest's handshake is over (it claimed) or it is gone: counters by address. */
 void accept_done_handshake(struct child *c);
 void accept_gone(struct child *c);

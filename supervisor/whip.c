@@ -25,6 +25,7 @@ whip_socket(char *why, size_t size)
 	struct net_addr addr;
 	int fd;
 
+	snprintf(why, size, "webrtc.listen or webrtc.ingest_ports is none");
 	if (conf_parse_ports(ports, &first, &last) == -1 || net_parse(conf_str(sv.conf, "webrtc.listen"), &addr) == -1)
 		return -1;
 	for (unsigned n = 0; n <= last - first; n++) {

@@ -173,7 +173,11 @@ def bad_offers(t, m):
 def limits(t):
     first = free_port()
     m = t.server(**{"webrtc.ingest_ports": f"{first}-{first}", "webrtc.consent": "5s", "streams.reconnect_delay": "1s", "authorize.routes": ["whip"]})
-    t.is_(ask(m, "POST", "/whip/one", offer(), SDP)[0], 201, "the only port is given away")
+    slow = socket.create_connection(("127.0.0.1", m.http), 10)
+    slow.sendall(b"POST /whip/slow HTTP/1.1\r\nHost: x\r\nContent-Type: application/sdp\r\nContent-Length: 3000\r\n\r\nv=0")
+    wait_for("its process", lambda: m.pids("whip"))
+    wait_for("its turn", lambda: ask(m, "POST", "/whip/one", offer(), SDP)[0] == 201, 10)
+    t.is_(slow.recv(1), b"", "who has a port and sends no offer makes room for one who does")
     status, h, text = ask(m, "POST", "/whip/two", offer(), SDP)
     t.ok(status == 503 and "webrtc.ingest_ports" in text and h.get("retry-after"), "then 503, with the name of the key", text)
     m.wait_log(r"stream=one.*no ICE check arrived", 15)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """530-hooks: every event reaches its URLs, in order, signed, through receivers that are down, slow or wrong, and kill -9."""
-import base64, hashlib, hmac, os, sys, urllib.parse
+import base64, hashlib, hmac, os, re, sys, urllib.parse
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 from receiver import Receiver
@@ -164,3 +164,28 @@ with Test(__doc__, limit=240) as t:
     t.is_([d for d in json.loads(m.cli("hooks", "--json").stdout)["dead"] if d["hook"] == "redirect"], [], "is gone")
     t.is_(m.cli("hooks", "drop", "123-4").returncode, 1, "no such dead letter")
     t.like(m.get("/metrics")[2].decode(), r"(?m)^millrace_hooks_delivered_total [1-9]", "metrics count")
+
+    # as many slow ones as there may be requests at once
+    c = t.server(**{"hooks": {"concurrency": 8, "networks": ["127.0.0.0/8"], "urls": [{"id": "quick", "url": rx.url("/quick")}] + [
+        {"id": f"slow{i}", "url": other.url(f"/slow?{i}")} for i in range(6)]}})
+    answer_then, other.answer = other.answer, answer_was
+    for name in ("a", "b", "c", "d"):
+        t0 = time.monotonic()
+        t.publish(c, name).join_live()
+        r = wait_for("publish", lambda: rx.got("/quick", event="publish", name=name), 10)[0]
+        t.ok(r.at - t0 < 1.5 * SLOW, f"slow URLs, however many, do not delay another ({r.at - t0:.2f} s)")
+    other.answer = answer_then
+
+    # nobody reads, and hooks:in is full
+    m.configure({"hooks.max_waiting": 16})
+    t.is_(m.cli("reload").returncode, 0, "hooks.max_waiting: 16")
+    pid = m.pids("hooks")[0]
+    os.kill(pid, signal.SIGSTOP)
+    for _ in range(16):
+        redis(m, "xadd", "millrace:hooks:in", "*", "data", "{}")
+    cycle(t, m, "emil")
+    wait_for("it is in Redis", lambda: truth(m).get("emil"), 10)
+    os.kill(pid, signal.SIGCONT)
+    wait_for("its worker", lambda: json.loads(m.cli("hooks", "--json").stdout).get("lost"), 15)
+    t.like(m.cli("hooks").stdout, r"\n\d+ events were lost to all", "what had no place is counted, in millrace hooks")
+    wait_for("and in metrics", lambda: re.search(rb"(?m)^millrace_hooks_lost [1-9]", m.get("/metrics")[2]), 15)

@@ -106,6 +106,8 @@ with Test(__doc__, limit=180) as t:
     t.ok(True, "and the webhook is still registered")
     t.is_(call(m, "DELETE", f"/v1/registerWebhook?webhookURL={rx.url('/room')}")[0], 200, "unregistered")
     t.is_(json.loads(m.cli("hooks", "--json").stdout)["hooks"], [], "and gone")
+    status, r = call(m, "DELETE", f"/v1/registerWebhook?webhookURL={rx.url('/room')}")
+    t.ok(status == 404 and "not registered" in r.get("error", ""), "and again: 404, and why", r)
     t.is_(call(m, "DELETE", "/v1/createIngress?roomId=alice")[0], 200, "a key can be taken back")
     t.ok(let_in(t, m, "alice", ""), "then the room is open")
 

@@ -48,7 +48,7 @@ class Containers:
         os.chmod(self.podman, 0o755)
         self.env = dict(os.environ, PODMAN=self.podman)
         self.src = f"{self.store}/src"
-        self.ports = {n: free_port() for n in ("RTMP_PORT", "HTTP_PORT", "PROMETHEUS_PORT", "S3_PORT")}
+        self.ports = {n: free_port() for n in ("RTMP_PORT", "HTTP_PORT", "PROMETHEUS_PORT", "S3_PORT", "WEBRTC_PORT", "WHIP_PORTS")}
 
     def tree(self):
         """The files of this tree, in a place of their own: make up writes .env and input_files."""
@@ -129,6 +129,8 @@ def use(t, c):
     wait_for("a playlist", lambda: fetch(http_port, "/stream/alice/live.m3u8").count(b"#EXTINF") >= 2, 30, 0.3)
     t.ok(True, "a published stream plays")
     p.end()
+    socket.create_connection(("127.0.0.1", c.ports["WEBRTC_PORT"]), 5).close()
+    t.ok(True, "the port of WebRTC can be reached")
     code, out = c.run("scripts/example-files")
     made = out.split()
     t.ok(code == 0 and len(made) == 3, "scripts/example-files makes three videos", out)

@@ -30,13 +30,14 @@ load(const char *urls)
 static void
 defaults(void **state)
 {
-	json_t *conf = load("[{url: 'https://h/a'}, {url: 'http://h/b', id: shop, events: publish, streams: [a, 'b-*'], "
+	json_t *conf = load("[{url: 'https://h/a/'}, {url: 'http://h/b', id: shop, events: publish, streams: [a, 'b-*'], "
 	    "style: livekit, secret: 0123456789abcdef, key: k}]"), *list = conf_get(conf, "hooks.urls"), *view, *wanted;
 	const json_t *a = json_array_get(list, 0), *b = json_array_get(list, 1);
 	char id[CONF_HOOK_ID];
 
 	assert_non_null(conf);
-	conf_hook_id("https://h/a", "native", id);
+	assert_string_equal(obj_str(a, "url"), "https://h/a/");	/* the slash is its own */
+	conf_hook_id("https://h/a/", "native", id);
 	assert_string_equal(obj_str(a, "id"), id);
 	assert_int_equal(strlen(id), CONF_HOOK_ID - 1);
 	assert_string_equal(obj_str(a, "style"), "native");
@@ -79,6 +80,8 @@ faults(void **state)
 {
 	refused("[{id: a}]", "without url");
 	refused("[{url: 'ftp://hidden'}]", "does not begin with http://");
+	refused("[{url: 'http:///hidden'}]", "does not begin with http://HOST");
+	refused("[{url: https://}]", "does not begin with http://HOST");
 	refused("[{url: 'http://h/ hidden'}]", "spaces");
 	refused("[{url: 'http://h/', ulr: x}]", "\"ulr\" is not known here");
 	refused("[{url: 'http://h/', events: [publsh]}]", "publsh");
@@ -88,6 +91,7 @@ faults(void **state)
 	refused("[{url: 'http://h/', id: a-b}]", "letters, digits or _");
 	refused("[{url: 'http://h/'}, {url: 'http://h/'}]", "given twice");
 	refused("[{url: 'http://h/', style: livekit, secret: 0123456789abcdef}]", "wants key");
+	refused("[{url: 'http://h/', style: livekit}]\n  secret: 0123456789abcdef", "wants key");
 	refused("[word]", "without url");
 }
 

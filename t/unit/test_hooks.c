@@ -211,6 +211,8 @@ questions(void **state)
 	    "\"host\":\"one\"}");
 	assert_non_null(strstr(question(STYLE_NGINX, "?psk=a%20b"), "&addr=%3A%3A1&"));
 	assert_non_null(strstr(question(STYLE_NGINX, "?psk=a%20b"), "&call=publish&name=alice&type=live&psk=a%20b"));
+	assert_string_equal(strstr(question(STYLE_NGINX, "name=bob&NAME=bob&na%6de=bob&name[]=b&%20name=b&x=1;name=b&&addr=::2&"
+	    "psk=1&call=x&names=c"), "&call="), "&call=publish&name=alice&type=live&psk=1&names=c");
 	assert_non_null(strstr(question(STYLE_SRS, "psk=1"), "\"param\":\"?psk=1\""));
 	assert_non_null(strstr(question(STYLE_SRS, ""), "\"param\":\"\""));
 	assert_non_null(strstr(question(STYLE_MEDIAMTX, "user=u&pass=p%26%zz&jwt=T"), "{\"ip\":\"::1\",\"action\":"

@@ -607,6 +607,9 @@ test_authorize_hook(void **state)
 	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "")), MSG_REFUSE);
 	set("authorize", "hook_fail", json_string("allow"));
 	verdict = "deny";
+	lease_rc = EBUSY;	/* too many ask */
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "")), MSG_REFUSE);
+	assert_string_equal(told, "busy");
 	lease_rc = 0;
 	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "")), MSG_REFUSE);
 	verdict = "none";

@@ -25,7 +25,7 @@
  *   hooks:lane:LANE stream field data: what waits for this URL of this stream, in order
  *   hooks:tries   hash    LANE -> JSON {n, error} of its first entry's failures
  *   hooks:waiting hash    HOOKID -> entries in its lanes
- *   hooks:lost    hash    HOOKID -> events that did not fit into hooks.max_waiting; "in" for hooks:in
+ *   hooks:lost    hash    HOOKID -> events that did not fit into hooks.max_waiting; "hooks:in" for that
  *   hooks:dead    stream  hook, lane, error, tries, data: given up after hooks.retry; the newest
  *                         hooks.max_dead
  *   ingress:keys  hash    NAME -> JSON list of hashes of keys that /v1/createIngress made

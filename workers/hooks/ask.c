@@ -3,9 +3,10 @@
  * {verdict: "allow"|"deny"|"none", text}: none is no verdict, and the supervisor decides what then.
  *
  * Allow comes from the receiver's own words alone (style.h), fresh or at most authorize.hook_cache
- * old, given for exactly the same publisher, query and all. Bounded: so many questions at once,
- * so many verdicts kept; what is beyond is asked again, or has no verdict.
+ * old, given for exactly the same publisher, query and all, by the receiver that is set now. Bounded:
+ * so many questions at once, so many verdicts kept; what is beyond is asked again, or refused (EBUSY).
  */
+#include <errno.h>
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ struct ask {
 	uint32_t call;
 	uint8_t who[SHA256_DIGEST_SIZE];
 	enum style style;
+	bool old;			/* of a receiver that may be another one now: not kept */
 	struct send_call *send;
 };
 struct verdict {
@@ -132,7 +134,7 @@ answer_cb(const struct send_result *r, void *ctx)
 		snprintf(text, sizeof text, "it answered with status %d", r->status);
 	else
 		snprintf(text, sizeof text, "%.250s", r->error);
-	if (v != STYLE_NO_VERDICT)
+	if (v != STYLE_NO_VERDICT && !a->old)
 		keep(a->who, v == STYLE_ALLOW);
 	answer(a->call, v == STYLE_ALLOW ? "allow" : v == STYLE_DENY ? "deny" : "none",
 	    v == STYLE_NO_VERDICT ? text : "");
@@ -177,8 +179,12 @@ ask_call(const struct msg *call, const json_t *args)
 		answer(call->id, v->allow ? "allow" : "deny", "");
 		return;
 	}
-	if (url[0] == '\0' || nasks >= ASKS_MAX) {
-		answer(call->id, "none", url[0] == '\0' ? "it is not known yet" : "too many are being asked about");
+	if (nasks >= ASKS_MAX) {		/* no fault of the receiver's: hook_fail does not count */
+		calls_answer(call->id, EBUSY, NULL);
+		return;
+	}
+	if (url[0] == '\0') {
+		answer(call->id, "none", "it is not known yet");
 		return;
 	}
 	a = xcalloc(1, sizeof *a);
@@ -194,7 +200,11 @@ ask_call(const struct msg *call, const json_t *args)
 void
 ask_config(void)
 {
+	struct ask *a;
+
 	forget_all();
+	LIST_FOREACH(a, &asks, entry)
+		a->old = true;
 }
 
 void

@@ -34,11 +34,12 @@ struct page {
 	char ids[PAGE][TARGET_ID];
 };
 
+/* figures: script_list's */
 static json_t *
 row(const char *id, const json_t *figures, size_t i)
 {
 	const struct target *t = target_find(id);
-	const char *text = json_string_value(json_array_get(figures, 4 * i + 3));
+	const char *text = json_string_value(json_array_get(figures, 4 * i + 4));
 	json_t *tries = text ? json_loads(text, 0, NULL) : NULL, *o = json_pack("{s:s}", "id", id);
 	char *url = t ? send_url_show(t->url) : NULL;
 	int64_t next = t && t->failures > 0 ? t->next_ms - now_ms() : 0;
@@ -54,9 +55,9 @@ row(const char *id, const json_t *figures, size_t i)
 		json_object_set_new(o, "busy", json_integer(t->busy));
 	}
 	free(url);
-	json_object_set(o, "waiting", json_array_get(figures, 4 * i));
-	json_object_set(o, "lost", json_array_get(figures, 4 * i + 1));
-	json_object_set(o, "streams_waiting", json_array_get(figures, 4 * i + 2));
+	json_object_set(o, "waiting", json_array_get(figures, 4 * i + 1));
+	json_object_set(o, "lost", json_array_get(figures, 4 * i + 2));
+	json_object_set(o, "streams_waiting", json_array_get(figures, 4 * i + 3));
 	json_object_set_new(o, "error", json_string(tries ? obj_str(tries, "error") : t ? t->error : ""));
 	json_object_set_new(o, "again_ms", json_integer(next > 0 ? next : 0));
 	json_object_set_new(o, "state", json_string(!t ? "gone" : obj_str(o, "error")[0] != '\0' ? "failing" : "ok"));
@@ -75,8 +76,8 @@ list_cb(int rc, json_t *reply, const char *error, void *ctx)
 		json_array_append_new(rows, row(p->ids[i], reply, i));
 	if (p->from + p->n < p->all)
 		snprintf(cursor, sizeof cursor, "%zu", p->from + p->n);
-	calls_answer(p->call, rc, json_pack("{s:o, s:s, s:s, s:b}", "hooks", rows, "cursor", cursor, "leader",
-	    link_leader(), "leading", hk.leading));
+	calls_answer(p->call, rc, json_pack("{s:o, s:s, s:s, s:b, s:I}", "hooks", rows, "cursor", cursor, "leader",
+	    link_leader(), "leading", hk.leading, "lost", json_integer_value(json_array_get(reply, 0))));
 	free(p);
 }
 

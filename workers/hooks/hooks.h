@@ -121,4 +121,5 @@ void dead_retry_call(const struct msg *m, const json_t *args);
 void dead_drop_call(const struct msg *m, const json_t *args);
 void register_call(const struct msg *m, const json_t *args);
 void unregister_call(const struct msg *m, const json_t *args);
+void register_forget(const char *id);	/* it is registered no more: what waits for it goes, too */
 #endif

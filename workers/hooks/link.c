@@ -62,9 +62,9 @@ link_count(uint64_t delivered, uint64_t failed, uint64_t dead)
 	board();
 }
 
-/* {hook, waiting, hook, waiting ..} */
+/* {hook, events, hook, events ..}; ctx: where their sum goes on the board */
 static void
-waiting_cb(int rc, json_t *reply, const char *error, void *ctx)
+sum_cb(int rc, json_t *reply, const char *error, void *ctx)
 {
 	struct board_page *p = hk.svc->page;
 	uint64_t n = 0;
@@ -77,17 +77,19 @@ waiting_cb(int rc, json_t *reply, const char *error, void *ctx)
 	if (rc != 0)
 		return;
 	board_begin(&p->seq);
-	p->hooks.waiting = n;
+	*(uint64_t *)ctx = n;
 	board_end(&p->seq);
 }
 
 static void
-ask_waiting(void)
+ask_sums(void)
 {
-	char key[KEY_BYTES];
-	const char *argv[] = { "HGETALL", key_make(key, hk.prefix, KEY_HOOKS_WAITING, "") };
+	char waiting[KEY_BYTES], lost[KEY_BYTES];
+	const char *of_waiting[] = { "HGETALL", key_make(waiting, hk.prefix, KEY_HOOKS_WAITING, "") };
+	const char *of_lost[] = { "HGETALL", key_make(lost, hk.prefix, KEY_HOOKS_LOST, "") };
 
-	redis_command(hk.redis, 2, argv, waiting_cb, NULL);
+	redis_command(hk.redis, 2, of_waiting, sum_cb, &hk.svc->page->hooks.waiting);
+	redis_command(hk.redis, 2, of_lost, sum_cb, &hk.svc->page->hooks.lost);
 }
 
 /* --- the lead --- */
@@ -186,7 +188,7 @@ tick_cb(evutil_socket_t fd, short what, void *ctx)
 		return;
 	link_lead();
 	target_refresh();
-	ask_waiting();
+	ask_sums();
 }
 
 void

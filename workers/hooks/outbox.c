@@ -197,6 +197,18 @@ room(const struct target *t, int64_t now, int64_t *until)
 	return t->failures > 0 ? 1 : most > t->busy ? most - t->busy : 0;
 }
 
+/* Of all requests at once one is each URL's own, so that it waits for no other that is slow; and so many are free. */
+static int
+free_for_any(int most)
+{
+	const struct target *t;
+	int n = most - hk.ntargets - hk.under_way;
+
+	TAILQ_FOREACH(t, &hk.targets, entry)
+		n += t->busy > 0;
+	return n > 0 ? n : 0;
+}
+
 /* reply: {ms, {lane, entry, age_ms, tries, data} ..} */
 static void
 due_cb(int rc, json_t *reply, const char *error, void *ctx)
@@ -245,17 +257,20 @@ ask_due(void)
 	char leader[KEY_BYTES], busy[24], counts[ASK_HOOKS][12];
 	const char *argv[4 + 2 * ASK_HOOKS] = { key_make(leader, hk.prefix, KEY_HOOKS_LEADER, ""), hk.me, hk.prefix,
 		busy };
-	int left = (int)conf_int(hk.svc->conf, "hooks.concurrency") - hk.under_way, n = 0, argc = 4;
+	int most = (int)conf_int(hk.svc->conf, "hooks.concurrency"), left = most - hk.under_way;
+	int any = free_for_any(most), n = 0, argc = 4;
 	int64_t now = now_ms(), until = 0;
 
 	for (; ob.asked < hk.ntargets && n < ASK_HOOKS && left > 0; ob.asked++) {
 		struct target *t = next_target();
-		int count = room(t, now, &until);
+		int count = room(t, now, &until), own = t->busy == 0;
 
 		str_copy(ob.last, t->id, sizeof ob.last);
+		count = count < own + any ? count : own + any;
 		count = count < left ? count : left;
 		if (count == 0)
 			continue;
+		any -= count > own ? count - own : 0;
 		snprintf(counts[n], sizeof counts[n], "%d", count);
 		argv[argc++] = t->id;
 		argv[argc++] = counts[n++];

@@ -88,20 +88,32 @@ register_call(const struct msg *m, const json_t *args)
 static void
 unregistered_cb(int rc, json_t *reply, const char *error, void *ctx)
 {
-	calls_answer((uint32_t)(uintptr_t)ctx, rc != 0 ? rc : json_integer_value(reply) == 0 ? ENOENT : 0, NULL);
+	uint32_t id = (uint32_t)(uintptr_t)ctx;
+
+	if (rc == 0 && json_integer_value(reply) == 0)
+		calls_answer(id, ENOENT, json_pack("{s:s}", "text", "this URL is not registered: `millrace hooks` "
+		    "lists those that are"));
+	else
+		calls_answer(id, rc, NULL);
 	target_refresh();
 }
 
-/* What waits for it goes, too. */
 void
 unregister_call(const struct msg *m, const json_t *args)
 {
-	char registered[KEY_BYTES], waiting[KEY_BYTES], lost[KEY_BYTES], id[ID_DIGITS + 2];
+	char registered[KEY_BYTES], id[ID_DIGITS + 2];
 	const char *argv[] = { "HDEL", key_make(registered, hk.prefix, KEY_HOOKS_REGISTERED, ""), id };
-	const char *forget[] = { key_make(waiting, hk.prefix, KEY_HOOKS_WAITING, ""),
-		key_make(lost, hk.prefix, KEY_HOOKS_LOST, ""), hk.prefix, id };
 
 	make_id(obj_str(args, "url"), id);
-	redis_run(hk.redis, &script_forget, 2, 4, forget, NULL, NULL);
 	redis_command(hk.redis, 3, argv, unregistered_cb, (void *)(uintptr_t)m->id);
+}
+
+void
+register_forget(const char *id)
+{
+	char waiting[KEY_BYTES], lost[KEY_BYTES];
+	const char *argv[] = { key_make(waiting, hk.prefix, KEY_HOOKS_WAITING, ""),
+		key_make(lost, hk.prefix, KEY_HOOKS_LOST, ""), hk.prefix, id };
+
+	redis_run(hk.redis, &script_forget, 2, 4, argv, NULL, NULL);
 }

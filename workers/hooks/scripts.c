@@ -6,6 +6,8 @@
  */
 #include "scripts.h"
 
+#include "workers/common/keys.h"
+
 #define LEADER "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end\n"
 #define NOW \
 	"local t = redis.call('TIME')\n" \
@@ -131,7 +133,7 @@ struct redis_script script_revive = { .text = NOW
 	"return 1\n" };
 
 struct redis_script script_list = { .text =
-	"local out = {}\n"
+	"local out = {tonumber(redis.call('HGET', KEYS[2], '" KEY_HOOKS_IN "') or '0')}\n"
 	"for i = 2, #ARGV do\n"
 	"  local lanes = ARGV[1] .. 'hooks:lanes:' .. ARGV[i]\n"
 	"  local tries = ''\n"

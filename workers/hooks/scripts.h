@@ -16,8 +16,8 @@
  *   wake    KEYS                   ARGV prefix, hook                  -> how many lanes are due now
  *   forget  KEYS waiting, lost     ARGV prefix, hook                  -> how many events were dropped
  *   revive  KEYS dead, waiting     ARGV prefix, id                    -> 1, or 0: no such dead letter
- *   list    KEYS waiting, lost     ARGV prefix, then hooks -> per hook: waiting, lost, lanes, tries of the
- *           lane that has waited for longest, or ""
+ *   list    KEYS waiting, lost     ARGV prefix, then hooks -> lost before it was spread; per hook: waiting,
+ *           lost, lanes, tries of the lane that has waited for longest, or ""
  *   register KEYS registered       ARGV id, json, max                 -> 1, 0: it was there, -1: there are max
  */
 #ifndef MILLRACE_HOOKS_SCRIPTS_H

@@ -34,7 +34,7 @@ host_wrong(const char *host, const json_t *networks)
 		return "its host's name is too long";
 	snprintf(text, sizeof text, "%s:1", host);
 	if (net_parse(text, &addr) == 0 && !private_allowed((const struct sockaddr *)&addr.ss, networks))
-		return "it leads into a private network, which hooks.networks does not have";
+		return "it leads into a private network: add that to hooks.networks if it is meant";
 	return NULL;
 }
 

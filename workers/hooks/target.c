@@ -95,6 +95,8 @@ sweep(bool registered)
 		if (t->seen || t->registered != registered)
 			continue;
 		deliver_forget(t->id);
+		if (registered)
+			register_forget(t->id);
 		target_free(t);
 	}
 }

@@ -245,6 +245,8 @@ hooks(struct evbuffer *b, const struct view *v)
 		    h->failing);
 		metrics_single(b, "hooks_waiting", "gauge", "Events that wait for a URL, of all hosts.",
 		    (double)h->waiting);
+		metrics_single(b, "hooks_lost", "gauge", "Events beyond hooks.max_waiting, of all hosts.",
+		    (double)h->lost);
 		metrics_single(b, "hooks_delivered_total", "counter", "Events that a URL took.", (double)h->delivered);
 		metrics_single(b, "hooks_failures_total", "counter", "Requests that failed; each is made again.",
 		    (double)h->failed);

@@ -7,6 +7,8 @@
  */
 #include "scripts.h"
 
+#include "workers/common/keys.h"
+
 struct redis_script script_claim = { .text =
 	"local v = redis.call('HMGET', KEYS[1], 'owner', 'epoch')\n"
 	"if v[1] and v[1] ~= ARGV[1] then\n"
@@ -106,7 +108,7 @@ struct redis_script script_events = { .text =
 	"    if hooks and redis.call('XLEN', KEYS[3]) < tonumber(ARGV[4]) then\n"
 	"      redis.call('XADD', KEYS[3], '*', 'data', ARGV[i + 2])\n"
 	"    elseif hooks then\n"
-	"      redis.call('HINCRBY', KEYS[5], 'in', 1)\n"
+	"      redis.call('HINCRBY', KEYS[5], '" KEY_HOOKS_IN "', 1)\n"
 	"    end\n"
 	"    redis.call('HSET', KEYS[2], ARGV[1], ARGV[i])\n"
 	"    le, ln = e, n\n"
