@@ -624,6 +624,14 @@ refused_requests(void **state)
 	join(&p, rows[1].query, "", "show");
 	assert_int_equal(status(&p), 503);
 	leave(&p);
+	/* Who only chats, since he could not be reached, makes room. */
+	newest->ops->gone(newest->ctx, RTC_GONE_NO_ICE);
+	assert_memory_equal(heard(&full[4]), "error:\"no media connection", 26);
+	enter(&p, "bob", "show");
+	assert_string_equal(heard(&full[4]), "");
+	assert_int_equal(full[4].close_code, 1001);
+	leave(&full[4]);
+	full[4] = p;
 	signal_stop();
 	for (int i = 0; i < 5; i++) {
 		assert_string_equal(heard(&full[i]), "");
