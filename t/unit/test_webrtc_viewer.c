@@ -739,6 +739,7 @@ members_hear_of_it_and_viewers_are_limited(void **state)
 	struct room *r = setup();
 	struct viewer *v[4];
 	struct member m[2] = { { .m = { .live = on_live } }, { .m = { .live = on_live } } };
+	uint64_t refused;
 
 	for (unsigned i = 0; i < 2; i++) {
 		m[i].m.ctx = &m[i];
@@ -759,6 +760,13 @@ members_hear_of_it_and_viewers_are_limited(void **state)
 	viewer_peer(v[0])->ops->gone(viewer_peer(v[0])->ctx, RTC_GONE_CONSENT);
 	assert_int_equal(gone, 1);
 	assert_int_equal(room_viewers(r), 2);
+	/* one that had to make room, before it came to anything: the limit's doing, no fault of DTLS */
+	viewer_free(&v[0]);
+	v[0] = viewer_new(r, NULL, &codecs, &ops, NULL);
+	refused = webrtc.refused;
+	viewer_peer(v[0])->ops->gone(viewer_peer(v[0])->ctx, RTC_GONE_DISPLACED);
+	assert_int_equal(webrtc.refused, refused + 1);
+	assert_int_equal(webrtc.failed_dtls, 0);
 	for (unsigned i = 0; i < 3; i++)
 		viewer_free(&v[i]);
 	teardown(&r);
