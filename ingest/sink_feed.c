@@ -33,19 +33,22 @@ feed_of(struct sink *s)
 
 static void write_cb(evutil_socket_t fd, short what, void *ctx);
 
-/* The first key frame from its place on, or, if it has none, the newest. */
+/*
+ * The first key frame from its place on, or, if it has no place, the newest. Never one before its place: that
+ * was sent, and what follows it leads here again.
+ */
 static bool
 find_start(struct feed *f)
 {
-	struct tag *from = f->at.feed.at_end ? NULL : f->at.feed.next;
+	struct tag *from = f->at.feed.next;
 
 	f->at.feed.tracks = f->tracks;
-	while (from != NULL && from->gen != f->gen)
+	while (!f->at.feed.at_end && from != NULL && from->gen != f->gen)
 		from = from->next;
-	if (from != NULL)
-		ring_cursor_first_start(&f->at, from);
-	else
+	if (f->at.feed.at_end)
 		ring_cursor_newest_start(&f->at, f->sink.env.ring->head);
+	else
+		ring_cursor_first_start(&f->at, from);
 	return f->at.start != NULL && f->at.start->gen == f->gen;
 }
 

@@ -7,13 +7,15 @@
 #include "rtc/demux.h"
 #include "rtc/net_int.h"
 
-/* While the socket takes nothing, one peer may not fill the queue of all. */
+/* While the socket takes nothing, one peer may not fill the queue of all, nor by TCP fall behind for good. */
 static bool
 may_queue(struct rtc_peer *peer)
 {
 	struct udp *u = peer->net->udp;
 
-	if (peer->selected->conn != NULL || !udp_blocked(u))
+	if (peer->selected->conn != NULL)
+		return !tcp_is_late(peer->selected->conn);
+	if (!udp_blocked(u))
 		return true;
 	if (peer->queue_round != udp_round(u)) {
 		peer->queue_round = udp_round(u);

@@ -74,11 +74,17 @@ head(FILE *f, const struct sdp_local *l, const char *group)
 }
 
 static void
+credentials(FILE *f, const struct sdp_local *l, const char *setup)
+{
+	fprintf(f, "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=fingerprint:%s\r\na=setup:%s\r\n", l->ufrag, l->pwd,
+	    l->fingerprint, setup);
+}
+
+static void
 transport(FILE *f, const struct sdp_local *l, const char *setup)
 {
 	connection(f, l);
-	fprintf(f, "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=fingerprint:%s\r\na=setup:%s\r\n", l->ufrag, l->pwd,
-	    l->fingerprint, setup);
+	credentials(f, l, setup);
 	candidates(f, l);
 }
 
@@ -156,10 +162,12 @@ text_end(struct text *t)
 
 /* --- answer --- */
 
+/* GStreamer 1.22 refuses an answer that has an m-line without credentials, also if that is declined. */
 static void
-declined(FILE *f, const struct sdp_media *m)
+declined(FILE *f, const struct sdp_media *m, const struct sdp_local *l)
 {
 	fprintf(f, "m=%s 0 %s %s\r\nc=IN IP4 0.0.0.0\r\n", m->name, m->proto, m->list);
+	credentials(f, l, "passive");
 	if (m->mid != NULL)
 		fprintf(f, "a=mid:%s\r\n", m->mid);
 	fprintf(f, "a=inactive\r\n");
@@ -244,7 +252,7 @@ sdp_answer(const struct sdp *offer, const struct sdp_pick *p, const struct sdp_l
 		else if (i == p->audio.media)
 			answer_audio(f, &offer->media[i], p, l);
 		else
-			declined(f, &offer->media[i]);
+			declined(f, &offer->media[i], l);
 	}
 	return text_end(&t);
 }

@@ -23,6 +23,7 @@
 #define ACCEPTS 32		/* of one event */
 #define READ_BYTES 16384	/* of one event */
 #define PAUSE_MS 1000		/* without descriptors, until accept is tried again */
+#define LATE_MS 1000
 
 struct tcp_conn {
 	struct tcp *tcp;
@@ -33,6 +34,8 @@ struct tcp_conn {
 	bool stranger, dirty, dead;	/* stranger: and in that list */
 	struct event *readable, *writable;
 	struct evbuffer *out;
+	uint64_t queued, mark;			/* bytes ever queued; how many they were at mark_ms */
+	int64_t mark_ms;
 	struct frame in;
 	TAILQ_ENTRY(tcp_conn) all, flush;
 };
@@ -172,11 +175,24 @@ tcp_send(struct tcp_conn *c, const uint8_t *p, size_t n)
 	be_put(head, FRAME_HEAD, n);
 	evbuffer_add(c->out, head, FRAME_HEAD);
 	evbuffer_add(c->out, p, n);
+	c->queued += FRAME_HEAD + n;
 	if (!c->dirty) {
 		c->dirty = true;
 		TAILQ_INSERT_TAIL(&c->tcp->dirty, c, flush);
 	}
 	return true;
+}
+
+bool
+tcp_is_late(struct tcp_conn *c)
+{
+	int64_t now = now_ms();
+
+	if (c->queued - evbuffer_get_length(c->out) >= c->mark) {
+		c->mark = c->queued;
+		c->mark_ms = now;
+	}
+	return now - c->mark_ms > LATE_MS;
 }
 
 void

@@ -39,6 +39,8 @@ void tcp_admit(struct tcp_conn *c, void *owner);	/* a valid check has come: no s
 void *tcp_owner(const struct tcp_conn *c);	/* NULL: a stranger */
 /* Queued until tcp_flush; false: full, dropped whole. */
 bool tcp_send(struct tcp_conn *c, const uint8_t *p, size_t n);
+/* What was queued a second ago (or two) still waits: media would only come later and later, and fill memory. */
+bool tcp_is_late(struct tcp_conn *c);
 void tcp_flush(struct tcp *t);
 void tcp_close(struct tcp_conn **c);	/* what is queued is tried once */
 #endif

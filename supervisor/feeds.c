@@ -176,6 +176,16 @@ is_live(const struct stream *s)
 	return s != NULL && s->ingest != NULL && s->was_live;
 }
 
+/* Also one that is not its own any more, after a reload of webrtc.workers. */
+static void
+wants_no_more(const struct child *webrtc, const char *name)
+{
+	struct want *w = find(name);
+
+	if (w != NULL && w->worker == webrtc)
+		want_free(w);
+}
+
 void
 feeds_want(struct child *webrtc, struct msg *m)
 {
@@ -183,16 +193,18 @@ feeds_want(struct child *webrtc, struct msg *m)
 	struct want *w = find(name);
 	struct stream *s = stream_find(name);
 
+	if (!json_is_true(json_object_get(m->body, "want"))) {
+		wants_no_more(webrtc, name);
+		return;
+	}
 	if (!stream_name_ok(name, strlen(name)) || (int)owner_of(name) != webrtc->worker) {
 		log_warnx("webrtc %s wants \"%s\", which is not its own: dropped", webrtc->name, name);
 		return;
 	}
-	if (w != NULL && (w->worker != webrtc || !json_is_true(json_object_get(m->body, "want")))) {
+	if (w != NULL && w->worker != webrtc) {
 		want_free(w);
 		w = NULL;
 	}
-	if (!json_is_true(json_object_get(m->body, "want")))
-		return;
 	if (w == NULL)
 		w = want_new(webrtc, name);
 	/* Said again: what it was given is of no use to it any more. */

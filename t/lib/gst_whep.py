@@ -95,7 +95,8 @@ def play(url):
     rtc.connect("pad-added", on_pad)
     pipe.get_bus().add_signal_watch()
     pipe.get_bus().connect("message", on_message)
-    for caps in (VIDEO, AUDIO):
+    # the last one is declined, which must not cost it the others
+    for caps in (VIDEO, AUDIO, VIDEO.replace("H264", "VP8").replace("96", "97")):
         rtc.emit("add-transceiver", GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY, Gst.Caps.from_string(caps))
     pipe.set_state(Gst.State.PLAYING)
     rtc.emit("create-offer", None, Gst.Promise.new_with_change_func(on_offer))

@@ -400,6 +400,28 @@ b_frames_come_and_go(void **state)
 	assert_string_equal(came(worker), "vh3000 v3000K v3250 ");
 }
 
+/* The next tag tells what is left; until then nothing is sent, least of all what was sent before. */
+static void
+the_video_ends(void **state)
+{
+	struct ring_gen *alone = ring_gen_new(gen);
+
+	media(1000, 1600, 16);
+	feed_on(true);
+	tick();
+	came(worker);
+	media(1650, 1700, 16);		/* sound that was not looked at yet */
+	alone->video = false;
+	ring_gen_unref(&gen);
+	gen = alone;
+	browsers_regen(&browsers, ring_regen(&ring, gen));
+	browsers_tick(&browsers, now_ms() + 200);
+	assert_string_equal(came(worker), "");
+	media(1700, 2300, 16);
+	tick();
+	assert_string_equal(came(worker), "");
+}
+
 static void
 a_slow_worker_loses_what_is_before_a_key_frame(void **state)
 {
@@ -481,7 +503,7 @@ main(void)
 		WITH(nobody_watches), WITH(video_from_the_newest_key_frame_and_sound_live), WITH(opus_goes_as_it_came),
 		WITH(fed_from_the_first_tag_on),
 		WITH(b_frames_go_by_an_ffmpeg), WITH(another_codec_goes_as_matroska), WITH(sound_alone),
-		WITH(new_headers_in_between), WITH(b_frames_come_and_go),
+		WITH(new_headers_in_between), WITH(b_frames_come_and_go), WITH(the_video_ends),
 		WITH(a_slow_worker_loses_what_is_before_a_key_frame), WITH(an_overrun), WITH(draining_closes_it),
 		WITH(a_second_feed_replaces_the_first),
 	};

@@ -267,6 +267,30 @@ nobody_wants_more_than_his_own(void **state)
 	expect_both("", "");
 }
 
+/* By a reload it belongs to another worker now. Who had it may say that it is done with it, and no more. */
+static void
+it_moves_to_another_worker(void **state)
+{
+	struct peer *other = own() == &web[0] ? &web[1] : &web[0];
+	int workers = 3;
+
+	live();
+	want(own(), "alice", true);
+	expect_both("media flv on", "on");
+	while (stream_name_hash("alice") % (unsigned)workers != (unsigned)other->c.worker)
+		workers++;
+	json_object_set_new(json_object_get(sv.conf, "webrtc"), "workers", json_integer(workers));
+	want(own(), "alice", true);
+	expect_both("", "");
+	want(own(), "alice", false);
+	expect_both("", "off");
+	want(other, "alice", true);
+	assert_string_equal(heard(&ingest), "on");
+	want(own(), "alice", false);
+	expect_both("", "");
+	assert_true(feeds_has(&ingest.c));
+}
+
 #define WITH(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -275,6 +299,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		WITH(wanted_before_it_is_live), WITH(wanted_while_it_is_live), WITH(the_publisher_leaves_and_returns),
 		WITH(the_worker_dies), WITH(what_ffmpegs_make), WITH(nobody_wants_more_than_his_own),
+		WITH(it_moves_to_another_worker),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -149,6 +149,38 @@ who_does_not_read_loses_packets_and_costs_no_memory(void **state)
 	rtc_peer_free(&other.peer);
 }
 
+/* However much may be queued: what comes seconds late is of no use, and memory that a viewer costs by reading slowly. */
+static void
+who_reads_too_slowly_is_given_no_more(void **state)
+{
+	struct rtc_client_conf conf;
+	struct rtc_peer_stats s;
+	uint8_t p[1200];
+	struct end e;
+	uint16_t seq = 0;
+
+	bench.limits.max_queued = 100000;
+	rtc_net_limits(bench.net, &bench.limits);
+	end_open(&e);
+	conf = bench_conf(&e);
+	conf.tcp = true;
+	bench_connect(&e, 0, &conf);
+	for (; seq < 10000; seq++) {				/* nobody reads: the loop does not turn */
+		rtc_peer_send_rtp(e.peer, p, bench_rtp(p, 7, seq, sizeof(p)));
+		rtc_net_flush(bench.net);
+	}
+	rtc_peer_stats(e.peer, &s);
+	assert_int_equal(s.dropped, 0);
+	usleep(1100 * 1000);
+	rtc_peer_send_rtp(e.peer, p, bench_rtp(p, 7, seq++, sizeof(p)));
+	rtc_peer_stats(e.peer, &s);
+	assert_int_equal(s.dropped, 1);
+	assert_true(bench_until(STATS(0)->rtp == s.packets_out));
+	rtc_peer_send_rtp(e.peer, p, bench_rtp(p, 7, seq, sizeof(p)));
+	assert_true(bench_until(STATS(0)->rtp == s.packets_out + 1));
+	rtc_peer_free(&e.peer);
+}
+
 static void
 without_its_connection_a_peer_goes_on_by_udp(void **state)
 {
@@ -184,6 +216,7 @@ main(void)
 		ON_BENCH(strangers_are_few_and_leave),
 		ON_BENCH(nonsense_is_hung_up_on_or_not_answered),
 		ON_BENCH(who_does_not_read_loses_packets_and_costs_no_memory),
+		ON_BENCH(who_reads_too_slowly_is_given_no_more),
 		ON_BENCH(without_its_connection_a_peer_goes_on_by_udp),
 	};
 

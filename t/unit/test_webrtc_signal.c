@@ -22,6 +22,7 @@
 #include "rtc/sdp.h"
 #include "util.h"
 #include "workers/webrtc/calls.h"
+#include "workers/webrtc/feed.h"
 #include "workers/webrtc/room.h"
 #include "workers/webrtc/signal.h"
 #include "workers/webrtc/viewer.h"
@@ -624,6 +625,14 @@ refused_requests(void **state)
 	join(&p, rows[1].query, "", "show");
 	assert_int_equal(status(&p), 503);
 	leave(&p);
+	/* Who only chats, since he could not be reached, makes room. */
+	newest->ops->gone(newest->ctx, RTC_GONE_NO_ICE);
+	assert_memory_equal(heard(&full[4]), "error:\"no media connection", 26);
+	enter(&p, "bob", "show");
+	assert_string_equal(heard(&full[4]), "");
+	assert_int_equal(full[4].close_code, 1001);
+	leave(&full[4]);
+	full[4] = p;
 	signal_stop();
 	for (int i = 0; i < 5; i++) {
 		assert_string_equal(heard(&full[i]), "");
@@ -632,6 +641,55 @@ refused_requests(void **state)
 	}
 	turn();
 	assert_int_equal(peers, 0);
+}
+
+/* --- WANT --- */
+
+/* What the supervisor has heard since: how often that "alice" is wanted. */
+static unsigned
+wants(void)
+{
+	unsigned n = 0;
+	uint16_t type;
+	uint32_t id;
+	json_t *m;
+
+	msg_flush(svc.control, 100);
+	while (msg_read(supervisor, 10, &type, &id, &m) == 0) {
+		n += type == MSG_WANT && strcmp(obj_str(m, "name"), "alice") == 0 &&
+		    json_is_true(json_object_get(m, "want"));
+		json_decref(m);
+	}
+	return n;
+}
+
+/* However soon it broke: its viewers would wait for ever. */
+static void
+a_broken_feed_is_asked_for_again(void **state)
+{
+	struct room *r = room_get("alice");
+	struct msg m = { .type = MSG_FEED, .nfds = 1 };
+	int pair[2];
+
+	assert_int_equal(wants(), 1);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	m.fds[0] = pair[0];
+	m.body = json_pack("{s:s, s:i, s:s, s:s, s:b}", "name", "alice", "ingest", 7, "track", "media", "format", "flv",
+	    "on", 1);
+	feed_take(&svc, &m);
+	json_decref(m.body);
+	assert_int_equal(write(pair[1], "this is no FLV", 14), 14);
+	for (int64_t end = now_ms() + 10000; *room_feed(r, ROOM_MEDIA) != NULL && now_ms() < end; usleep(1000))
+		turn();
+	assert_null(*room_feed(r, ROOM_MEDIA));
+	room_tick(now_ms());
+	assert_int_equal(wants(), 0);		/* not in a loop */
+	room_tick(now_ms() + 6000);
+	assert_int_equal(wants(), 1);
+	room_tick(now_ms() + 20000);
+	assert_int_equal(wants(), 0);
+	close(pair[1]);
+	room_put(&r);
 }
 
 int
@@ -643,6 +701,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(chat, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_does_not_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_broken_feed_is_asked_for_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(refused_requests, setup, teardown),	/* the last: it stops */
 	};
 

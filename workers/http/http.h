@@ -159,7 +159,7 @@ struct view {
 	struct board_proc *procs;
 };
 const struct view *view_get(void);	/* NULL: no board; at most half a second old */
-const struct view_stream *view_find(const char *name);
+const struct view_stream *view_find(const char *name);	/* NULL: there is none, nor was a moment ago */
 void view_free(void);
 
 /* --- viewers.c --- */

@@ -1,4 +1,7 @@
-/* view.c - run/board as the handlers see it (contract in http.h): a copy, at most half a second old. */
+/*
+ * view.c - run/board as the handlers see it (contract in http.h): a copy, at most half a second old. Where a
+ * stream is not in it that may have come just now, it is looked at again sooner.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +10,7 @@
 #include "util.h"
 
 #define VIEW_MAX_AGE_MS 500
+#define VIEW_MISS_AGE_MS 50
 
 static struct board *board;
 static struct view view;
@@ -44,8 +48,8 @@ take(void)
 	}
 }
 
-const struct view *
-view_get(void)
+static const struct view *
+no_older(int64_t age_ms)
 {
 	int64_t now = now_ms();
 	char path[512];
@@ -59,7 +63,7 @@ view_get(void)
 		view.streams = xcalloc(BOARD_STREAMS, sizeof(*view.streams));
 		view.procs = xcalloc(BOARD_PROCS, sizeof(*view.procs));
 	}
-	if (taken_ms != 0 && now - taken_ms < VIEW_MAX_AGE_MS)
+	if (taken_ms != 0 && now - taken_ms < age_ms)
 		return &view;
 	if (board_read_header(board, &view.h) < 0)
 		return NULL;
@@ -68,15 +72,27 @@ view_get(void)
 	return &view;
 }
 
-const struct view_stream *
-view_find(const char *name)
+const struct view *
+view_get(void)
 {
-	const struct view *v = view_get();
+	return no_older(VIEW_MAX_AGE_MS);
+}
 
+static const struct view_stream *
+find(const struct view *v, const char *name)
+{
 	for (unsigned i = 0; v != NULL && i < v->n; i++)
 		if (strcmp(v->streams[i].s.name, name) == 0)
 			return &v->streams[i];
 	return NULL;
+}
+
+const struct view_stream *
+view_find(const char *name)
+{
+	const struct view_stream *s = find(view_get(), name);
+
+	return s != NULL ? s : find(no_older(VIEW_MISS_AGE_MS), name);
 }
 
 void

@@ -16,7 +16,6 @@
 #include "util.h"
 #include "workers/http/rtc_http.h"
 
-
 /* --- what comes back --- */
 
 /*

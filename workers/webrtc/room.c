@@ -153,12 +153,7 @@ room_is_live(const struct room *r)
 void
 room_want_again(struct room *r)
 {
-	int64_t now = now_ms();
-
-	if (now - r->wanted_ms < WANT_AGAIN_MS)
-		return;
-	r->wanted_ms = now;
-	say_want(r, true);
+	r->want_again = true;
 }
 
 void
@@ -238,6 +233,11 @@ tick(struct room *r, int64_t now)
 		viewer_tick(v, now);
 	if (ago >= TELL_MS && (r->connected != r->told || (r->told > 0 && ago >= TELL_AGAIN_MS)))
 		tell_viewers(r, now);
+	if (r->want_again && now - r->wanted_ms >= WANT_AGAIN_MS) {
+		r->want_again = false;
+		r->wanted_ms = now;
+		say_want(r, true);
+	}
 }
 
 void

@@ -85,7 +85,7 @@ bool room_give_video(struct room *r, int64_t ingest, struct h264_pack *pack, con
 void room_give_audio(struct room *r, int64_t ingest, const uint8_t *packet, size_t len, int64_t at);
 void room_give_audio_ms(struct room *r, int64_t ingest, const uint8_t *packet, size_t len, uint32_t ms);
 void room_set_live(struct room *r, bool live);
-/* What its ingest was to send is broken: WANT is said again, so that another FEED comes; not in a loop. */
+/* What its ingest was to send is broken: WANT is said again soon, so that another FEED comes; not in a loop. */
 void room_want_again(struct room *r);
 /* The publisher that is known has gone: what it sent is no beginning for anybody any more. */
 void room_cut(struct room *r);

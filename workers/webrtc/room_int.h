@@ -14,6 +14,7 @@ struct room {
 	unsigned refs;
 	int64_t empty_ms;		/* refs is 0 since */
 	int64_t wanted_ms;		/* WANT was said */
+	bool want_again;		/* it is to be, when that is long enough ago */
 	bool live;
 	TAILQ_HEAD(, room_member) members;
 	TAILQ_HEAD(, viewer) viewers;

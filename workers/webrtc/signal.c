@@ -189,6 +189,22 @@ refuse(struct signal *s, int status, const char *why)
 	close_soon(s);
 }
 
+/* Is there a place for one more? The oldest that only chats makes room: else who opens many keeps all out. */
+static bool
+has_room(void)
+{
+	struct signal *s;
+
+	if (nsignals <= webrtc.limits.max_viewers)
+		return true;
+	TAILQ_FOREACH(s, &signals, link)
+		if (!s->over && s->hall != NULL && s->viewer == NULL) {
+			signal_end(s, WS_GOING_AWAY, "it makes room for one who can watch");
+			return true;
+		}
+	return false;
+}
+
 static void
 take_request(struct signal *s, const struct request *r, const char *room)
 {
@@ -203,7 +219,7 @@ take_request(struct signal *s, const struct request *r, const char *room)
 	else if (text_param(r, "clientID", id, sizeof(id)) < 0 ||
 	    text_param(r, "clientName", s->name, sizeof(s->name)) < 0)
 		refuse(s, 400, "want /v1/ws?clientID=..&roomID=..&clientName=.., each of at most 127 bytes\n");
-	else if (nsignals > webrtc.limits.max_viewers || signal_enter(s, room) < 0)
+	else if (!has_room() || signal_enter(s, room) < 0)
 		refuse(s, 503, "This server has as many viewers as it can take (webrtc.max_viewers); try again "
 		    "soon.\n");
 	else {

@@ -15,8 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rtc/peer.h"
+
 #define TRACK_RTP_HEAD 12
-#define TRACK_RTP_MAX 1200
+#define TRACK_RTP_MAX RTC_PACKET_MAX	/* a frame of Opus has up to 1275 bytes; video keeps to RTC_MTU */
 #define TRACK_NONE UINT64_MAX
 
 struct packet {

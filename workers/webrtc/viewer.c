@@ -251,6 +251,8 @@ on_gone(void *ctx, const char *why)
 
 	if (strcmp(why, RTC_GONE_NO_ICE) == 0)
 		count_unreached();
+	else if (strcmp(why, RTC_GONE_DISPLACED) == 0)
+		webrtc.refused++;
 	else if (!v->connected)
 		webrtc.failed_dtls++;
 	disconnect(v);
