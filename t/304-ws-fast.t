@@ -64,7 +64,7 @@ with Test("faster than the encoder") as t:
     late.start()
 
     m = t.server(**{"ws.buffer": "256KiB", "streams.record.path": "recordings/{stream}/{start}.mp4", "streams.reconnect_delay": "1s"})
-    steady = t.publish(m, "steady")
+    steady = t.publish(m, "steady", clips.clip(seconds=240))
     steady.join_live()
     for kind in ("vp8", "fmp4"):
         p = WsPublisher(m.http, kind, clips.container(kind, SECONDS), SECONDS, speed=1000)
