@@ -13,7 +13,11 @@
 	{ "authorize.hook_timeout", CONF_DURATION, "3s", CONF_LIVE, SEE_HOOKS, 50, SEC(30), NULL, \
 	    "No answer for this long: as hook_fail says. Less than rtmp.handshake_timeout.", false }, \
 	{ "authorize.hook_cache", CONF_DURATION, "10s", CONF_LIVE, SEE_HOOKS, 0, SEC(86400), NULL, \
-	    "The same publisher with the same key is not asked for again for this long. 0s: always.", false }, \
+	    "The same publisher with the same query is not asked for again for this long. 0s: always.", false }, \
+	{ "authorize.hook_max_asked", CONF_INT, "128", CONF_LIVE, SEE_HOOKS, 1, 512, NULL, \
+	    "Publishers asked about at once; further ones are refused, whatever hook_fail says.", false }, \
+	{ "authorize.hook_max_cached", CONF_INT, "1024", CONF_LIVE, SEE_HOOKS, 1, 100000, NULL, \
+	    "Verdicts kept for hook_cache; of more the oldest is forgotten.", false }, \
 	{ "authorize.hook_fail", CONF_CHOICE, "deny", CONF_LIVE, SEE_HOOKS, 0, 0, "deny|allow", \
 	    "What counts when that URL gives no verdict: no answer, or a 5xx.", false }
 

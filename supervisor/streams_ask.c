@@ -98,7 +98,8 @@ hook_cb(int rc, json_t *body, void *ctx)
 		return;
 	}
 	if (rc == EBUSY) {	/* whoever brings so many at once is not let in by that */
-		ask_refuse(ask, "busy", "authorize.hook is being asked about too many publishers; try again");
+		ask_refuse(ask, "busy", "authorize.hook is being asked about too many publishers "
+		    "(authorize.hook_max_asked); try again");
 		return;
 	}
 	if (rc != 0 || why == NULL)

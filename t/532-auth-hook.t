@@ -94,6 +94,17 @@ with Test(__doc__, limit=150) as t:
     mode["how"] = "500"
     t.is_(attempt(t, m, "alice", "?token=good")[0], "in", "its word holds while it fails")
     mode["how"] = "ask"
+    reload(t, m, **{"authorize.hook_max_cached": 1})
+    n = len(rx.requests)
+    t.is_([attempt(t, m, name, "?token=good")[0] for name in ("carol", "dave", "carol")], ["in"] * 3, "hook_max_cached: 1: in")
+    t.is_(len(rx.requests) - n, 3, "and asked about again when another came in between")
+    reload(t, m, **{"authorize.hook_max_asked": 1, "authorize.hook_timeout": "10s"})
+    mode["how"], n = "slow", len(rx.requests)
+    p = t.publish(m, "erin", key="?token=good")
+    wait_for("erin is asked about", lambda: len(rx.requests) > n, 10)
+    t.like(attempt(t, m, "frank", "?token=good")[0], r"hook_max_asked", "hook_max_asked: 1: who comes meanwhile is refused")
+    mode["how"] = "ask"
+    p.end()
 
     reload(t, m, **{"authorize.hook": rx.url("/srs"), "authorize.hook_style": "srs", "authorize.hook_cache": "0s"})
     t.is_([attempt(t, m, "alice", "?k=good")[0] == "in", attempt(t, m, "alice", "?k=no")[0] == "in"], [True, False], "style srs: code 0")

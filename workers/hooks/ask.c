@@ -4,7 +4,8 @@
  *
  * Allow comes from the receiver's own words alone (style.h), fresh or at most authorize.hook_cache
  * old, given for exactly the same publisher, query and all, by the receiver that is set now. Bounded:
- * so many questions at once, so many verdicts kept; what is beyond is asked again, or refused (EBUSY).
+ * authorize.hook_max_asked questions at once, authorize.hook_max_cached verdicts; what is beyond is
+ * refused (EBUSY), or asked again.
  */
 #include <errno.h>
 #include <nettle/sha2.h>
@@ -18,9 +19,6 @@
 #include "obj.h"
 #include "sign.h"
 #include "util.h"
-
-#define ASKS_MAX 128
-#define VERDICTS_MAX 1024
 
 struct ask {
 	LIST_ENTRY(ask) entry;
@@ -38,7 +36,7 @@ struct verdict {
 };
 static LIST_HEAD(, ask) asks = LIST_HEAD_INITIALIZER(asks);
 static TAILQ_HEAD(verdicts, verdict) verdicts = TAILQ_HEAD_INITIALIZER(verdicts);
-static int nasks, nverdicts;
+static int64_t nasks, nverdicts;
 
 static void
 verdict_free(struct verdict *v)
@@ -80,7 +78,7 @@ keep(const uint8_t *who, bool allow)
 		verdict_free(v);
 	if (keep_ms == 0)
 		return;
-	if (nverdicts >= VERDICTS_MAX)
+	while (nverdicts >= conf_int(hk.svc->conf, "authorize.hook_max_cached"))
 		verdict_free(TAILQ_FIRST(&verdicts));
 	v = xcalloc(1, sizeof *v);
 	memcpy(v->who, who, sizeof v->who);
@@ -179,7 +177,8 @@ ask_call(const struct msg *call, const json_t *args)
 		answer(call->id, v->allow ? "allow" : "deny", "");
 		return;
 	}
-	if (nasks >= ASKS_MAX) {		/* no fault of the receiver's: hook_fail does not count */
+	/* No fault of the receiver's: hook_fail does not count. */
+	if (nasks >= conf_int(hk.svc->conf, "authorize.hook_max_asked")) {
 		calls_answer(call->id, EBUSY, NULL);
 		return;
 	}
