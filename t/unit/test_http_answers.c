@@ -5,11 +5,11 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "siphash.h"
 #include "workers/http/client.h"
 #include "workers/http/cond.h"
 #include "workers/http/head.h"
 #include "workers/http/route.h"
-#include "workers/http/siphash.h"
 
 static void
 dates(void **state)

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "siphash.h"
 #include "sketch.h"
-#include "workers/http/siphash.h"
 
 /* The hash of the i-th player, as an http worker makes it. */
 static uint64_t

@@ -16,6 +16,7 @@
 #include "http.h"
 #include "log.h"
 #include "util.h"
+#include "workers/common/address.h"
 
 #define LINGER_MS 1000
 #define HANDOFF_MS 15000	/* only a supervisor that hangs needs so long: closed without a word */

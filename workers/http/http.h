@@ -2,7 +2,7 @@
  * http.h - what the files of the http worker know of each other. One process, one loop.
  *
  *   main.c     listeners, limits, config, stop
- *   conn.c     the table of connections: limits, time-outs;  address.c  how many an address has
+ *   conn.c     the table of connections: limits, time-outs
  *   conn_io.c  one connection: reads, parses (request.h), answers in order
  *   dispatch.c a request to its handler, by the table of routes
  *   handoff.c  requests that get a process of their own: publishing, uploads
@@ -107,10 +107,6 @@ void conn_send(struct conn *c);		/* the answer is complete: send it */
 void conn_event_cb(evutil_socket_t fd, short what, void *ctx);
 void conn_io_drop(struct conn *c);	/* what it holds, before it is freed */
 void conn_io_free(void);
-
-/* --- address.c --- */
-bool address_take(const struct sockaddr *sa, int64_t max);	/* false: has max already */
-void address_give(const struct sockaddr *sa);
 
 /* --- dispatch.c --- */
 void dispatch_request(struct conn *c);

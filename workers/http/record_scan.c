@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "siphash.h"
 #include "util.h"
 #include "workers/http/record_scan.h"
-#include "workers/http/siphash.h"
 
 #define DEPTH_MAX 8		/* folders in folders */
 

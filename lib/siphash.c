@@ -1,11 +1,11 @@
 /*
- * siphash.c - SipHash-2-4, so that nobody can choose player names that collide in the
- * viewers' table. Not for secrets. Called by viewers.c, page.c (ETags) and address.c.
+ * siphash.c - SipHash-2-4, so that nobody can choose names or addresses that collide in
+ * a table. Not for secrets. Called by viewers.c, page.c (ETags), record_scan.c and address.c of workers.
  */
 #include <endian.h>
 #include <string.h>
 
-#include "workers/http/siphash.h"
+#include "siphash.h"
 
 static uint64_t
 rotl(uint64_t x, int b)

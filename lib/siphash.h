@@ -1,6 +1,6 @@
 /* siphash.h - SipHash-2-4 (Aumasson, Bernstein): a keyed 64-bit hash of foreign bytes. */
-#ifndef MILLRACE_HTTP_SIPHASH_H
-#define MILLRACE_HTTP_SIPHASH_H
+#ifndef MILLRACE_SIPHASH_H
+#define MILLRACE_SIPHASH_H
 
 #include <stddef.h>
 #include <stdint.h>

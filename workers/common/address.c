@@ -1,14 +1,17 @@
 /*
- * address.c - how many connections an address has (contract in http.h). IPv6 counts by /64:
+ * address.c - how many connections an address has (contract in address.h). IPv6 counts by /64:
  * that is what one customer has. A table of chains under a secret hash, so nobody can make
- * them long; its size follows the number of connections, which main.c bounds.
+ * them long; its size follows the number of connections, which the callers bound: http's conn.c,
+ * and viewer.c of webrtc, where they are viewers.
  */
+#include "workers/common/address.h"
+
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include "http.h"
+#include "net.h"
 #include "siphash.h"
 #include "util.h"
 
