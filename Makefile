@@ -95,7 +95,7 @@ $(B)/libexec/millrace-hooks: $(call obj,workers/hooks/main.c) $(call archive_lib
 	$(call archive_lib,workers/common) $(LIB)
 $(B)/libexec/millrace-hooks: LIBS += $(HIREDIS) -lcurl
 $(B)/libexec/millrace-webrtc: $(call obj,workers/webrtc/main.c) $(call archive_lib,workers/webrtc) \
-	$(call archive_lib,rtc) $(LIB)
+	$(call archive_lib,workers/common) $(call archive_lib,rtc) $(LIB)
 $(B)/libexec/millrace-webrtc: LIBS += $(RTC_LIBS) -lhttp_parser -lwslay
 
 $(PROGRAMS):

@@ -34,6 +34,9 @@
 	    "From a WHIP publisher's connection to its first audio or video.", false }, \
 	{ "webrtc.max_viewers", CONF_INT, "1000", CONF_LIVE, SEE_WEBRTC, 1, 100000, NULL, \
 	    "Viewers of one worker.", false }, \
+	{ "webrtc.max_per_address", CONF_INT, "500", CONF_LIVE, SEE_WEBRTC, 1, 100000, NULL, \
+	    "Viewers of one worker that one address has, of IPv6 a /64. A proxy that is not in http.trusted_proxies " \
+	    "is one.", false }, \
 	{ "webrtc.max_sdp", CONF_SIZE, "32KiB", CONF_LIVE, SEE_WEBRTC | SEE_INGEST | SEE_HTTP, KIB(4), KIB(56), NULL, \
 	    "Longest session description taken.", false }, \
 	{ "webrtc.max_chat", CONF_SIZE, "2KiB", CONF_LIVE, SEE_WEBRTC, 0, KIB(64), NULL, \

@@ -177,7 +177,11 @@ def full(t, m, offer):
     t.is_(m.cli("reload").returncode, 0, "webrtc.max_viewers is changed")
     status, h, body = wait_for("it is full", lambda: (r := ask(m, "POST", "/whep/alice", offer, SDP))[0] == 503 and r, 10, 0.2)
     t.ok(field(h, "retry-after").isdigit() and "max_viewers" in body, "Load: 503 with Retry-After, and why")
-    m.configure({"webrtc.max_viewers": 1000})
+    m.configure({"webrtc.max_viewers": 1000, "webrtc.max_per_address": 1})
+    t.is_(m.cli("reload").returncode, 0, "webrtc.max_per_address is changed")
+    body = wait_for("it is told", lambda: "max_per_address" in (b := ask(m, "POST", "/whep/alice", offer, SDP)[2]) and b, 10, 0.2)
+    t.like(body, r"from this address", "the limit of one address: why")
+    m.configure({"webrtc.max_per_address": 500})
     m.cli("reload")
 
 

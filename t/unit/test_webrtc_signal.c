@@ -152,7 +152,7 @@ setup(void **state)
 	supervisor = fds[1];
 	svc = (struct svc){ .base = event_base_new(), .conf = config() };
 	svc.control = msg_chan_new(svc.base, fds[0], on_control, NULL);
-	webrtc = (struct webrtc){ .svc = &svc, .limits = { .max_viewers = 5, .max_sdp = 32768, .ring_bytes = 1 << 20 } };
+	webrtc = (struct webrtc){ .svc = &svc, .limits = { .max_viewers = 5, .max_per_address = 5, .max_sdp = 32768, .ring_bytes = 1 << 20 } };
 	viewer_start();
 	return 0;
 }
@@ -338,6 +338,12 @@ refused_offers(void **state)
 	json_decref(body);
 	newest->ops->gone(newest->ctx, RTC_GONE_CONSENT);
 	assert_int_equal(peers, 4);
+	webrtc.limits.max_per_address = 4;	/* all are of one */
+	assert_int_equal(offer("show", text, &body), EDQUOT);
+	assert_non_null(strstr(obj_str(body, "text"), "max_per_address"));
+	json_decref(body);
+	assert_int_equal(peers, 4);
+	webrtc.limits.max_per_address = 5;
 	assert_int_equal(offer("show", text, &body), 0);
 	json_decref(body);
 	free(longer);

@@ -273,7 +273,7 @@ join(struct room *r, struct viewer **v)
 {
 	struct rtc_peer *p;
 
-	*v = viewer_new(r, "sha-256 00", &codecs, &ops, NULL);
+	*v = viewer_new(r, "", "sha-256 00", &codecs, &ops, NULL);
 	assert_non_null(*v);
 	p = viewer_peer(*v);
 	p->ops->connected(p->ctx);
@@ -339,7 +339,7 @@ setup(void)
 {
 	memset(&webrtc, 0, sizeof(webrtc));
 	webrtc.svc = &svc;
-	webrtc.limits = (struct webrtc_limits){ 3, 32768, 0, 16 << 20 };
+	webrtc.limits = (struct webrtc_limits){ .max_viewers = 3, .max_per_address = 3, .max_sdp = 32768, .ring_bytes = 16 << 20 };
 	svc.base = event_base_new();
 	viewer_start();
 	return room_get("alice");
@@ -753,7 +753,7 @@ members_hear_of_it_and_viewers_are_limited(void **state)
 	room_leave(&m[0].m);
 	for (unsigned i = 0; i < 3; i++)
 		join(r, &v[i]);
-	assert_null(viewer_new(r, NULL, &codecs, &ops, NULL));
+	assert_null(viewer_new(r, "", NULL, &codecs, &ops, NULL));
 	assert_int_equal(errno, ENOSPC);
 	assert_int_equal(room_viewers(r), 3);
 	gone = 0;
@@ -762,7 +762,7 @@ members_hear_of_it_and_viewers_are_limited(void **state)
 	assert_int_equal(room_viewers(r), 2);
 	/* one that had to make room, before it came to anything: the limit's doing, no fault of DTLS */
 	viewer_free(&v[0]);
-	v[0] = viewer_new(r, NULL, &codecs, &ops, NULL);
+	v[0] = viewer_new(r, "", NULL, &codecs, &ops, NULL);
 	refused = webrtc.refused;
 	viewer_peer(v[0])->ops->gone(viewer_peer(v[0])->ctx, RTC_GONE_DISPLACED);
 	assert_int_equal(webrtc.refused, refused + 1);

@@ -122,13 +122,12 @@ session_new(const json_t *args, const struct sdp_pick *p, struct session **out, 
 	struct room *room = room_get(obj_str(args, "name"));
 	int rc;
 
-	s->viewer = viewer_new(room, p->fingerprint, &codecs, &viewer_ops, s);
+	s->viewer = viewer_new(room, obj_str(args, "peer"), p->fingerprint, &codecs, &viewer_ops, s);
 	rc = s->viewer != NULL ? 0 : errno;
 	room_put(&room);
 	if (rc != 0) {
 		free(s);
-		return text_of(body, rc, rc == ENOSPC ? "this server has as many viewers as it can take "
-		    "(webrtc.max_viewers, webrtc.max_handshakes)" : "its fingerprint is none");
+		return text_of(body, rc, viewer_refusal(rc));
 	}
 	new_id(s->id);
 	remember_ice(s, &p->ice);

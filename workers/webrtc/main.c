@@ -53,6 +53,7 @@ config(struct svc *s)
 	};
 
 	webrtc.limits = (struct webrtc_limits){ .max_viewers = conf_int(c, "webrtc.max_viewers"),
+		.max_per_address = conf_int(c, "webrtc.max_per_address"),
 		.max_sdp = conf_int(c, "webrtc.max_sdp"), .linger_ms = conf_int(c, "webrtc.linger"),
 		.ring_bytes = conf_int(c, "webrtc.ring") };
 	webrtc.rtc_limits = limits;

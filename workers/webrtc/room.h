@@ -34,7 +34,7 @@ struct room_member {
 
 /*
  * The room of NAME (which is checked already), made if there is none, with one more reference.
- * Never NULL: who joins is counted by its own limit (webrtc.max_viewers, the number of sockets).
+ * Never NULL: who joins is counted by its own limits (webrtc.max_viewers and max_per_address, the number of sockets).
  */
 struct room *room_get(const char *name);
 void room_put(struct room **r);			/* gives the reference back; sets *r NULL */

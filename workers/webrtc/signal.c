@@ -8,6 +8,7 @@
  */
 #include "workers/webrtc/signal.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <stdlib.h>
@@ -189,6 +190,15 @@ refuse(struct signal *s, int status, const char *why)
 	close_soon(s);
 }
 
+static void
+refuse_full(struct signal *s, int error)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "%s; try again soon\n", viewer_refusal(error));
+	refuse(s, 503, text);
+}
+
 /* Is there a place for one more? The oldest that only chats makes room: else who opens many keeps all out. */
 static bool
 has_room(void)
@@ -219,9 +229,10 @@ take_request(struct signal *s, const struct request *r, const char *room)
 	else if (text_param(r, "clientID", id, sizeof(id)) < 0 ||
 	    text_param(r, "clientName", s->name, sizeof(s->name)) < 0)
 		refuse(s, 400, "want /v1/ws?clientID=..&roomID=..&clientName=.., each of at most 127 bytes\n");
-	else if (!has_room() || signal_enter(s, room) < 0)
-		refuse(s, 503, "This server has as many viewers as it can take (webrtc.max_viewers); try again "
-		    "soon.\n");
+	else if (!has_room())
+		refuse_full(s, ENOSPC);
+	else if (signal_enter(s, room) < 0)
+		refuse_full(s, errno);
 	else {
 		str_copy(s->host, host != NULL ? host : "", sizeof(s->host));
 		ws_head_accept(r, out);

@@ -42,7 +42,7 @@ void signal_text(struct signal *s, const char *text, size_t len);
 
 /* --- signal_room.c --- */
 extern const struct ws_ops signal_ops;
-/* A viewer and our offer. 0; -1: this server has too many, nothing was said. */
+/* A viewer and our offer. 0; -1 + errno of viewer_new(): there are too many, nothing was said. */
 int signal_enter(struct signal *s, const char *room);
 void signal_offer(struct signal *s);
 void signal_leave(struct signal *s);

@@ -9,6 +9,7 @@
  * Who waits is connected already when the publisher comes: the offer names both tracks in any case.
  * Chat is for those who are there: nothing is kept.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,8 +125,10 @@ signal_enter(struct signal *s, const char *name)
 	static const struct viewer_ops ops = { .connected = on_connected, .gone = on_gone };
 	static const struct viewer_codecs none_yet;
 	struct room *room = room_get(name);
+	int error;
 
-	s->viewer = viewer_new(room, NULL, &none_yet, &ops, s);
+	s->viewer = viewer_new(room, s->peer, NULL, &none_yet, &ops, s);
+	error = errno;
 	if (s->viewer != NULL) {
 		s->member.live = on_live;
 		s->member.ctx = s;
@@ -134,6 +137,7 @@ signal_enter(struct signal *s, const char *name)
 		TAILQ_INSERT_TAIL(&s->hall->mates, s, mates);
 	}
 	room_put(&room);
+	errno = error;
 	return s->viewer != NULL ? 0 : -1;
 }
 

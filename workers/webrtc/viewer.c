@@ -16,6 +16,7 @@
 #include "util.h"
 #include "viewer_int.h"
 #include "webrtc.h"
+#include "workers/common/address.h"
 
 #define PACE 4
 #define PACE_BYTES 65536		/* of one viewer in one turn of the pacer */
@@ -261,18 +262,49 @@ on_gone(void *ctx, const char *why)
 
 /* --- a viewer's life --- */
 
+/* Before anybody has to make room for it. 0, or -1 + errno. */
+static int
+count_in(struct viewer *v, const char *from)
+{
+	errno = ENOSPC;
+	if (webrtc.viewers >= (unsigned)webrtc.limits.max_viewers)
+		return -1;
+	if (net_parse(from, &v->from) < 0)
+		return 0;
+	v->counted = address_take((struct sockaddr *)&v->from.ss, webrtc.limits.max_per_address);
+	errno = EDQUOT;
+	return v->counted ? 0 : -1;
+}
+
+static void
+count_out(struct viewer *v)
+{
+	if (v->counted)
+		address_give((struct sockaddr *)&v->from.ss);
+}
+
+const char *
+viewer_refusal(int error)
+{
+	if (error == EDQUOT)
+		return "there are as many viewers from this address as there may be (webrtc.max_per_address)";
+	if (error == ENOSPC)
+		return "this server has as many viewers as it can take (webrtc.max_viewers, webrtc.max_handshakes)";
+	return "its fingerprint is none";
+}
+
 struct viewer *
-viewer_new(struct room *room, const char *fingerprint, const struct viewer_codecs *codecs,
+viewer_new(struct room *room, const char *from, const char *fingerprint, const struct viewer_codecs *codecs,
     const struct viewer_ops *ops, void *ctx)
 {
 	static const struct rtc_peer_ops peer_ops = { .connected = on_connected, .rtcp = on_rtcp, .gone = on_gone };
 	struct viewer *v = xcalloc(1, sizeof(*v));
 
-	errno = ENOSPC;
-	if (webrtc.viewers < (unsigned)webrtc.limits.max_viewers)
+	if (count_in(v, from) == 0)
 		v->peer = rtc_peer_new(webrtc.net, fingerprint, &peer_ops, v);
 	if (v->peer == NULL) {
-		webrtc.refused += errno == ENOSPC;
+		webrtc.refused += errno != EINVAL;
+		count_out(v);
 		free(v);
 		return NULL;
 	}
@@ -303,6 +335,7 @@ viewer_free(struct viewer **vp)
 	rtc_peer_free(&v->peer);
 	room_remove_viewer(v->room, v);
 	webrtc.viewers--;
+	count_out(v);
 	free(v);
 }
 

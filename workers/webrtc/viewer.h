@@ -38,10 +38,14 @@ struct viewer_ops {
 
 /*
  * A viewer of room, which it holds. fingerprint: of the offer ("sha-256 AB:.."), NULL if we offer.
- * NULL + errno: ENOSPC (webrtc.max_viewers or a limit of rtc/peer.h), EINVAL (fingerprint).
+ * from: "IP:PORT" that it was asked for from; anything else is not counted.
+ * NULL + errno: EDQUOT (webrtc.max_per_address), ENOSPC (webrtc.max_viewers or a limit of rtc/peer.h), EINVAL
+ * (fingerprint).
  */
-struct viewer *viewer_new(struct room *room, const char *fingerprint, const struct viewer_codecs *codecs,
-    const struct viewer_ops *ops, void *ctx);
+struct viewer *viewer_new(struct room *room, const char *from, const char *fingerprint,
+    const struct viewer_codecs *codecs, const struct viewer_ops *ops, void *ctx);
+/* For who is told so: what an errno of viewer_new() means. */
+const char *viewer_refusal(int error);
 void viewer_free(struct viewer **v);		/* sets *v NULL; ops->gone is not called */
 /* Its client ends it: if that was in vain, since nothing ever came, it counts as not reached. */
 void viewer_gave_up(const struct viewer *v);

@@ -15,6 +15,8 @@ struct viewer {
 	TAILQ_ENTRY(viewer) later;	/* who is given more by and by (viewer.c) */
 	bool is_later;
 	struct room *room;
+	struct net_addr from;		/* who asked for it, */
+	bool counted;			/* if that is known: in the table of addresses */
 	struct rtc_peer *peer;
 	struct viewer_codecs codecs;
 	const struct viewer_ops *ops;

@@ -21,7 +21,7 @@
 #define WEBRTC_TICK_MS 200	/* reports that are due, rooms that nobody is in any more */
 
 struct webrtc_limits {		/* of the config, live */
-	int64_t max_viewers, max_sdp, linger_ms, ring_bytes;
+	int64_t max_viewers, max_per_address, max_sdp, linger_ms, ring_bytes;
 };
 
 struct webrtc {
