@@ -29,8 +29,8 @@ has_video(const struct ring_cursor *c, const struct ring_gen *g)
 	return g->video && (c->feed.tracks & FRAMING_VIDEO);
 }
 
-bool
-ring_cursor_can_start(const struct ring_cursor *c, const struct tag *t)
+static bool
+can_start(const struct ring_cursor *c, const struct tag *t)
 {
 	return t->gen->settled && (has_video(c, t->gen) ? t->key : t->audio && (c->feed.tracks & FRAMING_AUDIO));
 }
@@ -64,7 +64,7 @@ ring_cursor_newest_start(struct ring_cursor *c, struct tag *from)
 
 	for (; from != NULL; from = from->next) {
 		c->newest_ms = from->dts_ms;
-		if (ring_cursor_can_start(c, from))
+		if (can_start(c, from))
 			found = from;
 	}
 	ring_cursor_set_start(c, found);
@@ -73,7 +73,7 @@ ring_cursor_newest_start(struct ring_cursor *c, struct tag *from)
 void
 ring_cursor_first_start(struct ring_cursor *c, struct tag *from)
 {
-	while (from != NULL && !ring_cursor_can_start(c, from))
+	while (from != NULL && !can_start(c, from))
 		from = from->next;
 	ring_cursor_set_start(c, from);
 }
@@ -123,7 +123,7 @@ ring_cursor_tag(struct ring_cursor *c, struct tag *t)
 		c->hold = false;
 		ring_cursor_set_start(c, NULL);
 	}
-	if (ring_cursor_can_start(c, t) && (c->start == NULL || !c->hold))
+	if (can_start(c, t) && (c->start == NULL || !c->hold))
 		ring_cursor_set_start(c, t);
 	shed(c);
 }

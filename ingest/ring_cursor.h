@@ -29,7 +29,6 @@ struct ring_cursor {
 /* The ring, batch_ms, lag_ms and, if others than all, feed.tracks are the caller's to set after it. */
 void ring_cursor_init(struct ring_cursor *c);
 void ring_cursor_free(struct ring_cursor *c);
-bool ring_cursor_can_start(const struct ring_cursor *c, const struct tag *t);
 void ring_cursor_set_start(struct ring_cursor *c, struct tag *t);	/* NULL: none */
 void ring_cursor_newest_start(struct ring_cursor *c, struct tag *from);	/* from `from` on */
 void ring_cursor_first_start(struct ring_cursor *c, struct tag *from);

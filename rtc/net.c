@@ -40,8 +40,9 @@ same_address(const struct sockaddr_in6 *a, const struct sockaddr_in6 *b)
 	    IN6_ARE_ADDR_EQUAL(&a->sin6_addr, &b->sin6_addr);
 }
 
-struct rtc_path *
-net_path(struct rtc_net *net, const struct sockaddr_in6 *from)
+/* NULL: a stranger. */
+static struct rtc_path *
+find_path(struct rtc_net *net, const struct sockaddr_in6 *from)
 {
 	struct table_node *node;
 
@@ -100,7 +101,7 @@ udp_input(void *ctx, const struct udp_addr *addr, uint8_t *p, size_t n)
 	struct rtc_net *net = ctx;
 	struct rtc_path from = { .addr = *addr };
 
-	input(net, net_path(net, &addr->peer), &from, p, n);
+	input(net, find_path(net, &addr->peer), &from, p, n);
 }
 
 static void

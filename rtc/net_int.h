@@ -80,7 +80,6 @@ struct rtc_net {
 uint8_t *net_room(struct rtc_net *net, const struct rtc_path *to);
 bool net_commit(struct rtc_net *net, const struct rtc_path *to, size_t n);
 void net_turn(struct rtc_net *net);	/* there is something to flush or to reap */
-struct rtc_path *net_path(struct rtc_net *net, const struct sockaddr_in6 *from);	/* NULL: a stranger */
 void net_path_put(struct rtc_net *net, struct rtc_path *path);
 struct rtc_cred *net_cred(struct rtc_net *net, const char *ufrag);	/* RTC_UFRAG characters */
 void net_cred_put(struct rtc_net *net, struct rtc_cred *cred);

@@ -104,12 +104,6 @@ struct sdp_pick {
  * is video, is ENOTSUP: half a picture would be worse than another way to play.
  */
 int sdp_pick(const struct sdp *s, const struct sdp_want *want, struct sdp_pick *out, char *why);
-/*
- * The H.264 format to send this profile on: packetization-mode 1 (RFC 6184 6.2); the same profile_idc if it
- * is there, else constrained baseline, else baseline, else any. NULL: none.
- */
-const struct sdp_format *sdp_pick_h264(const struct sdp_media *m, uint8_t profile, uint8_t constraints);
-
 /* --- what we say --- */
 
 struct sdp_address {

@@ -95,8 +95,12 @@ h264_rank(const struct sdp_format *f, uint8_t profile, uint8_t constraints)
 	return its != BASELINE ? 1 : (flags & CONSTRAINED) != 0 ? 3 : 2;
 }
 
-const struct sdp_format *
-sdp_pick_h264(const struct sdp_media *m, uint8_t profile, uint8_t constraints)
+/*
+ * The H.264 format to send this profile on: packetization-mode 1 (RFC 6184 6.2); the same profile_idc if it
+ * is there, else constrained baseline, else baseline, else any. NULL: none.
+ */
+static const struct sdp_format *
+h264(const struct sdp_media *m, uint8_t profile, uint8_t constraints)
 {
 	const struct sdp_format *best = NULL;
 	int rank, best_rank = 0;
@@ -160,7 +164,7 @@ static void
 take_high(struct sdp_pick *out, const struct sdp *s)
 {
 	const struct sdp_media *m = out->video.media >= 0 ? &s->media[out->video.media] : NULL;
-	const struct sdp_format *f = m != NULL ? sdp_pick_h264(m, HIGH, 0) : NULL;
+	const struct sdp_format *f = m != NULL ? h264(m, HIGH, 0) : NULL;
 	uint8_t profile = 0, constraints;
 
 	if (f != NULL)
@@ -181,7 +185,7 @@ pick_tracks(const struct sdp *s, const struct sdp_want *want, struct sdp_pick *o
 			continue;
 		if (m->kind == SDP_VIDEO && want->video) {
 			video = true;
-			take(&out->video, s, i, sdp_pick_h264(m, want->profile, want->constraints));
+			take(&out->video, s, i, h264(m, want->profile, want->constraints));
 		} else if (m->kind == SDP_AUDIO && want->audio)
 			take(&out->audio, s, i, opus(m));
 	}

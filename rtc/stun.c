@@ -180,8 +180,9 @@ stun_add(struct stun_out *o, uint16_t attr, const void *value, size_t n)
 	be_put(o->p + 2, 2, o->n - STUN_HEAD);
 }
 
-void
-stun_add_address(struct stun_out *o, uint16_t attr, const struct sockaddr *sa)
+/* v4-mapped as IPv4. */
+static void
+add_address(struct stun_out *o, uint16_t attr, const struct sockaddr *sa)
 {
 	const struct sockaddr_in *in = (const struct sockaddr_in *)sa;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
@@ -219,7 +220,7 @@ size_t
 stun_success(struct stun_out *o, const struct stun *req, const struct sockaddr *from, const char *pwd)
 {
 	stun_begin(o, STUN_SUCCESS, req->id);
-	stun_add_address(o, STUN_XOR_MAPPED_ADDRESS, from);
+	add_address(o, STUN_XOR_MAPPED_ADDRESS, from);
 	return stun_end(o, pwd);
 }
 

@@ -47,7 +47,6 @@ bool stun_verify(const struct stun *s, const uint8_t *p, const char *pwd);
 struct stun_out { uint8_t p[STUN_MAX]; size_t n; bool over; };
 void stun_begin(struct stun_out *o, uint16_t type, const uint8_t id[STUN_ID]);
 void stun_add(struct stun_out *o, uint16_t attr, const void *value, size_t n);
-void stun_add_address(struct stun_out *o, uint16_t attr, const struct sockaddr *sa);	/* v4-mapped as IPv4 */
 /* MESSAGE-INTEGRITY with pwd (NULL: none) and FINGERPRINT; the length of all. */
 size_t stun_end(struct stun_out *o, const char *pwd);
 

@@ -199,18 +199,6 @@ room_viewers(const struct room *r)
 	return r->connected;
 }
 
-struct viewer *
-room_first_viewer(const struct room *r)
-{
-	return TAILQ_FIRST(&r->viewers);
-}
-
-struct viewer *
-room_next_viewer(const struct viewer *v)
-{
-	return TAILQ_NEXT(v, link);
-}
-
 void
 room_pump(struct room *r)
 {

@@ -61,10 +61,6 @@ struct room_sdp {
 };
 void room_sdp(const struct room *r, struct room_sdp *out);
 
-/* For who lists them: the first and the next viewer of a room, in no order; NULL: none. */
-struct viewer *room_first_viewer(const struct room *r);
-struct viewer *room_next_viewer(const struct viewer *v);
-
 /* --- for feed.c, viewer.c, main.c --- */
 
 struct track *room_video(struct room *r);
