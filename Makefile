@@ -121,8 +121,8 @@ $(B)/t/%: t/unit/%.c $(UNIT_LIBS)
 $(B)/t/test_rtc_peer $(B)/t/test_rtc_ice $(B)/t/test_rtc_tcp: $(call obj,t/lib/rtc_client.c)
 
 # Load generators of `make bench` and the tests; s3put is the upload engine by itself.
-$(B)/t/bench/s3put: $(call archive_lib,workers/jobs)
-$(B)/t/bench/s3put: LIBS := $(call archive_lib,workers/jobs) $(LIB) $(LIBS) -lcurl -lexpat
+$(B)/t/bench/s3put: $(call archive_lib,workers/jobs) $(call archive_lib,workers/common)
+$(B)/t/bench/s3put: LIBS := $(call archive_lib,workers/jobs) $(call archive_lib,workers/common) $(LIB) $(LIBS) -lcurl -lexpat
 $(B)/t/bench/queue: $(call archive_lib,workers/common)
 $(B)/t/bench/queue: LIBS := $(call archive_lib,workers/common) $(LIB) $(LIBS) $(HIREDIS)
 RTC_TEST = $(call obj,t/lib/rtc_client.c) $(call archive_lib,rtc)

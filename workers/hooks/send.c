@@ -1,6 +1,6 @@
 /*
- * send.c - libcurl's multi interface on our loop (contract in send.h), the only file of this
- * program that knows libcurl. One call is one easy handle; libcurl resolves names in threads of
+ * send.c - requests by libcurl (contract in send.h), the only file of this program that knows it; its
+ * loop is workers/common/multi.c. One call is one easy handle; libcurl resolves names in threads of
  * its own, so nothing in here waits.
  */
 #include "send.h"
@@ -16,6 +16,7 @@
 #include "net.h"
 #include "private.h"
 #include "util.h"
+#include "workers/common/multi.h"
 
 #define CONNECTIONS_KEPT 64
 #define KEPT_SEC 60		/* an idle connection is used again */
@@ -36,8 +37,7 @@ struct send_call {
 
 struct send {
 	struct event_base *base;
-	CURLM *multi;
-	struct event *timer;
+	struct multi multi;
 	json_t *networks;
 	char *ca_file;
 	int64_t changed_ms;		/* the conf: connections from before are not used again */
@@ -49,7 +49,7 @@ call_free(struct send_call *c)
 {
 	LIST_REMOVE(c, entry);
 	if (c->easy) {
-		curl_multi_remove_handle(c->s->multi, c->easy);
+		curl_multi_remove_handle(c->s->multi.curl, c->easy);
 		curl_easy_cleanup(c->easy);
 	}
 	curl_slist_free_all(c->headers);
@@ -81,76 +81,10 @@ finish(struct send_call *c, CURLcode rc)
 	call_free(c);
 }
 
-/* --- libcurl on libevent --- */
-
 static void
-collect(struct send *s)
+done_cb(void *call, CURLcode rc)
 {
-	struct send_call *c;
-	CURLMsg *m;
-	CURLcode rc;
-	int left;
-
-	while ((m = curl_multi_info_read(s->multi, &left)) != NULL) {
-		if (m->msg != CURLMSG_DONE)
-			continue;
-		rc = m->data.result;
-		c = NULL;
-		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&c);
-		finish(c, rc);
-	}
-}
-
-static void
-ready_cb(evutil_socket_t fd, short what, void *ctx)
-{
-	struct send *s = ctx;
-	int running;
-
-	curl_multi_socket_action(s->multi, fd, (what & EV_READ ? CURL_CSELECT_IN : 0) |
-	    (what & EV_WRITE ? CURL_CSELECT_OUT : 0), &running);
-	collect(s);
-}
-
-static int
-socket_cb(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
-{
-	struct send *s = ctx;
-	struct event *ev = socket_ctx;
-	short want = (short)(EV_PERSIST | (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0));
-
-	if (ev)
-		event_free(ev);
-	ev = NULL;
-	if (what != CURL_POLL_REMOVE) {
-		ev = event_new(s->base, fd, want, ready_cb, s);
-		if (!ev || event_add(ev, NULL) < 0)
-			fatalx("out of memory");
-	}
-	curl_multi_assign(s->multi, fd, ev);
-	return 0;
-}
-
-static int
-timer_cb(CURLM *multi, long ms, void *ctx)
-{
-	struct send *s = ctx;
-
-	if (ms < 0)
-		event_del(s->timer);
-	else
-		event_add(s->timer, &(struct timeval){ ms / 1000, ms % 1000 * 1000 });
-	return 0;
-}
-
-static void
-timeout_cb(evutil_socket_t fd, short what, void *ctx)
-{
-	struct send *s = ctx;
-	int running;
-
-	curl_multi_socket_action(s->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	collect(s);
+	finish(call, rc);
 }
 
 /* --- one call --- */
@@ -264,7 +198,7 @@ send_start(struct send *s, const struct send_job *job, send_cb cb, void *ctx)
 		transport(c, job->timeout_ms);
 		fill(c, job);
 	}
-	if (!c->easy || curl_multi_add_handle(s->multi, c->easy) != CURLM_OK)
+	if (!c->easy || curl_multi_add_handle(s->multi.curl, c->easy) != CURLM_OK)
 		event_add(c->turn, &(struct timeval){ 0, 0 });
 	return c;
 }
@@ -298,16 +232,9 @@ send_new(struct event_base *base, const struct send_conf *conf)
 	s->base = base;
 	s->networks = json_deep_copy(conf->networks);
 	s->ca_file = xstrdup(conf->ca_file);
-	s->timer = evtimer_new(base, timeout_cb, s);
-	s->multi = curl_multi_init();
-	if (!s->timer || !s->multi)
-		fatalx("out of memory");
 	LIST_INIT(&s->calls);
-	curl_multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, socket_cb);
-	curl_multi_setopt(s->multi, CURLMOPT_SOCKETDATA, s);
-	curl_multi_setopt(s->multi, CURLMOPT_TIMERFUNCTION, timer_cb);
-	curl_multi_setopt(s->multi, CURLMOPT_TIMERDATA, s);
-	curl_multi_setopt(s->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+	if (multi_start(&s->multi, base, CONNECTIONS_KEPT, done_cb) < 0)
+		fatalx("out of memory");
 	return s;
 }
 
@@ -321,8 +248,7 @@ send_free(struct send **sp)
 	*sp = NULL;
 	while (!LIST_EMPTY(&s->calls))
 		call_free(LIST_FIRST(&s->calls));
-	curl_multi_cleanup(s->multi);
-	event_free(s->timer);
+	multi_stop(&s->multi);
 	json_decref(s->networks);
 	free(s->ca_file);
 	free(s);

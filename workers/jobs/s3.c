@@ -1,6 +1,6 @@
 /*
- * s3.c - the client of one bucket: its configuration, and libcurl's multi handle on libevent
- * (curl_multi_socket_action). Requests are s3_call.c's. Proxies of the environment are ignored.
+ * s3.c - the client of one bucket: its configuration, and libcurl on our loop (workers/common/multi.c).
+ * Requests are s3_call.c's. Proxies of the environment are ignored.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,71 +12,11 @@
 
 #define CONNECTIONS_KEPT 16
 
-/* Calls back for what has ended. A callback may start and cancel calls, not free the client. */
+/* A callback may start and cancel calls, not free the client. */
 static void
-collect(struct s3 *s)
+done_cb(void *call, CURLcode rc)
 {
-	CURLMsg *m;
-	struct s3_call *c;
-	int left;
-
-	while ((m = curl_multi_info_read(s->multi, &left)) != NULL) {
-		if (m->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&c);
-		s3_call_ended(c, m->data.result);
-	}
-}
-
-static void
-ready_cb(evutil_socket_t fd, short what, void *ctx)
-{
-	struct s3 *s = ctx;
-	int running, how = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
-
-	curl_multi_socket_action(s->multi, fd, how, &running);
-	collect(s);
-}
-
-static int
-socket_cb(CURL *easy, curl_socket_t fd, int what, void *ctx, void *sock)
-{
-	struct s3 *s = ctx;
-	struct event *e = sock;
-	short want = EV_PERSIST;
-
-	if (e != NULL)
-		event_free(e);
-	curl_multi_assign(s->multi, fd, NULL);
-	if (what == CURL_POLL_REMOVE)
-		return 0;
-	want |= (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0);
-	e = event_new(s->base, fd, want, ready_cb, s);
-	event_add(e, NULL);
-	curl_multi_assign(s->multi, fd, e);
-	return 0;
-}
-
-static int
-timer_cb(CURLM *multi, long ms, void *ctx)
-{
-	struct s3 *s = ctx;
-
-	if (ms < 0)
-		event_del(s->timer);
-	else
-		event_add(s->timer, &(struct timeval){ ms / 1000, ms % 1000 * 1000 });
-	return 0;
-}
-
-static void
-timeout_cb(evutil_socket_t fd, short what, void *ctx)
-{
-	struct s3 *s = ctx;
-	int running;
-
-	curl_multi_socket_action(s->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	collect(s);
+	s3_call_ended(call, rc);
 }
 
 static void
@@ -150,16 +90,9 @@ configure(struct s3 *s, const struct s3_conf *conf)
 static const char *
 wire(struct s3 *s)
 {
-	s->timer = evtimer_new(s->base, timeout_cb, s);
 	s->refill = evtimer_new(s->base, refill_cb, s);
-	s->multi = curl_multi_init();
-	if (s->timer == NULL || s->refill == NULL || s->multi == NULL)
+	if (s->refill == NULL || multi_start(&s->multi, s->base, CONNECTIONS_KEPT, done_cb) < 0)
 		return "out of memory";
-	curl_multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, socket_cb);
-	curl_multi_setopt(s->multi, CURLMOPT_SOCKETDATA, s);
-	curl_multi_setopt(s->multi, CURLMOPT_TIMERFUNCTION, timer_cb);
-	curl_multi_setopt(s->multi, CURLMOPT_TIMERDATA, s);
-	curl_multi_setopt(s->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
 	s->slice = xmalloc(S3_SLICE);
 	return NULL;
 }
@@ -197,10 +130,7 @@ s3_free(struct s3 **sp)
 		return;
 	while ((c = LIST_FIRST(&s->calls)) != NULL)
 		s3_cancel(&c);
-	if (s->multi != NULL)
-		curl_multi_cleanup(s->multi);
-	if (s->timer != NULL)
-		event_free(s->timer);
+	multi_stop(&s->multi);
 	if (s->refill != NULL)
 		event_free(s->refill);
 	curl_free(s->scheme);

@@ -10,6 +10,7 @@
 #include "board.h"
 #include "s3.h"
 #include "s3_rate.h"
+#include "workers/common/multi.h"
 
 #define S3_ANSWER_MAX ((size_t)4 << 20)	/* bytes of an answer's body */
 #define S3_SLICE ((size_t)1 << 20)	/* hashed per turn of the loop */
@@ -18,8 +19,7 @@
 
 struct s3 {
 	struct event_base *base;
-	CURLM *multi;
-	struct event *timer;		/* libcurl's */
+	struct multi multi;		/* libcurl's */
 	struct event *refill;		/* calls that wait for bandwidth go on */
 	LIST_HEAD(, s3_call) calls;
 	TAILQ_HEAD(, s3_call) waiting;	/* for one of the ncalls that are under way to end */

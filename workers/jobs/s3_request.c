@@ -266,7 +266,7 @@ s3_request_start(struct s3_call *c)
 	c->begun_ms = now_ms();
 	c->in_len = 0;
 	c->paused = false;
-	return curl_multi_add_handle(s->multi, c->easy) == CURLM_OK ? 0 : -1;
+	return curl_multi_add_handle(s->multi.curl, c->easy) == CURLM_OK ? 0 : -1;
 }
 
 void
@@ -274,7 +274,7 @@ s3_request_end(struct s3_call *c)
 {
 	if (c->easy == NULL)
 		return;
-	curl_multi_remove_handle(c->s->multi, c->easy);
+	curl_multi_remove_handle(c->s->multi.curl, c->easy);
 	curl_easy_cleanup(c->easy);
 	curl_slist_free_all(c->headers);
 	c->easy = NULL;
