@@ -11,6 +11,7 @@
 
 #include "conf.h"
 #include "http.h"
+#include "obj.h"
 #include "util.h"
 
 #define ASK_MS 3000
@@ -47,14 +48,6 @@ rtc_error(struct conn *c, int rc, const json_t *body)
 	say(c, all[i].status, text != NULL ? text : all[i].text);
 }
 
-const char *
-rtc_string(const json_t *body, const char *key)
-{
-	const char *s = json_string_value(json_object_get(body, key));
-
-	return s != NULL ? s : "";
-}
-
 bool
 rtc_session_ok(const char *name, const char *id)
 {
@@ -68,13 +61,13 @@ patched_cb(struct svc *s, int rc, json_t *body, void *ctx)
 {
 	struct rtc_question *q = ctx;
 	struct conn *c = conn_find(q->conn);
-	const char *sdp = rtc_string(body, "sdp");
+	const char *sdp = obj_str(body, "sdp");
 	char line[128];
 
 	free(q);
 	if (c == NULL)
 		return;
-	snprintf(line, sizeof(line), "ETag: %s\r\nCache-Control: no-cache\r\n", rtc_string(body, "etag"));
+	snprintf(line, sizeof(line), "ETag: %s\r\nCache-Control: no-cache\r\n", obj_str(body, "etag"));
 	if (rc != 0)
 		rtc_error(c, rc, body);
 	else if (sdp[0] == '\0')

@@ -23,7 +23,6 @@ struct rtc_question {		/* ctx of the answer, which frees it */
 
 /* rc and body as the verbs of CALL "webrtc" have them (lib/proto.h). */
 void rtc_error(struct conn *c, int rc, const json_t *body);
-const char *rtc_string(const json_t *body, const char *key);	/* "" if it is none */
 bool rtc_session_ok(const char *name, const char *id);		/* could there be one? */
 /* {sdp} of the body, if it is of this type; else it was answered: NULL. */
 json_t *rtc_body(struct conn *c, const char *type);

@@ -13,6 +13,7 @@
 #include "conf.h"
 #include "http.h"
 #include "ice_server.h"
+#include "obj.h"
 #include "util.h"
 #include "workers/http/rtc_http.h"
 
@@ -41,7 +42,7 @@ created_cb(struct svc *s, int rc, json_t *body, void *ctx)
 {
 	struct rtc_question *q = ctx;
 	struct conn *c = conn_find(q->conn);
-	const char *sdp = rtc_string(body, "sdp"), *base;
+	const char *sdp = obj_str(body, "sdp"), *base;
 	char links[ICE_SERVER_LINKS], *lines;
 	int n;
 
@@ -51,7 +52,7 @@ created_cb(struct svc *s, int rc, json_t *body, void *ctx)
 		ice_server_links(conf_get(http.svc->conf, "webrtc.ice_servers"), links);
 		n = base_of(c, &base);
 		lines = xasprintf("Location: %.*s/whep/%s/%s\r\nETag: %s\r\nCache-Control: no-cache\r\n%s", n, base,
-		    q->name, rtc_string(body, "id"), rtc_string(body, "etag"), links);
+		    q->name, obj_str(body, "id"), obj_str(body, "etag"), links);
 		answer_bytes(c, 201, RTC_SDP, lines, xstrdup(sdp), strlen(sdp), true);
 		free(lines);
 	}
