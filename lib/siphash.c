@@ -1,6 +1,7 @@
 /*
  * siphash.c - SipHash-2-4, so that nobody can choose names or addresses that collide in
- * a table. Not for secrets. Called by viewers.c, page.c (ETags), record_scan.c and address.c of workers.
+ * a table. Not for secrets. Called by viewers.c, page.c (ETags), record_scan.c and address.c of
+ * workers, and by rtc/table.c.
  */
 #include <endian.h>
 #include <string.h>

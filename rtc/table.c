@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "log.h"
+#include "siphash.h"
 #include "util.h"
 
 #define FIRST 64	/* buckets; doubled when there are as many nodes */
@@ -27,26 +28,10 @@ table_done(struct table *t)
 	memset(t, 0, sizeof(*t));
 }
 
-static uint64_t
-fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 uint64_t
 table_hash(const struct table *t, const void *key, size_t n)
 {
-	const uint8_t *p = key;
-	uint64_t h = t->seed[0] ^ n, word;
-
-	for (size_t at = 0; at < n; at += sizeof(word)) {
-		word = 0;
-		memcpy(&word, p + at, n - at < sizeof(word) ? n - at : sizeof(word));
-		h = fold(h ^ word ^ 0x9e3779b97f4a7c15, t->seed[1] | 1);
-	}
-	return fold(h ^ 0xd6e8feb86659fd93, t->seed[0] | 1);
+	return siphash(t->seed, key, n);
 }
 
 static void

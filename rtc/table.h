@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 struct table_node { struct table_node *next; uint64_t hash; bool in; };
-struct table { struct table_node **bucket; size_t size, n; uint64_t seed[2]; };
+struct table { struct table_node **bucket; size_t size, n; uint8_t seed[16]; };
 
 void table_init(struct table *t);
 void table_done(struct table *t);	/* nodes are the caller's */
