@@ -1,16 +1,15 @@
 #!/usr/bin/python3
 """522-whip: publishing by WHIP (RFC 9725): aiortc, GStreamer and Chromium to HLS and to WHEP players, who may not, what is said to a session, a bad network."""
-import http.client, os, re, sys
+import os, re, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 
 import gst_whip, whep_player
 from browser import Browser
-from rtc import Sdp, stored
+from rtc import FRAGMENT, SDP, Sdp, ask, stored
 from udp_proxy import Proxy
 from whip_publisher import Publisher
 
-SDP, FRAGMENT = "application/sdp", "application/trickle-ice-sdpfrag"
 PAGE = """
 window.publish = async url => {
   const media = await navigator.mediaDevices.getUserMedia({video: {width: 640, height: 360}, audio: true});
@@ -30,19 +29,6 @@ window.publish = async url => {
 };
 true
 """
-
-
-def ask(m, method, path, body=None, kind=None, **fields):
-    c = http.client.HTTPConnection("127.0.0.1", m.http, timeout=10 * SLOW)
-    try:
-        headers = {k.replace("_", "-"): v for k, v in fields.items()}
-        if kind:
-            headers["Content-Type"] = kind
-        c.request(method, path, body, headers)
-        r = c.getresponse()
-        return r.status, {k.lower(): v for k, v in r.getheaders()}, r.read().decode()
-    finally:
-        c.close()
 
 
 def ports():

@@ -1,13 +1,30 @@
-"""rtc.py - what a browser says in SDP and STUN, without media: enough to see that signalling leads to a peer that
+"""rtc.py - what a browser says in HTTP, SDP and STUN, without media: enough to see that signalling leads to a peer that
 answers at the address it named.
 
     s = Sdp(text); s.attr("ice-ufrag"); s.media[0].attr("mid"); check(s) ; answer_to(s)
 """
-import hashlib, hmac, os, re, socket, struct, zlib
+import hashlib, hmac, http.client, os, re, socket, struct, zlib
 
+from millrace import SLOW
+
+SDP, FRAGMENT = "application/sdp", "application/trickle-ice-sdpfrag"
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PRINT = "sha-256 " + ":".join(f"{i * 7 % 256:02X}" for i in range(32))
 COOKIE = 0x2112A442
+
+
+def ask(m, method, path, body=None, kind=None, **fields):
+    """Status, fields by any case of their names, and text."""
+    c = http.client.HTTPConnection("127.0.0.1", m.http, timeout=10 * SLOW)
+    try:
+        headers = {k.replace("_", "-"): v for k, v in fields.items()}
+        if kind:
+            headers["Content-Type"] = kind
+        c.request(method, path, body, headers)
+        r = c.getresponse()
+        return r.status, r.headers, r.read().decode()
+    finally:
+        c.close()
 
 
 def stored(name):
