@@ -14,7 +14,6 @@
 #include "ingress_id.h"
 #include "net.h"
 #include "util.h"
-#include "workers/hooks/backoff.h"
 #include "workers/hooks/event.h"
 #include "workers/hooks/form.h"
 #include "workers/hooks/private.h"
@@ -271,17 +270,6 @@ filter(void **state)
 		assert_int_equal(event_find(event_name(k)), k);
 }
 
-static void
-waits(void **state)
-{
-	assert_in_range(hook_backoff_ms(1, 1000, 60000, 0), 800, 800);
-	assert_in_range(hook_backoff_ms(1, 1000, 60000, 1023), 1195, 1200);
-	assert_in_range(hook_backoff_ms(4, 1000, 60000, 512), 7900, 8100);
-	assert_in_range(hook_backoff_ms(7, 1000, 60000, 512), 59000, 61000);
-	assert_in_range(hook_backoff_ms(UINT32_MAX, 1000, 86400000, 1023), 86400000, 86400000 * 6 / 5);
-	assert_in_range(hook_backoff_ms(0, 10, 10, 512), 10, 10);
-}
-
 /* --- where URLs may lead --- */
 
 static bool
@@ -365,7 +353,7 @@ main(void)
 		cmocka_unit_test(signed_header), cmocka_unit_test(jwt), cmocka_unit_test(native),
 		cmocka_unit_test(nginx), cmocka_unit_test(srs), cmocka_unit_test(mediamtx),
 		cmocka_unit_test(livekit), cmocka_unit_test(questions), cmocka_unit_test(answers),
-		cmocka_unit_test(filter), cmocka_unit_test(waits), cmocka_unit_test(addresses), cmocka_unit_test(urls),
+		cmocka_unit_test(filter), cmocka_unit_test(addresses), cmocka_unit_test(urls),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

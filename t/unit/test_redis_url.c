@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "workers/common/backoff.h"
 #include "workers/common/redis.h"
 
 static void
@@ -111,12 +112,14 @@ delays_double_up_to_the_limit(void **state)
 	static const int64_t want[] = { 100, 200, 400, 800, 1600, 3200, 5000, 5000 };
 
 	for (unsigned i = 0; i < 8; i++) {
-		assert_int_equal(redis_backoff_ms(i, 5000, 512), want[i]);
-		assert_int_equal(redis_backoff_ms(i, 5000, 0), want[i] * 4 / 5);
-		assert_in_range(redis_backoff_ms(i, 5000, 1023), want[i], want[i] * 6 / 5);
+		assert_int_equal(backoff_ms(i + 1, 100, 5000, 512), want[i]);
+		assert_int_equal(backoff_ms(i + 1, 100, 5000, 0), want[i] * 4 / 5);
+		assert_in_range(backoff_ms(i + 1, 100, 5000, 1023), want[i], want[i] * 6 / 5);
 	}
-	assert_int_equal(redis_backoff_ms(1000000, 5000, 512), 5000);
-	assert_int_equal(redis_backoff_ms(0, 50, 512), 50);
+	assert_int_equal(backoff_ms(1000000, 100, 5000, 512), 5000);
+	assert_int_equal(backoff_ms(1, 100, 50, 512), 50);
+	assert_int_equal(backoff_ms(0, 10, 10, 512), 10);
+	assert_in_range(backoff_ms(UINT32_MAX, 1000, 86400000, 1023), 86400000, 86400000 * 6 / 5);
 }
 
 int

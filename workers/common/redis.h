@@ -53,7 +53,4 @@ struct redis_script {
 /* argv: nkeys keys, then arguments. At most REDIS_ARGS_MAX - 3. */
 void redis_run(struct redis *r, struct redis_script *script, int nkeys, int argc,
     const char *const *argv, redis_cb cb, void *ctx);
-
-/* Ms until the next try after `failures` in a row: 100, 200, .. max, +-20 %. Pure. */
-int64_t redis_backoff_ms(unsigned failures, int64_t max_ms, uint32_t random);
 #endif

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "backoff.h"
 #include "log.h"
 #include "redis_life.h"
 #include "resolve.h"
@@ -21,18 +22,6 @@
 
 #define PING_EVERY_MS 1000
 #define RETRY_FIRST_MS 100
-
-int64_t
-redis_backoff_ms(unsigned failures, int64_t max_ms, uint32_t random)
-{
-	int64_t ms = RETRY_FIRST_MS;
-
-	while (failures-- > 0 && ms < max_ms)
-		ms *= 2;
-	if (ms > max_ms)
-		ms = max_ms;
-	return ms * 4 / 5 + ms * 2 / 5 * (random % 1024) / 1024;
-}
 
 static void
 timer_in(struct redis *r, int64_t ms)
@@ -59,7 +48,7 @@ redis_lost(struct redis *r, const char *why)
 	str_copy(text, why, sizeof text);	/* it may die with the connection */
 	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
 		random = 512;
-	retry_ms = redis_backoff_ms(r->failures++, r->retry_max_ms, random);
+	retry_ms = backoff_ms(++r->failures, RETRY_FIRST_MS, r->retry_max_ms, random);
 	r->state = LINK_WAITING;
 	redis_wire_close(r);
 	timer_in(r, retry_ms);

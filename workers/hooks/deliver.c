@@ -11,7 +11,6 @@
 #include <sys/queue.h>
 #include <sys/random.h>
 
-#include "backoff.h"
 #include "conf.h"
 #include "hooks.h"
 #include "log.h"
@@ -19,6 +18,7 @@
 #include "obj.h"
 #include "sign.h"
 #include "util.h"
+#include "workers/common/backoff.h"
 
 #define SAY_AGAIN_MS 60000	/* a URL may fail for one stream only, again and again */
 
@@ -55,7 +55,7 @@ backoff(unsigned failures)
 
 	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
 		random = 512;	/* only a jitter */
-	return hook_backoff_ms(failures, conf_int(hk.svc->conf, "hooks.retry_min"),
+	return backoff_ms(failures, conf_int(hk.svc->conf, "hooks.retry_min"),
 	    conf_int(hk.svc->conf, "hooks.retry_max"), random);
 }
 

@@ -1,9 +1,0 @@
-/* backoff.h - when a request that failed is made again. Pure. */
-#ifndef MILLRACE_HOOKS_BACKOFF_H
-#define MILLRACE_HOOKS_BACKOFF_H
-
-#include <stdint.h>
-
-/* After `failures` in a row (1 and more): min, 2 min, .. max, +-20 % by random. */
-int64_t hook_backoff_ms(unsigned failures, int64_t min_ms, int64_t max_ms, uint32_t random);
-#endif
