@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """531-ingress: a key that a back end had made publishes, another does not; on every host, after every restart."""
-import os, shutil, sys
+import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 from receiver import Receiver

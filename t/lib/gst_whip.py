@@ -2,7 +2,7 @@
 """gst_whip.py URL KEY - publishes by WHIP with GStreamer's webrtcbin (x264enc, opusenc); lines of JSON as whip_publisher.py has
 them. Ends when its stdin does, without a DELETE: the server hears of it by DTLS, or not at all.
 """
-import json, os, sys, threading
+import json, sys, threading
 
 import whip_publisher
 
