@@ -1,5 +1,5 @@
 /*
- * feed_judge.c - what goes to browsers as it is (contract in feed_judge.h). Called by feeds.c.
+ * feed_judge.c - what goes to browsers as it is (contract in feed_judge.h). Called by browsers.c.
  *
  * Where the SPS has no bitstream_restriction an encoder may still have B-frames: then a frame whose
  * pts lies before that of one decoded earlier is one, however late the first of them comes.

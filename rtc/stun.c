@@ -1,5 +1,5 @@
 /*
- * stun.c - see stun.h. Called by net.c for every datagram and frame that begins like STUN, and by
+ * stun.c - see stun.h. Called by ice.c for every datagram and frame that begins like STUN, and by
  * test clients. A message is walked once; a length that lies makes it malformed, never a read
  * outside of it. The order is that of the cost: lengths, CRC, and the HMAC only by stun_verify(),
  * when the name in it is known.

@@ -28,7 +28,7 @@ def ask(m, method, path, body=None, kind=None, **fields):
 
 
 def stored(name):
-    """t/sdp/NAME-offer.sdp: as that browser or library said it."""
+    """t/sdp/NAME.sdp: as that browser or library said it."""
     with open(os.path.join(TOP, "sdp", f"{name}.sdp"), newline="") as f:
         return f.read()
 

@@ -5,7 +5,7 @@
  * of it, by hosts that have a URL. It is believed only until it may have run out: every change of
  * the outbox checks it in the same script anyway, so two that think so can do no harm but send an
  * event twice.
- * Called by main.c and by redis_life.c.
+ * Called by main.c, target.c (are there URLs?), deliver.c (figures) and by redis_life.c.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  *
  * Only the leader does this, and each step is one script that checks it (scripts.h). The next entry
  * of a lane is given out when Redis knows what became of the one before (outbox_say.c): that is the
- * order. Called by link.c, deliver.c and calls.c.
+ * order. Called by main.c, link.c, target.c, outbox_say.c and calls_dead.c.
  */
 #include <assert.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* clock.c - see clock.h. Called by room.c. */
+/* clock.c - see clock.h. Called by room_media.c. */
 #include "clock.h"
 
 #include <stdlib.h>

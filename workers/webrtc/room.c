@@ -1,7 +1,7 @@
 /*
  * room.c - the rooms of this worker (contract in room.h): who is in them, what the supervisor and
  * the members are told. What comes into them is in room_media.c. Called by feed.c, viewer.c, calls.c,
- * signal.c; told the time by main.c.
+ * signal_room.c; told the time by main.c.
  */
 #include <assert.h>
 #include <stdio.h>
