@@ -180,10 +180,10 @@ enum proto_type {
  *                              error ..}; state "receiving" "queued" "converting" "pushing" "retrying"
  *                              "failed" "cancelled" "done"
  * CALL verbs of "webrtc" (the worker that args.name belongs to answers; ENOTCONN: it is not up, ENOSYS:
- * webrtc.workers is 0; else EINVAL bad SDP, ENOTSUP nothing in common, ENOSPC full: each {text}; ENOENT no such
- * session). An SDP has at most webrtc.max_sdp bytes:
+ * webrtc.workers is 0; else EINVAL bad SDP, ENOTSUP nothing in common, ENOSPC full, EDQUOT full of this peer's:
+ * each {text}; ENOENT no such session). An SDP has at most webrtc.max_sdp bytes:
  *   offer  {name, sdp, peer, local, host} -> {id, sdp, etag}; local ("IP:PORT") and host (its Host field): where
- *                              the request came to, named in the answer; peer is for the log
+ *                              the request came to, named in the answer; peer is who asks, ip:port
  *   patch  {name, id, sdp, if_match} -> {sdp, etag}: an ICE restart; {sdp: ""}: nothing to say (204). if_match as
  *                              the field came: ENODATA none, ESTALE it names another
  *   delete {name, id}        -> {}
