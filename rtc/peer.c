@@ -76,22 +76,10 @@ detach(struct rtc_peer *peer, bool goodbye)
 	event_del(peer->timer);
 }
 
-static void
-count_end(struct rtc_peer *peer, const char *why)
-{
-	struct rtc_net_stats *s = &peer->net->stats;
-
-	if (strcmp(why, RTC_GONE_NO_ICE) == 0)
-		s->no_ice++;
-	else if (peer->state == RTC_CHECKED)
-		s->failed++;
-}
-
 /* From the loop only. Without consent nothing may be sent any more (RFC 7675 section 5.1). */
 static void
 over(struct rtc_peer *peer, const char *why)
 {
-	count_end(peer, why);
 	if (peer->state != RTC_OVER)
 		detach(peer, strcmp(why, RTC_GONE_CONSENT) != 0);
 	peer->ops->gone(peer->ctx, why);
@@ -101,7 +89,6 @@ over(struct rtc_peer *peer, const char *why)
 static void
 over_soon(struct rtc_peer *peer, const char *why)
 {
-	count_end(peer, why);
 	detach(peer, true);
 	peer->ending = why;
 	event_active(peer->timer, EV_TIMEOUT, 0);

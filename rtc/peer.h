@@ -79,8 +79,6 @@ void rtc_net_flush(struct rtc_net *net);
 
 struct rtc_net_stats {
 	unsigned peers, connected, tcp;	/* now: all, of these connected, TCP connections */
-	uint64_t no_ice;	/* ended for RTC_GONE_NO_ICE: is the port open? */
-	uint64_t failed;	/* ended between the first check and connected() */
 	uint64_t strangers;	/* packets of nobody's address, checks with a wrong name or password */
 	uint64_t malformed;	/* packets that are nothing */
 	uint64_t dropped;	/* packets that the socket did not take in time */

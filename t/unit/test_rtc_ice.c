@@ -327,8 +327,6 @@ who_never_comes_or_stops_half_way_goes(void **state)
 	assert_true(bench_until(never.gone && half.gone));
 	assert_string_equal(never.why, RTC_GONE_NO_ICE);
 	assert_string_equal(half.why, RTC_GONE_NO_DTLS);
-	assert_int_equal(net_stats().no_ice, 1);
-	assert_int_equal(net_stats().failed, 1);
 }
 
 static void
