@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""gst_whip.py URL KEY - publishes by WHIP with GStreamer's webrtcbin (x264enc, opusenc); lines of JSON as whip_publisher.py has
+"""gst_whip.py URL KEY - publishes by WHIP with GStreamer's webrtcbin (openh264enc, opusenc); lines of JSON as whip_publisher.py has
 them. Ends when its stdin does, without a DELETE: the server hears of it by DTLS, or not at all.
 """
 import json, sys, threading
 
 import whip_publisher
 
-BRANCHES = ["videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1 ! x264enc tune=zerolatency key-int-max=50 ! "
+BRANCHES = ["videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=25/1 ! openh264enc gop-size=50 bitrate=500000 ! "
     "video/x-h264,profile=constrained-baseline ! h264parse ! rtph264pay config-interval=-1 aggregate-mode=zero-latency pt=96 ! "
     "application/x-rtp,media=video,encoding-name=H264,payload=96 ! rtc.",
     "audiotestsrc is-live=true ! opusenc ! rtpopuspay pt=111 ! "
