@@ -38,9 +38,12 @@ extern struct stream *stream_list;
 struct stream *stream_find(const char *name);
 struct stream *stream_new(const char *name);
 unsigned stream_count(void);
-void stream_say_ended(struct stream *s);	/* the event, once */
-json_t *stream_event(const struct stream *s, const char *event);	/* for events_emit */
 void stream_make_dir(const struct stream *s);	/* an ingest locks itself into it: it has to be there */
+
+/* --- streams_event.c --- */
+json_t *stream_event(const struct stream *s, const char *event);	/* for events_emit */
+void stream_say_ended(struct stream *s);	/* the event, once */
+void stream_mark_ended(const struct stream *s, bool ended);	/* on the disk, for the next start */
 
 /* --- streams_ask.c --- */
 void ask_child_gone(const struct child *c);

@@ -136,6 +136,7 @@ claim_grant(struct claim *claim)
 	s->state = BOARD_STREAM_STARTING;
 	s->granted_ms = now_ms();
 	s->was_live = s->ended_said = false;
+	stream_mark_ended(s, false);
 	s->resumed = resume;
 	s->finish_failures = 0;
 	s->reconnects = resume ? s->reconnects + 1 : 0;
