@@ -53,7 +53,9 @@ void ask_refuse_all(const char *code, const char *text);
 /* It may be NAME: the CLAIM goes on. */
 void claim_begin(struct child *c, struct msg *m, const char *name, const char *query);
 bool claim_of(const struct child *c);		/* it has claimed, or has, a stream */
-void claim_say_refused(struct child *c, uint32_t id, const char *name, const char *code, const char *text);
+/* text is for the publisher; why, if it is not NULL, for log and status alone. */
+void claim_say_refused(struct child *c, uint32_t id, const char *name, const char *code, const char *text,
+    const char *why);
 void claim_child_gone(const struct child *c);
 void claim_grant(struct claim *claim);		/* its stream is vacant */
 void claim_refuse_all(const char *code, const char *text);

@@ -58,11 +58,12 @@ claim_free(struct claim *claim)
 }
 
 void
-claim_say_refused(struct child *c, uint32_t id, const char *name, const char *code, const char *text)
+claim_say_refused(struct child *c, uint32_t id, const char *name, const char *code, const char *text,
+    const char *why)
 {
 	json_t *body = json_pack("{s:s, s:s}", "code", code, "text", text);
 
-	refusals_say(code, c->peer, name, text);
+	refusals_say(code, c->peer, name, why != NULL ? why : text);
 	if (c->control == NULL)
 		json_decref(body);
 	else if (msg_send(c->control, MSG_REFUSE, id, body, NULL, 0) == -1)
@@ -72,7 +73,7 @@ claim_say_refused(struct child *c, uint32_t id, const char *name, const char *co
 static void
 claim_refuse(struct claim *claim, const char *code, const char *text)
 {
-	claim_say_refused(claim->c, claim->id, claim->name, code, text);
+	claim_say_refused(claim->c, claim->id, claim->name, code, text, NULL);
 	claim_free(claim);
 }
 
