@@ -10,12 +10,15 @@
 #include "supervisor/auth.h"
 #include "supervisor/supervisor.h"
 
+#define STREAM_QUERY 512	/* more of it is not told to webhooks */
+
 struct claim;
 struct viewers;
 
 struct stream {
 	struct stream *next;
 	char name[BOARD_NAME], app[64], peer[64], protocol[16];
+	char query[STREAM_QUERY];	/* of its publishing URL, without key, exp and sig */
 	struct sockaddr_storage peer_addr;
 	uint8_t identity[AUTH_IDENTITY];	/* of its publisher: auth_identity() */
 	enum board_stream_state state;

@@ -85,6 +85,7 @@ on_live(struct child *c, struct msg *m)
 	if (s->since_wall_ms == 0)
 		s->since_wall_ms = wall_ms();
 	body = stream_event(s, "stream_started");
+	json_object_set_new(body, "query", msg_text(s->query, strlen(s->query)));
 	json_object_set_new(body, "resumed", json_boolean(s->resumed));
 	events_emit(body);
 	hook_viewers_live(s);

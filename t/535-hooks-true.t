@@ -33,9 +33,10 @@ with Test(__doc__, limit=120) as t:
     wait_for("both are here", lambda: {state(m, "mute"), state(m, "silent")} == {"starting"}, 10)
     t.ok(True, "publishers without media are not live")
 
-    p = t.publish(m, "alice", clips.clip(seconds=60))
+    p = t.publish(m, "alice", clips.clip(seconds=60), key="?token=t1&key=secret&sig=s&exp=9&b=")
     p.join_live()
     wait_for("publish", lambda: told(rx, "alice") == ["publish"], 10)
+    t.is_(rx.got("/e", name="alice")[0].json()["query"], "token=t1&b=", "publish has the query, without what is a secret of this server")
     m.wait_playlist("alice", 2)
     m.get("/stream/alice/live.m3u8")
     player = t.player(m, "alice")

@@ -134,6 +134,17 @@ nginx(void **state)
 	assert_string_equal(request(STYLE_NGINX, "{\"event\": \"stream_ended\", \"name\": \"a\"}"), "");
 }
 
+#define WITH_QUERY "{\"event\": \"stream_started\", " COMMON ", \"query\": \"token=a%20b&name=other&x=1\"}"
+
+static void
+arguments(void **state)
+{
+	assert_string_equal(request(STYLE_NGINX, WITH_QUERY), NGINX(CLIENT "&call=publish&name=alice&type=live"
+	    "&token=a%20b&x=1"));
+	assert_non_null(strstr(request(STYLE_SRS, WITH_QUERY), "\"param\":\"?token=a%20b&name=other&x=1\""));
+	assert_non_null(strstr(request(STYLE_NATIVE, WITH_QUERY), "\"query\":\"token=a%20b&name=other&x=1\""));
+}
+
 /* A viewer's address has no port. */
 static void
 peers(void **state)
@@ -371,7 +382,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(signed_header), cmocka_unit_test(jwt), cmocka_unit_test(native),
-		cmocka_unit_test(nginx), cmocka_unit_test(peers), cmocka_unit_test(srs), cmocka_unit_test(mediamtx),
+		cmocka_unit_test(nginx), cmocka_unit_test(peers), cmocka_unit_test(arguments), cmocka_unit_test(srs), cmocka_unit_test(mediamtx),
 		cmocka_unit_test(livekit), cmocka_unit_test(questions), cmocka_unit_test(answers),
 		cmocka_unit_test(filter), cmocka_unit_test(addresses), cmocka_unit_test(urls),
 	};
