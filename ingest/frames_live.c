@@ -219,7 +219,6 @@ frames_live_open(struct frames_live *l, const char *name)
 	stream_open(&l->stream, name, "frames", done_cb, l);
 	l->intake = ws_intake_new(l->svc, &ops, l);
 	l->state = LIVE_ON;
-	svc_send(l->svc, MSG_EVENT, 0, json_pack("{s:s, s:s}", "event", "stream_live", "name", name));
 	stream_board(&l->stream, "live", now_ms());
 }
 

@@ -240,7 +240,6 @@ session_grant(struct svc *svc, struct msg *m)
 	if (s->ops->by_tick)
 		conn_by_tick(&s->conn);
 	session_tick_in(s, 0);
-	svc_send(svc, MSG_EVENT, 0, json_pack("{s:s, s:s}", "event", "stream_live", "name", s->match.name));
 	stream_board(&s->stream, "live", s->live_ms);
 }
 

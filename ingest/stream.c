@@ -158,6 +158,7 @@ static void
 say_live(struct stream *s)
 {
 	s->said_live = true;
+	svc_send(s->svc, MSG_EVENT, 0, json_pack("{s:s}", "event", "stream_live"));
 	log_info("live%s, from %s", s->resumed ? ", the playlist goes on" : "",
 	    s->encoder[0] != '\0' ? s->encoder : "an encoder that does not say its name");
 }

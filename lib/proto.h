@@ -89,7 +89,8 @@ enum proto_type {
 	MSG_EVENT,	/* {event, ...}: "viewers" {name, n, sketch}: n distinct players asked this http
 			 * worker; sketch (left out if n is 0): lib/sketch.h in base64, hashed with a key
 			 * that all workers of the host have, for the union over them;
-			 * "stream_live" {name}; "stream_ended" {name}; "warning" {name, text};
+			 * "stream_live" {}: the first media of an ingest's publisher;
+			 * "stream_ended" {name}; "warning" {name, text};
 			 * "publisher_gone" {}: an ingest that completes files;
 			 * "refused" {peer, code, name, text, said (bool: it is logged already)}: an ingest
 			 * ends its connection: code "pattern" "protocol" "media" "timeout";

@@ -183,7 +183,7 @@ diagnose_streams(struct diagnosis *d)
 	const struct stream *s;
 
 	for (s = stream_list; s != NULL && d->text[0] == '\0'; s = s->next)
-		if (s->ingest != NULL && s->state == BOARD_STREAM_LIVE) {
+		if (s->ingest != NULL && (s->state == BOARD_STREAM_LIVE || s->state == BOARD_STREAM_STARTING)) {
 			diagnose_outputs(s, d);
 			diagnose_media(s, d);
 			diagnose_recording(s, d);

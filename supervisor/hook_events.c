@@ -1,6 +1,6 @@
 /*
  * hook_events.c - what processes report for webhooks alone, made into events (events.c): a recording
- * that was closed, a segment, viewers that came and went, jobs that ended. Each kind of process may
+ * that was closed, a segment, viewers that came and went (hook_viewers.c), jobs that ended. Each kind of process may
  * tell only what is its own; an ingest's stream is the one it has, not the one it says.
  *
  * They are reported, and made events, only if a URL of hooks.urls wants them (conf_wanted_events):
@@ -83,21 +83,20 @@ segment(struct child *c, struct msg *m)
 static void
 viewers(struct child *c, struct msg *m)
 {
-	const char *event = msg_str_or(m, "event", "");
 	const json_t *list = json_object_get(m->body, "list"), *v;
+	bool stop = strcmp(msg_str_or(m, "event", ""), "stop") == 0;
 	size_t i;
 
-	if (!wanted(event) || (c->kind != KIND_HTTP && c->kind != KIND_WEBRTC))
+	if (c->kind != KIND_HTTP && c->kind != KIND_WEBRTC)
+		return;
+	/* Who came while somebody wanted to know it is gone in any case. */
+	if (!stop && !wanted("play") && !wanted("stop"))
 		return;
 	json_array_foreach(list, i, v) {
 		const char *name = obj_str(v, "name");
-		const struct stream *s = stream_find(name);
 
-		if (i >= VIEWERS_MAX || !stream_name_ok(name, strlen(name)))
-			continue;
-		events_emit(json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "event", event, "name", name, "app",
-		    s != NULL ? s->app : "", "viewer", obj_str(v, "viewer"), "peer", obj_str(v, "peer"), "protocol",
-		    obj_str(v, "protocol")));
+		if (i < VIEWERS_MAX && stream_name_ok(name, strlen(name)))
+			hook_viewer(c, v, stop);
 	}
 }
 

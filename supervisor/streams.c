@@ -106,6 +106,7 @@ stream_remove(struct stream *s)
 	for (p = &stream_list; *p != s; p = &(*p)->next)
 		;
 	*p = s->next;
+	hook_viewers_ended(s);
 	route_call(KIND_REGISTRY, "release", json_pack("{s:s}", "name", s->name), RELEASE_WAIT_MS,
 	    released_cb, NULL);
 	stream_slot_give(s);
@@ -129,24 +130,6 @@ stream_make_dir(const struct stream *s)
 	stream_dir(s, "", dir, sizeof(dir));
 	if (dir_ensure(dir, 0750) == -1)
 		log_warn("%s", dir);
-}
-
-json_t *
-stream_event(const struct stream *s, const char *event)
-{
-	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "event", event, "name", s->name, "app",
-	    msg_text(s->app, strlen(s->app)), "peer", msg_text(s->peer, strlen(s->peer)),
-	    "protocol", msg_text(s->protocol, strlen(s->protocol)));
-}
-
-void
-stream_say_ended(struct stream *s)
-{
-	if (s->ended_said)
-		return;
-	s->ended_said = true;
-	events_emit(stream_event(s, "stream_ended"));
-	log_info("stream %s has ended", s->name);
 }
 
 /* --- FINISHING --- */
@@ -357,6 +340,8 @@ found_at_start(const char *name)
 		finish_start(s);
 		return;
 	}
+	stream_dir(s, "/ended", path, sizeof(path));
+	s->ended_said = access(path, F_OK) == 0;
 	state = xcalloc(1, sizeof(*state));
 	stream_dir(s, "", path, sizeof(path));
 	if (hls_state_read(path, state) == 0)

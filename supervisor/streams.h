@@ -10,12 +10,15 @@
 #include "supervisor/auth.h"
 #include "supervisor/supervisor.h"
 
+#define STREAM_QUERY 512	/* more of it is not told to webhooks */
+
 struct claim;
 struct viewers;
 
 struct stream {
 	struct stream *next;
 	char name[BOARD_NAME], app[64], peer[64], protocol[16];
+	char query[STREAM_QUERY];	/* of its publishing URL, without key, exp and sig */
 	struct sockaddr_storage peer_addr;
 	uint8_t identity[AUTH_IDENTITY];	/* of its publisher: auth_identity() */
 	enum board_stream_state state;
@@ -38,9 +41,12 @@ extern struct stream *stream_list;
 struct stream *stream_find(const char *name);
 struct stream *stream_new(const char *name);
 unsigned stream_count(void);
-void stream_say_ended(struct stream *s);	/* the event, once */
-json_t *stream_event(const struct stream *s, const char *event);	/* for events_emit */
 void stream_make_dir(const struct stream *s);	/* an ingest locks itself into it: it has to be there */
+
+/* --- streams_event.c --- */
+json_t *stream_event(const struct stream *s, const char *event);	/* for events_emit */
+void stream_say_ended(struct stream *s);	/* the event, once */
+void stream_mark_ended(const struct stream *s, bool ended);	/* on the disk, for the next start */
 
 /* --- streams_ask.c --- */
 void ask_child_gone(const struct child *c);
@@ -50,7 +56,9 @@ void ask_refuse_all(const char *code, const char *text);
 /* It may be NAME: the CLAIM goes on. */
 void claim_begin(struct child *c, struct msg *m, const char *name, const char *query);
 bool claim_of(const struct child *c);		/* it has claimed, or has, a stream */
-void claim_say_refused(struct child *c, uint32_t id, const char *name, const char *code, const char *text);
+/* text is for the publisher; why, if it is not NULL, for log and status alone. */
+void claim_say_refused(struct child *c, uint32_t id, const char *name, const char *code, const char *text,
+    const char *why);
 void claim_child_gone(const struct child *c);
 void claim_grant(struct claim *claim);		/* its stream is vacant */
 void claim_refuse_all(const char *code, const char *text);

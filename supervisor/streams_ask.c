@@ -57,7 +57,7 @@ find(void *ctx)
 static void
 ask_refuse(struct ask *ask, const char *code, const char *text)
 {
-	claim_say_refused(ask->c, ask->id, ask->name, code, text);
+	claim_say_refused(ask->c, ask->id, ask->name, code, text, NULL);
 	ask_free(ask);
 }
 
@@ -110,8 +110,11 @@ hook_cb(int rc, json_t *body, void *ctx)
 		permit(ask);
 		return;
 	}
+	/* Where the back end is, and how it fails, is nobody's business outside. */
 	snprintf(text, sizeof(text), "authorize.hook gives no verdict (%.250s), and authorize.hook_fail is deny", why);
-	ask_refuse(ask, "busy", text);
+	claim_say_refused(ask->c, ask->id, ask->name, "busy", "it cannot be found out now whether this publisher "
+	    "may publish; try again later", text);
+	ask_free(ask);
 }
 
 static void
@@ -214,11 +217,11 @@ streams_claim(struct child *c, struct msg *m)
 	struct ask *ask;
 
 	if (name == NULL || query == NULL || !stream_name_ok(name, strlen(name)))
-		claim_say_refused(c, m->id, "", "pattern", "not a name a stream can have");
+		claim_say_refused(c, m->id, "", "pattern", "not a name a stream can have", NULL);
 	else if (claim_of(c) || is_asking(c))
-		claim_say_refused(c, m->id, name, "busy", "this connection has claimed a stream already");
+		claim_say_refused(c, m->id, name, "busy", "this connection has claimed a stream already", NULL);
 	else if (sv.stopping)
-		claim_say_refused(c, m->id, name, "stopping", "this server is stopping");
+		claim_say_refused(c, m->id, name, "stopping", "this server is stopping", NULL);
 	else {
 		ask = ask_new(c, m, name, query);
 		/* resumed: an upload that was begun with a key, and is known by an id that nobody guesses */

@@ -30,6 +30,7 @@ struct claim {
 	struct child *c;		/* its connection; NULL once that is gone */
 	uint32_t number, id;		/* ours; the CLAIM message's */
 	char name[BOARD_NAME], app[64], peer[64], protocol[16];
+	char query[STREAM_QUERY];
 	uint8_t identity[AUTH_IDENTITY];
 	struct sockaddr_storage addr;	/* of its publisher, as peer says */
 	int64_t came_ms;
@@ -58,11 +59,12 @@ claim_free(struct claim *claim)
 }
 
 void
-claim_say_refused(struct child *c, uint32_t id, const char *name, const char *code, const char *text)
+claim_say_refused(struct child *c, uint32_t id, const char *name, const char *code, const char *text,
+    const char *why)
 {
 	json_t *body = json_pack("{s:s, s:s}", "code", code, "text", text);
 
-	refusals_say(code, c->peer, name, text);
+	refusals_say(code, c->peer, name, why != NULL ? why : text);
 	if (c->control == NULL)
 		json_decref(body);
 	else if (msg_send(c->control, MSG_REFUSE, id, body, NULL, 0) == -1)
@@ -72,7 +74,7 @@ claim_say_refused(struct child *c, uint32_t id, const char *name, const char *co
 static void
 claim_refuse(struct claim *claim, const char *code, const char *text)
 {
-	claim_say_refused(claim->c, claim->id, claim->name, code, text);
+	claim_say_refused(claim->c, claim->id, claim->name, code, text, NULL);
 	claim_free(claim);
 }
 
@@ -131,11 +133,13 @@ claim_grant(struct claim *claim)
 	str_copy(s->app, claim->app, sizeof(s->app));
 	str_copy(s->peer, claim->peer, sizeof(s->peer));
 	str_copy(s->protocol, claim->protocol, sizeof(s->protocol));
+	str_copy(s->query, claim->query, sizeof(s->query));
 	memcpy(s->identity, claim->identity, sizeof(s->identity));
 	s->peer_addr = claim->addr;
 	s->state = BOARD_STREAM_STARTING;
 	s->granted_ms = now_ms();
 	s->was_live = s->ended_said = false;
+	stream_mark_ended(s, false);
 	s->resumed = resume;
 	s->finish_failures = 0;
 	s->reconnects = resume ? s->reconnects + 1 : 0;
@@ -297,6 +301,27 @@ judge(struct claim *claim)
 
 /* --- from streams_ask.c --- */
 
+/* What is the back end's, without what this server itself asks for. If it is too long, whole arguments are left out. */
+static void
+without_secrets(const char *query, char out[STREAM_QUERY])
+{
+	size_t used = 0, n;
+
+	for (query += *query == '?'; *query != '\0'; query += n + (query[n] == '&')) {
+		n = strcspn(query, "&");
+		if (n == 0 || strncmp(query, "key=", 4) == 0 || strncmp(query, "sig=", 4) == 0 ||
+		    strncmp(query, "exp=", 4) == 0)
+			continue;
+		if (used + n + 2 > STREAM_QUERY)
+			break;
+		if (used > 0)
+			out[used++] = '&';
+		memcpy(out + used, query, n);
+		used += n;
+	}
+	out[used] = '\0';
+}
+
 static struct claim *
 claim_new(struct child *c, struct msg *m, const char *name, const char *query)
 {
@@ -313,6 +338,7 @@ claim_new(struct child *c, struct msg *m, const char *name, const char *query)
 	str_copy(claim->protocol, msg_str_or(m, "protocol", "rtmp"), sizeof(claim->protocol));
 	/* Behind a proxy only the ingest knows who it really is. */
 	claim->addr = net_parse(claim->peer, &addr) == 0 ? addr.ss : c->peer_addr;
+	without_secrets(query, claim->query);
 	auth_identity(query, claim->identity);
 	claim->timer = evtimer_new(sv.base, timer_cb, claim);
 	if (claim->timer == NULL)

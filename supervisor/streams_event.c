@@ -1,16 +1,65 @@
 /*
  * streams_event.c - what processes say of streams: an ingest that its stream is live or
- * has a problem, a finish that it has ended, an http or webrtc worker how many watch it.
+ * has a problem, a finish that it has ended, an http or webrtc worker how many watch it; and the events
+ * of a stream that are made of it.
  *
  * Nobody is believed about a stream that is not his own; only http and webrtc workers speak of all.
  * Called by route.c.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "conf.h"
 #include "log.h"
 #include "supervisor/refusals.h"
 #include "supervisor/streams.h"
 #include "util.h"
+
+json_t *
+stream_event(const struct stream *s, const char *event)
+{
+	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "event", event, "name", s->name, "app",
+	    msg_text(s->app, strlen(s->app)), "peer", msg_text(s->peer, strlen(s->peer)),
+	    "protocol", msg_text(s->protocol, strlen(s->protocol)));
+}
+
+/*
+ * hls/NAME/ended: that it has ended was told, though its files are here until the next start cleans
+ * them up. Where they are gone already there is nothing to mark.
+ */
+void
+stream_mark_ended(const struct stream *s, bool ended)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/hls/%s/ended", conf_str(sv.conf, "data_dir"), s->name);
+	if (!ended) {
+		unlink(path);
+		return;
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (fd != -1)
+		close(fd);
+	else if (errno != ENOENT)
+		log_warn("%s: it may be told a second time that it has ended", path);
+}
+
+void
+stream_say_ended(struct stream *s)
+{
+	if (s->ended_said)
+		return;
+	s->ended_said = true;
+	hook_viewers_ended(s);
+	events_emit(stream_event(s, "stream_ended"));
+	log_info("stream %s has ended", s->name);
+	stream_mark_ended(s, true);
+}
+
+/* --- what they say --- */
 
 void
 streams_bye(struct child *c, struct msg *m)
@@ -36,8 +85,10 @@ on_live(struct child *c, struct msg *m)
 	if (s->since_wall_ms == 0)
 		s->since_wall_ms = wall_ms();
 	body = stream_event(s, "stream_started");
+	json_object_set_new(body, "query", msg_text(s->query, strlen(s->query)));
 	json_object_set_new(body, "resumed", json_boolean(s->resumed));
 	events_emit(body);
+	hook_viewers_live(s);
 	streams_report();	/* who hears of it may ask for it at once */
 	feeds_live(c);
 }

@@ -94,4 +94,5 @@ streams_forget_viewers(struct child *http)
 {
 	for (struct stream *s = stream_list; s != NULL; s = s->next)
 		forget(s, http);
+	hook_viewers_forget(http);
 }

@@ -21,7 +21,7 @@
  *   push*.c    push targets: whose, where to, added and removed while live (push.h)
  *   feeds.c    streams that webrtc workers want, and the sockets between them
  *   task.c     ffmpeg children of jobs workers
- *   events.c   event ids and data_dir/spool; hook_events.c  those for webhooks alone
+ *   events.c   event ids and data_dir/spool; hook_events.c, hook_viewers.c  those for webhooks alone
  *   ingress.c  keys of /v1/createIngress (ingress.h)
  *   control.c  run/control.sock: the CLI's verbs
  *   report.c   once a second: pages -> run/board; health.c what is wrong
@@ -312,6 +312,14 @@ void events_stop(void);
 
 /* --- hook_events.c --- */
 bool hook_event(struct child *c, struct msg *m);	/* an EVENT for webhooks; false: it is another one */
+
+/* --- hook_viewers.c --- */
+struct stream;
+/* said: {name, viewer, peer, protocol}, who came, or is gone. */
+void hook_viewer(const struct child *worker, const json_t *said, bool stop);
+void hook_viewers_live(const struct stream *s);		/* after its stream_started */
+void hook_viewers_ended(const struct stream *s);	/* before its stream_ended */
+void hook_viewers_forget(const struct child *worker);	/* it died */
 
 /* --- control.c --- */
 int control_start(void);

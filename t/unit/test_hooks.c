@@ -134,6 +134,37 @@ nginx(void **state)
 	assert_string_equal(request(STYLE_NGINX, "{\"event\": \"stream_ended\", \"name\": \"a\"}"), "");
 }
 
+#define WITH_QUERY "{\"event\": \"stream_started\", " COMMON ", \"query\": \"token=a%20b&name=other&x=1\"}"
+
+static void
+arguments(void **state)
+{
+	assert_string_equal(request(STYLE_NGINX, WITH_QUERY), NGINX(CLIENT "&call=publish&name=alice&type=live"
+	    "&token=a%20b&x=1"));
+	assert_non_null(strstr(request(STYLE_SRS, WITH_QUERY), "\"param\":\"?token=a%20b&name=other&x=1\""));
+	assert_non_null(strstr(request(STYLE_NATIVE, WITH_QUERY), "\"query\":\"token=a%20b&name=other&x=1\""));
+}
+
+/* A viewer's address has no port. */
+static void
+peers(void **state)
+{
+	static const struct { const char *peer, *addr, *ip; } cases[] = {
+		{ "1.2.3.4:5", "1.2.3.4&", "1.2.3.4" }, { "1.2.3.4", "1.2.3.4&", "1.2.3.4" },
+		{ "[fd00::2]:5", "fd00%3A%3A2&", "fd00::2" },
+		{ "fd00::2", "fd00%3A%3A2&", "fd00::2" }, { "::1", "%3A%3A1&", "::1" }, { "", "&", "" },
+	};
+	char event[200], want[100];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(event, sizeof(event), "{\"event\": \"play\", \"name\": \"a\", \"peer\": \"%s\"}", cases[i].peer);
+		snprintf(want, sizeof(want), "&addr=%s", cases[i].addr);
+		assert_non_null(strstr(request(STYLE_NGINX, event), want));
+		snprintf(want, sizeof(want), "\"ip\":\"%s\"", cases[i].ip);
+		assert_non_null(strstr(request(STYLE_SRS, event), want));
+	}
+}
+
 #define SRS(action, client) "POST http://h/p?a=b application/json {\"server_id\":\"one\",\"service_id\":\"millrace\"," \
 	"\"action\":\"" action "\",\"client_id\":\"" client "\",\"ip\":\"1.2.3.4\",\"vhost\":\"__defaultVhost__\"," \
 	"\"app\":\"live\",\"stream\":\"alice\",\"param\":\"\",\"tcUrl\":\"rtmp://one/live\"," \
@@ -351,7 +382,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(signed_header), cmocka_unit_test(jwt), cmocka_unit_test(native),
-		cmocka_unit_test(nginx), cmocka_unit_test(srs), cmocka_unit_test(mediamtx),
+		cmocka_unit_test(nginx), cmocka_unit_test(peers), cmocka_unit_test(arguments), cmocka_unit_test(srs), cmocka_unit_test(mediamtx),
 		cmocka_unit_test(livekit), cmocka_unit_test(questions), cmocka_unit_test(answers),
 		cmocka_unit_test(filter), cmocka_unit_test(addresses), cmocka_unit_test(urls),
 	};

@@ -113,6 +113,8 @@ child_kind_name(enum child_kind kind)
 void
 events_emit(json_t *body)
 {
+	if (json_object_get(body, "viewer") != NULL)
+		assert_string_equal(json_string_value(json_object_get(body, "app")), "live");
 	strcat(events, json_string_value(json_object_get(body, "event")));
 	strcat(events, " ");
 	json_decref(body);
@@ -326,6 +328,84 @@ test_life(void **state)
 	process_dies(finish_soon("alice"), 0);
 	assert_null(stream_find("alice"));
 	assert_string_equal(events, "stream_started stream_interrupted stream_ended ");
+}
+
+static void
+watches(struct process *worker, const char *event, const char *name, const char *viewer)
+{
+	struct msg m = { .type = MSG_EVENT, .body = json_pack("{s:s, s:[{s:s, s:s, s:s, s:s}]}", "event", event, "list",
+	    "name", name, "viewer", viewer, "peer", "1.2.3.4", "protocol", "hls") };
+
+	assert_true(hook_event(&worker->c, &m));
+	json_decref(m.body);
+}
+
+/* Between publish and ended alone, in pairs, each viewer once. */
+static void
+test_viewers_told(void **state)
+{
+	struct process *one = process_new(KIND_HTTP, ""), *two = process_new(KIND_HTTP, ""), *p;
+
+	json_object_set_new(sv.conf, "hooks", json_pack("{s:[{s:[s, s]}]}", "urls", "events", "play", "stop"));
+	watches(one, "play", "alice", "waits");
+	watches(one, "play", "nobodys", "a");
+	watches(one, "stop", "nobodys", "a");
+	watches(one, "stop", "nobodys", "never came");
+	assert_string_equal(events, "");
+	p = claim("alice", "1.2.3.4:5", "");
+	assert_int_equal(heard(p), MSG_GRANT);
+	watches(two, "play", "alice", "waits");
+	goes_live(p);
+	assert_string_equal(events, "stream_started play ");
+	watches(two, "play", "alice", "b");
+	watches(one, "stop", "alice", "waits");		/* two has him still */
+	assert_string_equal(events, "stream_started play play ");
+	watches(two, "stop", "alice", "waits");
+	assert_string_equal(events, "stream_started play play stop ");
+	events[0] = '\0';
+	message(p, streams_event, json_pack("{s:s}", "event", "publisher_gone"));
+	watches(one, "play", "alice", "asks at the end");
+	process_dies(p, 0);
+	assert_string_equal(events, "stream_interrupted ");
+	process_dies(finish_soon("alice"), 0);
+	assert_string_equal(events, "stream_interrupted stop stream_ended ");
+	watches(one, "stop", "alice", "asks at the end");
+	watches(two, "stop", "alice", "b");
+	assert_string_equal(events, "stream_interrupted stop stream_ended ");
+}
+
+static void
+test_viewers_of_a_worker_that_died(void **state)
+{
+	struct process *one = process_new(KIND_HTTP, ""), *p = claim("alice", "1.2.3.4:5", "");
+
+	json_object_set_new(sv.conf, "hooks", json_pack("{s:[{s:[s]}]}", "urls", "events", "stop"));
+	assert_int_equal(heard(p), MSG_GRANT);
+	goes_live(p);
+	watches(one, "play", "alice", "a");
+	streams_forget_viewers(&one->c);
+	assert_string_equal(events, "stream_started stop ");
+}
+
+/* Stopped when the end of its playlist was written: the next start only removes its files. */
+static void
+test_ended_is_told_once(void **state)
+{
+	struct process *p = claim("alice", "1.2.3.4:5", "");
+
+	assert_int_equal(heard(p), MSG_GRANT);
+	goes_live(p);
+	sv.stopping = true;
+	process_dies(p, 0);
+	assert_non_null(finish_of("alice"));
+	process_dies(finish_of("alice"), 0);
+	assert_string_equal(events, "stream_started stream_interrupted stream_ended ");
+	assert_true(streams_all_ended());
+	sv.stopping = false;
+	streams_start();
+	process_dies(finish_soon("alice"), 0);
+	assert_true(streams_all_ended());
+	assert_null(strstr(strstr(events, "stream_ended") + 1, "stream_ended"));
 }
 
 static void
@@ -737,7 +817,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_life), T(test_reconnect), T(test_never_live_leaves_nothing),
+		T(test_life), T(test_viewers_told), T(test_viewers_of_a_worker_that_died),
+		T(test_ended_is_told_once), T(test_reconnect), T(test_never_live_leaves_nothing),
 		T(test_duplicate_of_a_live_one), T(test_silent_holder_is_replaced),
 		T(test_silent_but_somebody_else), T(test_same_key_from_anywhere),
 		T(test_heir_dies_first), T(test_takeover_setting), T(test_back_while_finishing),

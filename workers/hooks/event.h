@@ -5,7 +5,8 @@
  * An event is a JSON object: event, id ("HOST-EPOCH-N", the same whenever it is sent again), time
  * (RFC 3339, UTC), host, and, as far as it is about a stream, name, app, peer, protocol. Then:
  *
- *   publish    {resumed}: its publisher sends media; resumed: it goes on after an unpublish
+ *   publish    {resumed, query}: its publisher sends media; resumed: it goes on after an unpublish;
+ *              query: of the publishing URL, without key, exp and sig
  *   unpublish  {reason}: that publisher is gone; the stream waits for streams.reconnect_delay
  *   ended      it did not come back: the playlist has its end
  *   play, stop {viewer, peer, protocol: "hls"|"webrtc"}: a viewer comes, is gone

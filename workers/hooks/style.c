@@ -103,7 +103,8 @@ const char *
 style_host(const char *peer, char buf[STYLE_HOST])
 {
 	const char *colon = strrchr(peer, ':');
-	size_t n = colon ? (size_t)(colon - peer) : strlen(peer);
+	bool bare6 = peer[0] != '[' && colon && strchr(peer, ':') != colon;	/* a viewer's has no port */
+	size_t n = colon && !bare6 ? (size_t)(colon - peer) : strlen(peer);
 
 	if (peer[0] == '[' && n >= 2 && peer[n - 1] == ']') {
 		peer++;

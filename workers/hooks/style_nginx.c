@@ -41,6 +41,41 @@ post(struct style_request *out, const char *url, char *form)
 	*out = (struct style_request){ .method = "POST", .type = TYPE, .url = xstrdup(url), .body = form };
 }
 
+/* Back ends believe the last field of a name: an argument of one of ours, however it is written, would be it. */
+static bool
+goes_along(const char *arg, size_t len)
+{
+	static const char *const ours[] = { "app", "flashver", "swfurl", "tcurl", "pageurl", "addr", "clientid", "call",
+		"name", "type" };
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	size_t n = strspn(arg, plain);
+
+	if (n == 0 || n > len || (n < len && arg[n] != '=') || memchr(arg, ';', len) != NULL)
+		return false;
+	for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+		if (strlen(ours[i]) == n && strncasecmp(ours[i], arg, n) == 0)
+			return false;
+	return true;
+}
+
+/* Of the publisher's arguments go along, as they came, those that can be taken for nothing else. */
+static char *
+add_arguments(char *form, const char *query)
+{
+	char *whole;
+	size_t n;
+
+	for (query += query[0] == '?'; *query != '\0'; query += n + (query[n] == '&')) {
+		n = strcspn(query, "&");
+		if (!goes_along(query, n))
+			continue;
+		whole = xasprintf("%s&%.*s", form, (int)n, query);
+		free(form);
+		form = whole;
+	}
+	return form;
+}
+
 void
 style_nginx_event(const char *url, enum event_kind k, const json_t *event, struct style_request *out)
 {
@@ -61,44 +96,16 @@ style_nginx_event(const char *url, enum event_kind k, const json_t *event, struc
 	}
 	if (k == EVENT_RECORD)
 		form_add(&form, "path", obj_str(event, "path"));
-	post(out, url, form);
+	post(out, url, add_arguments(form, obj_str(event, "query")));
 }
 
-/* Back ends believe the last field of a name: an argument of one of ours, however it is written, would be it. */
-static bool
-goes_along(const char *arg, size_t len)
-{
-	static const char *const ours[] = { "app", "flashver", "swfurl", "tcurl", "pageurl", "addr", "clientid", "call",
-		"name", "type" };
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-	size_t n = strspn(arg, plain);
-
-	if (n == 0 || n > len || (n < len && arg[n] != '=') || memchr(arg, ';', len) != NULL)
-		return false;
-	for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
-		if (strlen(ours[i]) == n && strncasecmp(ours[i], arg, n) == 0)
-			return false;
-	return true;
-}
-
-/* Of the publisher's arguments go along, as they came, those that can be taken for nothing else. */
 void
 style_nginx_ask(const char *url, const json_t *ask, struct style_request *out)
 {
-	const char *query = obj_str(ask, "query");
-	char *form = session(ask), *whole;
-	size_t n;
+	char *form = session(ask);
 
 	form_add(&form, "call", "publish");
 	form_add(&form, "name", obj_str(ask, "name"));
 	form_add(&form, "type", "live");
-	for (query += query[0] == '?'; *query != '\0'; query += n + (query[n] == '&')) {
-		n = strcspn(query, "&");
-		if (!goes_along(query, n))
-			continue;
-		whole = xasprintf("%s&%.*s", form, (int)n, query);
-		free(form);
-		form = whole;
-	}
-	post(out, url, form);
+	post(out, url, add_arguments(form, obj_str(ask, "query")));
 }

@@ -6,7 +6,7 @@
 
 #include "style.h"
 
-/* The address of "1.2.3.4:5" or "[::1]:5" without the port. */
+/* The address of "1.2.3.4:5" or "[::1]:5" without the port, or of a viewer's "1.2.3.4" or "::1", which has none. */
 #define STYLE_HOST 64
 const char *style_host(const char *peer, char buf[STYLE_HOST]);
 /* A number for a connection, the same for its publish and unpublish. */

@@ -15,7 +15,7 @@
 static json_t *
 common(const json_t *event, const char *action)
 {
-	const char *app = obj_str(event, "app"), *name = obj_str(event, "name");
+	const char *app = obj_str(event, "app"), *name = obj_str(event, "name"), *query = obj_str(event, "query");
 	char host[STYLE_HOST], client[16];
 	json_t *o;
 
@@ -23,7 +23,8 @@ common(const json_t *event, const char *action)
 	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "server_id", obj_str(event, "host"), "service_id",
 	    "millrace", "action", action, "client_id", client, "ip", style_host(obj_str(event, "peer"), host),
 	    "vhost", "__defaultVhost__", "app", app, "stream", name);
-	json_object_set_new(o, "param", json_string(obj_str(event, "query")));
+	/* Theirs begins with it. */
+	json_object_set_new(o, "param", json_sprintf("%s%s", query[0] != '\0' && query[0] != '?' ? "?" : "", query));
 	json_object_set_new(o, "tcUrl", json_sprintf("rtmp://%s/%s", obj_str(event, "host"), app));
 	json_object_set_new(o, "stream_url", json_sprintf("/%s/%s", app, name));
 	json_object_set_new(o, "stream_id", json_sprintf("vid-%s-%s", app, name));
@@ -76,12 +77,7 @@ style_srs_event(const char *url, enum event_kind k, const json_t *event, struct 
 void
 style_srs_ask(const char *url, const json_t *ask, struct style_request *out)
 {
-	const char *query = obj_str(ask, "query");
-	json_t *o = common(ask, "on_publish");
-
-	if (query[0] != '\0' && query[0] != '?')	/* theirs begins with it */
-		json_object_set_new(o, "param", json_sprintf("?%s", query));
-	style_json(out, url, "application/json", o);
+	style_json(out, url, "application/json", common(ask, "on_publish"));
 }
 
 bool

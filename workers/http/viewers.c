@@ -27,6 +27,7 @@
 #define COOKIE_RANDOM_BITS 24		/* below the time of issue in ms */
 #define COOKIE_TIME_MASK ((UINT64_C(1) << (64 - COOKIE_RANDOM_BITS)) - 1)
 #define YOUNG_SLACK_MS 2000		/* every worker looks once a second */
+#define ASKED_MIN 2			/* once asks a page that wants to know whether there is something */
 #define TELL_AGAIN_MS 5000		/* to a supervisor that may have a new stream of the name */
 
 struct counted {
@@ -45,6 +46,7 @@ struct viewer {
 	uint64_t issued;		/* the cookie it was given last and has not brought yet */
 	int64_t seen_ms;
 	uint64_t told;			/* play was told by this id; 0: not yet */
+	unsigned asked;			/* while the stream was live, in a row */
 	char peer[NET_TEXT];
 };
 
@@ -185,11 +187,20 @@ stay_ms(const char *name)
 	return http.limits.viewer_targets * (target > 1000 ? target : 1000);
 }
 
+static bool
+is_live(const char *name)
+{
+	const struct view_stream *v = view_find(name);
+
+	return v != NULL && v->s.state == BOARD_STREAM_LIVE;
+}
+
 /* One that brings the cookie it was given, here or by another worker, is the one that had none. */
 static struct viewer *
 with_cookie(struct counted *stream, uint64_t cookie, uint64_t address)
 {
 	struct viewer *v = find(stream, cookie), *old;
+	unsigned asked = 0;
 	uint64_t told = 0;
 
 	if (v != NULL)
@@ -197,10 +208,12 @@ with_cookie(struct counted *stream, uint64_t cookie, uint64_t address)
 	old = find(stream, address);
 	if (old != NULL && (old->issued == cookie || young(cookie, stay_ms(stream->name), now_ms()))) {
 		told = old->told;
+		asked = old->asked;
 		forget(old);
 	}
 	v = add(stream, cookie);
 	v->told = told;
+	v->asked = asked;
 	return v;
 }
 
@@ -214,6 +227,7 @@ viewers_seen(const char *name, const struct conn *c, char *set_cookie, size_t si
 	set_cookie[0] = '\0';
 	if (v == NULL)
 		v = add(stream, address);
+	v->asked = is_live(name) ? v->asked + 1 : 0;
 	v->seen_ms = now_ms();
 	v->address = address;
 	if (v->peer[0] == '\0')
@@ -257,7 +271,8 @@ count(int64_t now)
 		if (now - v->seen_ms > v->stream->stay_ms)
 			leave(v);
 		else {
-			if (wanted && v->told == 0 && plays_add(false, v->stream->name, v->id, v->peer))
+			if (wanted && v->told == 0 && v->asked >= ASKED_MIN &&
+			    plays_add(false, v->stream->name, v->id, v->peer))
 				v->told = v->id;
 			v->stream->n++;
 			sketch_add(&v->stream->sketch, player(v, now));

@@ -18,7 +18,7 @@
 
 static struct {
 	char where[300];
-	bool was_up, said;
+	bool up, was_up, said;
 	int64_t since_ms;		/* away since */
 } ln;
 
@@ -37,7 +37,7 @@ up(void *ctx)
 {
 	if (ln.said)
 		log_info("Redis is back after %.1f s: jobs are taken again", (double)(now_ms() - ln.since_ms) / 1000);
-	ln.was_up = true;
+	ln.up = ln.was_up = true;
 	ln.said = false;
 	board_up(true);
 	run_up();	/* first: what runs here is known before the disk is looked at */
@@ -48,8 +48,9 @@ up(void *ctx)
 static void
 away(const char *why, int64_t retry_ms, void *ctx)
 {
-	if (!ln.said && redis_is_up(jw.redis))
+	if (ln.up)
 		ln.since_ms = now_ms();
+	ln.up = false;
 	board_up(false);
 	if (ln.said || jw.stopping || jw.worker != 0 || (!ln.was_up && now_ms() - ln.since_ms < START_QUIET_MS))
 		return;

@@ -1,0 +1,68 @@
+#!/usr/bin/python3
+"""535-hooks-true: webhooks tell what is: publish with the first media, viewers between publish and ended, ended once."""
+import os, sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from millrace import *
+from receiver import Receiver
+from rtc import SDP, ask, stored
+from rtmp import RtmpConnection
+
+
+def state(m, name):
+    return next((s["state"] for s in m.status()["streams"] if s["name"] == name), None)
+
+
+def told(rx, name):
+    return [r.json()["event"] for r in rx.got("/e", name=name)]
+
+
+with Test(__doc__, limit=120) as t:
+    rx = Receiver(free_port())
+    first = free_port()
+    m = t.server(**{"webrtc.listen": "127.0.0.1:0", "webrtc.addresses": ["127.0.0.1"], "webrtc.ingest_ports": f"{first}-{first + 9}",
+        "streams.reconnect_delay": "1s", "streams.cleanup_delay": "3s", "hooks": {"networks": ["127.0.0.0/8"],
+        "retry_min": "100ms", "urls": [{"url": rx.url("/e"), "events": ["publish", "unpublish", "ended", "play", "stop"]}]}})
+
+    # accepted, but nothing comes
+    c = RtmpConnection("127.0.0.1", m.rtmp)
+    c.handshake()
+    c.connect("live", "rtmp://h/live")
+    c.publish("mute")
+    whip = ask(m, "POST", "/whip/silent", stored("aiortc-offer").replace("a=recvonly", "a=sendonly"), SDP)
+    t.is_(whip[0], 201, "an offer by WHIP is taken")
+    wait_for("both are here", lambda: {state(m, "mute"), state(m, "silent")} == {"starting"}, 10)
+    t.ok(True, "publishers without media are not live")
+
+    p = t.publish(m, "alice", clips.clip(seconds=60), key="?token=t1&key=secret&sig=s&exp=9&b=")
+    p.join_live()
+    wait_for("publish", lambda: told(rx, "alice") == ["publish"], 10)
+    t.is_(rx.got("/e", name="alice")[0].json()["query"], "token=t1&b=", "publish has the query, without what is a secret of this server")
+    m.wait_playlist("alice", 2)
+    m.get("/stream/alice/live.m3u8")
+    player = t.player(m, "alice")
+    wait_for("play", lambda: "play" in told(rx, "alice"), 10)
+    p.end()
+    wait_for("unpublish", lambda: "unpublish" in told(rx, "alice"), 10)
+    for _ in range(3):
+        m.get("/stream/alice/live.m3u8", headers={"User-Agent": "asks what there is"})
+        time.sleep(0.3)
+    wait_for("ended", lambda: "ended" in told(rx, "alice"), 15)
+    player.stop()
+    events = told(rx, "alice")
+    t.is_((events[0], events[-1], events.count("play")), ("publish", "ended", events.count("stop")), "viewers came, and are gone, in between")
+    t.ok("play" not in events[events.index("unpublish"):], "who asked for the playlist of a stream without a publisher is none", events)
+    app = {r.json()["app"] for r in rx.got("/e", name="alice")}
+    t.is_(app, {"live"}, "each with its app")
+    c.close()
+
+    # stopped while the end of its playlist can still be had
+    p = t.publish(m, "bob", clips.clip(seconds=60))
+    p.join_live()
+    m.wait_playlist("bob", 2)
+    m.stop()
+    m.start()
+    wait_for("ended", lambda: "ended" in told(rx, "bob"), 15)
+    wait_for("its files are removed", lambda: not os.path.exists(f"{m.data}/hls/bob"), 15)
+    time.sleep(1)
+    t.is_([e for e in told(rx, "bob") if e not in ("play", "stop")], ["publish", "unpublish", "ended"], "a stop and a start: ended once")
+    t.is_(told(rx, "mute") + told(rx, "silent"), [], "of who sent nothing nothing was told")
