@@ -10,7 +10,7 @@
  *   deliver.c  one event to one URL: request, answer, what then
  *   ask.c      authorize.hook
  *   calls.c    verbs of CALL; calls_dead.c  dead letters; register.c  /v1/registerWebhook
- *   pure: event.h style.h sign.h private.h; send.h is libcurl, scripts.h the Lua
+ *   pure: event.h style.h sign.h; send.h is libcurl, scripts.h the Lua
  *
  * One host of a Redis leads: it alone delivers, for all, so that the order of a stream's events holds
  * when the stream moves. What is under way when the lead is lost is delivered again by the next.
