@@ -95,6 +95,7 @@ errors_have_lines(void **state)
 	    "f.yaml:3: unknown key \"streams.reconect_delay\"; did you mean streams.reconnect_delay?", NULL);
 	refused("segment: 2s\n", "f.yaml:1: unknown key \"segment\"; did you mean streams.hls.segment?", NULL);
 	refused("stream: {}\n", "did you mean streams?", NULL);
+	refused("hooks: {url: []}\n", "did you mean hooks.urls?", NULL);
 	refused("nonsense: 1\n", "f.yaml:1: unknown key \"nonsense\"; at the top there are run_dir, data_dir, user, "
 	    "host, redis, rtmp, http, ", NULL);
 	refused("foo: 1\n", "f.yaml:1: unknown key \"foo\"; at the top there are ", NULL);
