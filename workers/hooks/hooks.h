@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "conf.h"
 #include "event.h"
 #include "send.h"
 #include "style.h"
@@ -32,7 +33,7 @@
 #include "workers/common/redis.h"
 
 #define TARGET_ID 32
-#define TARGETS_MAX 214		/* 64 of hooks.urls, 150 of hooks.max_registered */
+#define TARGETS_MAX (CONF_HOOKS_MAX + CONF_REGISTERED_MAX)
 
 /* A URL. Those that are gone from the config are freed at once; deliveries know ids only. */
 struct target {
