@@ -14,6 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define CONF_HOOKS_MAX 64		/* entries of hooks.urls */
+#define CONF_REGISTERED_MAX 150		/* the most that hooks.max_registered may be */
+
 json_t *conf_read_fd(int fd);			/* new reference, or NULL + errno */
 int conf_write_memfd(const json_t *conf);	/* sealed CLOEXEC memfd, or -1 */
 

@@ -9,7 +9,6 @@
 
 #include "conf.h"
 #include "net.h"
-#include "obj.h"
 #include "redis_url.h"
 #include "stream_name.h"
 #include "ice_server.h"
@@ -223,17 +222,16 @@ static const struct relation relations[] = {
 	{ "hooks.retry_max", "hooks.retry_min", true, 0, "else the longest wait is shorter than the first" },
 };
 
-static unsigned
-line_of(const unsigned *lines, const char *a, const char *b)
+unsigned
+conf_line_of(const unsigned *lines, const char *a, const char *b)
 {
 	unsigned line = lines[conf_find(a)];
 
 	return line != 0 || b == NULL ? line : lines[conf_find(b)];
 }
 
-/* Both were understood; a default always is. */
-static bool
-both_read(const unsigned *lines, const char *a, const char *b)
+bool
+conf_both_read(const unsigned *lines, const char *a, const char *b)
 {
 	return lines[conf_find(a)] != CONF_UNREAD && lines[conf_find(b)] != CONF_UNREAD;
 }
@@ -244,10 +242,10 @@ check_relation(const json_t *conf, const struct relation *r, const unsigned *lin
 {
 	int64_t a = conf_int(conf, r->greater), b = conf_int(conf, r->less) + r->spare;
 
-	if (!both_read(lines, r->greater, r->less) || (a == 0 && conf_keys[conf_find(r->greater)].min == 0))
+	if (!conf_both_read(lines, r->greater, r->less) || (a == 0 && conf_keys[conf_find(r->greater)].min == 0))
 		return;		/* 0: it is off */
 	if (r->or_equal ? a < b : a <= b)
-		conf_error(e, line_of(lines, r->greater, r->less), "%s must be %s %s: %s", r->greater,
+		conf_error(e, conf_line_of(lines, r->greater, r->less), "%s must be %s %s: %s", r->greater,
 		    r->or_equal ? "at least" : "greater than", r->less, r->why);
 }
 
@@ -257,36 +255,19 @@ check_memory(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 	int64_t need = conf_int(conf, "streams.ring") + conf_int(conf, "rtmp.max_buffered") + INGEST_SPARE;
 	char buf[CONF_FORMAT];
 
-	if (both_read(lines, "streams.ring", "rtmp.max_buffered") &&
-	    both_read(lines, "limits.ingest_memory", "streams.ring") &&
+	if (conf_both_read(lines, "streams.ring", "rtmp.max_buffered") &&
+	    conf_both_read(lines, "limits.ingest_memory", "streams.ring") &&
 	    conf_int(conf, "limits.ingest_memory") < need)
-		conf_error(e, line_of(lines, "limits.ingest_memory", "streams.ring"),
+		conf_error(e, conf_line_of(lines, "limits.ingest_memory", "streams.ring"),
 		    "limits.ingest_memory must be at least %s: streams.ring, rtmp.max_buffered and 64MiB",
 		    conf_format_size(need, buf));
-}
-
-/* The same address in both lists: the second would never open. */
-static void
-check_ports(const json_t *conf, const unsigned *lines, struct conf_errors *e)
-{
-	json_t *http = conf_get(conf, "http.listen"), *rtmp = conf_get(conf, "rtmp.listen"), *a, *b;
-	size_t i, j;
-
-	if (!both_read(lines, "http.listen", "rtmp.listen"))
-		return;
-	json_array_foreach(http, i, a)
-		json_array_foreach(rtmp, j, b)
-			if (json_equal(json_object_get(a, "address"), json_object_get(b, "address")))
-				conf_error(e, line_of(lines, "http.listen", "rtmp.listen"),
-				    "http.listen and rtmp.listen both have %s",
-				    json_string_value(json_object_get(a, "address")));
 }
 
 /* Recordings would wait for ever: a bucket is of a server, and which one no default can know. */
 static void
 check_bucket(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 {
-	if (both_read(lines, "storage.s3.bucket", "storage.s3.endpoint") &&
+	if (conf_both_read(lines, "storage.s3.bucket", "storage.s3.endpoint") &&
 	    conf_str(conf, "storage.s3.bucket")[0] != '\0' && conf_str(conf, "storage.s3.endpoint")[0] == '\0')
 		conf_error(e, lines[conf_find("storage.s3.bucket")], "storage.s3.bucket needs storage.s3.endpoint: the "
 		    "URL of its server, as https://s3.eu-central-1.amazonaws.com");
@@ -302,7 +283,7 @@ check_record_path(const json_t *conf, const unsigned *lines, struct conf_errors 
 	if (n != 0 && (n > RECORD_PATH_MAX || strncmp(path, "recordings/", 11) != 0 || strstr(path, "/.") != NULL ||
 	    strstr(path, "//") != NULL || strstr(path, "{start}") == NULL || strstr(path, "{stream}") == NULL ||
 	    strcmp(path + n - 4, ".mp4") != 0))
-		conf_error(e, line_of(lines, "streams.record.path", NULL), "streams.record.path must be like "
+		conf_error(e, conf_line_of(lines, "streams.record.path", NULL), "streams.record.path must be like "
 		    "recordings/{stream}/{start}.mp4: under recordings/, with {stream} and {start} in it, not hidden, "
 		    ".mp4, of at most %d characters", RECORD_PATH_MAX);
 }
@@ -313,10 +294,11 @@ check_target(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 	const char *base = conf_str(conf, "upload.target_base");
 
 	if (!target_ok(conf_str(conf, "upload.target")))
-		conf_error(e, line_of(lines, "upload.target", NULL), "upload.target must be like rtmp://HOST/APP/NAME "
-		    "(or rtmps://), of at most %d characters; {name} may stand in it", TARGET_CONF_MAX);
+		conf_error(e, conf_line_of(lines, "upload.target", NULL), "upload.target must be like "
+		    "rtmp://HOST/APP/NAME (or rtmps://), of at most %d characters; {name} may stand in it",
+		    TARGET_CONF_MAX);
 	if (base[0] != '\0' && !target_ok(base))
-		conf_error(e, line_of(lines, "upload.target_base", NULL), "upload.target_base must be like "
+		conf_error(e, conf_line_of(lines, "upload.target_base", NULL), "upload.target_base must be like "
 		    "rtmp://HOST/APP (or rtmps://), of at most %d characters", TARGET_CONF_MAX);
 }
 
@@ -327,26 +309,11 @@ check_webrtc(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 	const char *listen = conf_str(conf, "webrtc.listen"), *colon = strrchr(listen, ':');
 	int64_t port = 0, workers = conf_int(conf, "webrtc.workers");
 
-	if (both_read(lines, "webrtc.listen", "webrtc.workers") && colon != NULL &&
+	if (conf_both_read(lines, "webrtc.listen", "webrtc.workers") && colon != NULL &&
 	    conf_parse_int(colon + 1, &port) == 0 && port + workers - 1 > 65535)
-		conf_error(e, line_of(lines, "webrtc.listen", "webrtc.workers"), "webrtc.listen: %lld workers have "
-		    "%lld ports from %lld on, which ends above 65535", (long long)workers, (long long)workers,
+		conf_error(e, conf_line_of(lines, "webrtc.listen", "webrtc.workers"), "webrtc.listen: %lld workers "
+		    "have %lld ports from %lld on, which ends above 65535", (long long)workers, (long long)workers,
 		    (long long)port);
-}
-
-/* Its receivers look a secret up by the key in the token. */
-static void
-check_hooks(const json_t *conf, const unsigned *lines, struct conf_errors *e)
-{
-	const json_t *hooks = conf_get(conf, "hooks.urls"), *hook;
-	size_t i;
-
-	if (!both_read(lines, "hooks.urls", "hooks.secret") || conf_str(conf, "hooks.secret")[0] == '\0')
-		return;
-	json_array_foreach(hooks, i, hook)
-		if (strcmp(obj_str(hook, "style"), "livekit") == 0 && obj_str(hook, "key")[0] == '\0')
-			conf_error(e, line_of(lines, "hooks.urls", NULL), "hooks.urls: style livekit with hooks.secret "
-			    "wants key, too: the API key whose secret it is");
 }
 
 void
@@ -358,15 +325,14 @@ conf_check_relations(const json_t *conf, const unsigned *lines, struct conf_erro
 	for (i = 0; i < sizeof(relations) / sizeof(relations[0]); i++)
 		check_relation(conf, &relations[i], lines, e);
 	check_memory(conf, lines, e);
-	check_ports(conf, lines, e);
 	check_bucket(conf, lines, e);
 	check_record_path(conf, lines, e);
 	check_target(conf, lines, e);
 	check_webrtc(conf, lines, e);
-	check_hooks(conf, lines, e);
-	if (both_read(lines, "run_dir", "data_dir") && strcmp(run_dir, conf_str(conf, "data_dir")) == 0)
-		conf_error(e, line_of(lines, "data_dir", "run_dir"), "run_dir and data_dir are the same");
+	conf_check_reach(conf, lines, e);
+	if (conf_both_read(lines, "run_dir", "data_dir") && strcmp(run_dir, conf_str(conf, "data_dir")) == 0)
+		conf_error(e, conf_line_of(lines, "data_dir", "run_dir"), "run_dir and data_dir are the same");
 	if (strlen(run_dir) > RUN_DIR_MAX)
-		conf_error(e, line_of(lines, "run_dir", NULL), "run_dir is longer than %d characters:"
+		conf_error(e, conf_line_of(lines, "run_dir", NULL), "run_dir is longer than %d characters:"
 		    " the sockets in it could not be opened", RUN_DIR_MAX);
 }

@@ -16,7 +16,6 @@
 #include "supervisor/supervisor.h"
 #include "util.h"
 
-#define URLS_MAX 64
 #define URL_BYTES 1024
 #define ID_MAX 31
 #define ID_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
@@ -157,9 +156,9 @@ conf_read_hooks(const struct conf_key *k, const struct conf_node *n, struct conf
 			read_hook(list, one, e);
 	else
 		read_hook(list, n, e);
-	if (e->count == before && json_array_size(list) > URLS_MAX)
+	if (e->count == before && json_array_size(list) > CONF_HOOKS_MAX)
 		conf_error(e, n->line, "%s: %zu URLs; at most %d are possible", k->path, json_array_size(list),
-		    URLS_MAX);
+		    CONF_HOOKS_MAX);
 	if (e->count == before)
 		return list;
 	json_decref(list);

@@ -2,7 +2,8 @@
  * conf_host.c - a config that is right in itself, beside the machine it is for: accounts and
  * folders that it names. Makes and opens nothing.
  *
- * Errors are what a start would fail at; hints, only of `millraced -t`, are what would do nothing.
+ * Errors are what a start would fail at; hints, only of `millraced -t`, are what would do nothing, or
+ * not always what is meant.
  * Called by main.c; both go to the terminal as FILE:LINE, as those of conf.c do.
  */
 #include <errno.h>
@@ -92,4 +93,5 @@ conf_host_hints(const json_t *conf, const char *file, json_t *hints)
 		conf_error(&e, conf_line(file, "streams.record.upload_while_recording"), "warning: "
 		    "streams.record.upload_while_recording does nothing: without streams.record.path nothing is "
 		    "recorded");
+	conf_reach_hints(conf, &e);
 }

@@ -5,6 +5,8 @@
 #ifndef MILLRACE_CONF_KEYS_HOOKS_H
 #define MILLRACE_CONF_KEYS_HOOKS_H
 
+#include "conf.h"
+
 #define CONF_KEYS_AUTHORIZE_HOOK \
 	{ "authorize.hook", CONF_URL, "\"\"", CONF_LIVE, SEE_HOOKS, 0, 0, NULL, \
 	    "URL that is asked before anybody publishes, after key and signature. Empty: nobody is asked.", true }, \
@@ -46,7 +48,7 @@
 	    "Events that wait in Redis for one URL; with more, new ones are lost to it, counted.", false }, \
 	{ "hooks.max_dead", CONF_INT, "1000", CONF_LIVE, SEE_HOOKS, 0, 100000, NULL, \
 	    "Dead letters that are kept, the newest.", false }, \
-	{ "hooks.max_registered", CONF_INT, "100", CONF_LIVE, SEE_HOOKS, 0, 150, NULL, \
+	{ "hooks.max_registered", CONF_INT, "100", CONF_LIVE, SEE_HOOKS, 0, CONF_REGISTERED_MAX, NULL, \
 	    "URLs that may be registered by /v1/registerWebhook.", false }, \
 	{ "hooks.ca_file", CONF_TEXT, "\"\"", CONF_LIVE, SEE_HOOKS, 0, 0, NULL, \
 	    "Certificates to trust instead of the system's.", false }

@@ -20,7 +20,7 @@
 	{ "webrtc.tcp", CONF_BOOL, "true", CONF_LIVE, SEE_WEBRTC, 0, 0, NULL, \
 	    "Also by TCP, for networks without UDP.", false }, \
 	{ "webrtc.ingest_ports", CONF_PORTS, "8200-8299", CONF_LIVE, 0, 1, 65535, NULL, \
-	    "UDP ports for publishers by WHIP, one each.", false }, \
+	    "UDP ports for publishers by WHIP, one each; others than those of webrtc.listen.", false }, \
 	{ "webrtc.jitter", CONF_DURATION, "200ms", CONF_NEW_STREAMS, SEE_INGEST, 0, SEC(5), NULL, \
 	    "How long a publisher's packets wait for one that is missing, which is asked for again meanwhile.", \
 	    false }, \

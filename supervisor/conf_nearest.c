@@ -45,6 +45,7 @@ last_part(const char *path)
 	return dot != NULL ? dot + 1 : path;
 }
 
+/* Twice the distance, so that something fits between one typing error and two. */
 static unsigned
 score(const char *path, const char *known)
 {
@@ -55,10 +56,10 @@ score(const char *path, const char *known)
 	if (n > NEAREST_MAX || k > NEAREST_MAX)
 		return ~0u;
 	d = distance(path, n, known, k);
-	/* The right name in the wrong section is nearer than a wrong name. */
+	/* The right name in the wrong section is nearer than a wrong name, but for one letter in the right one. */
 	if (strcmp(a, b) == 0 && d > 1)
-		return 1;
-	return d;
+		return 3;
+	return 2 * d;
 }
 
 /* Takes the first len bytes of known for the best answer if they are nearer than the last. */
@@ -94,5 +95,5 @@ conf_nearest(const char *path, char buf[CONF_NAME])
 			consider(path, known, (size_t)(dot - known), &least, buf);
 	}
 	/* Two typing errors in a word of three letters are another word. */
-	return least <= (len < 5 ? 1 : 2) || least <= len / 3 ? buf : NULL;
+	return least <= (len < 5 ? 3 : 4) || least <= 2 * (len / 3) ? buf : NULL;
 }

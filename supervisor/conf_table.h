@@ -127,6 +127,14 @@ int conf_check_hash(const char *name, const char *text, unsigned line, struct co
  * given, but not as can be read; nothing is said of what depends on it. */
 #define CONF_UNREAD (~0u)
 void conf_check_relations(const json_t *conf, const unsigned *lines, struct conf_errors *e);
+/* Both were understood; a default always is. */
+bool conf_both_read(const unsigned *lines, const char *a, const char *b);
+/* The line of a, or else of b, which may be NULL. */
+unsigned conf_line_of(const unsigned *lines, const char *a, const char *b);
+
+/* --- conf_reach.c: of these, ports and URLs; what only may go wrong as "warning: .." --- */
+void conf_check_reach(const json_t *conf, const unsigned *lines, struct conf_errors *e);
+void conf_reach_hints(const json_t *conf, struct conf_errors *e);
 
 /* --- conf.c --- */
 /* As conf_load, from memory. NULL if anything was wrong; then errors has at least one text. */

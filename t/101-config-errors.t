@@ -41,6 +41,12 @@ with Test(__doc__) as t:
     t.is_(code, 0, "data_dir is made at a start, a watched folder may come later")
     t.like(out, r"bad\.yaml:4: warning: watch\.dir: /.*/later: No such file", "but that is told")
     t.like(out, r"bad\.yaml:8: warning: streams\.record\.upload_while_recording does nothing", "and so is what does nothing")
+    code, out = check(t, m, base + "webrtc: {ingest_ports: 8180-8199}\nauthorize:\n  hook: https://h/\n  hook_timeout: 20s\n"
+        "hooks:\n  urls: [{url: 'https://h/', id: lk, style: livekit}]\n")
+    t.is_(code, 0, "what works at times is none")
+    t.like(out, r"bad\.yaml:3: warning: 1 of webrtc\.ingest_ports \(8180-8199\) is of webrtc\.listen, too", "but told: shared ports")
+    t.like(out, r"bad\.yaml:6: warning: authorize\.hook_timeout: .* after rtmp\.handshake_timeout, 10s", "a hook that may take too long")
+    t.like(out, r"bad\.yaml:8: warning: hooks\.urls: style livekit of id lk is sent without a token", "livekit without a token")
     r = subprocess.run([f"{BUILD}/millraced", "-t", "-c", f"{m.dir}/none.yaml"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     t.like(r.stdout, r"none\.yaml", "a missing file is named")
     t.is_(r.returncode, 1, "exit code 1")

@@ -153,6 +153,11 @@ def bad_offers(t, m):
     status, h, _ = ask(m, "OPTIONS", "/whip/x", Origin="https://a.example", Access_Control_Request_Method="POST")
     t.ok(status == 200 and h["accept-post"] == SDP and "POST" in h["access-control-allow-methods"] and
         "authorization" in h["access-control-allow-headers"].lower(), "OPTIONS: a page of another origin may ask, with a key")
+    for name in (".bad", "a%20b", "a/b"):
+        status, h, _ = ask(m, "OPTIONS", f"/whip/{name}", Origin="https://a.example", Access_Control_Request_Method="POST")
+        t.is_((status, h.get("access-control-allow-origin")), (200, "*"), f"OPTIONS of {name}, too, so that it can read")
+        status, h, text = ask(m, "POST", f"/whip/{name}", offer(), SDP)
+        t.ok(status in (404, 405) and h.get("access-control-allow-origin") == "*", f"what is wrong with its POST: {status} {text.strip()}")
     wait_for("no process is left of them", lambda: not m.pids("whip"))
 
 

@@ -110,6 +110,7 @@ with Test(__doc__, limit=240) as t:
     listed = {h["id"]: h for h in json.loads(m.cli("hooks", "--json").stdout)["hooks"]}
     t.is_((listed["main"]["state"], listed["wrong"]["state"], listed["redirect"]["error"]), ("ok", "failing", "status 302"), "millrace hooks says who fails, and why")
     t.ok(listed["wrong"]["waiting"] >= 4, "and what waits")
+    t.is_(m.cli("hooks", "retry", "wrong").stdout, f"wrong: {listed['wrong']['waiting']} to be tried again now\n", "all of which a retry counts, not streams")
     t.like(m.cli("hooks").stdout, r"wrong +failing.*\nwrong: status 500|wrong: status 500", "in its table, too")
 
     # nobody listens; meanwhile streams come and go, and everything is killed

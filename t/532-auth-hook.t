@@ -44,7 +44,7 @@ def reload(t, m, **conf):
 with Test(__doc__, limit=150) as t:
     rx = Receiver(free_port(), answer)
     m = t.server(start=False, **{"streams.reconnect_delay": "0s", "streams.cleanup_delay": "0s",
-        "authorize.hook": f"http://localhost:{rx.port}/auth", "authorize.hook_timeout": "1s", "authorize.hook_cache": "0s",
+        "authorize.hook": f"http://hook.localhost:{rx.port}/auth", "authorize.hook_timeout": "1s", "authorize.hook_cache": "0s",
         "hooks.secret": SECRET})
     m.configure({"authorize.keys": {"keyed": m.cli("hash-key", "k1").stdout.strip()}})
     m.start()

@@ -93,12 +93,40 @@ faults(void **state)
 	refused("[{url: 'http://h/', style: livekit, secret: 0123456789abcdef}]", "wants key");
 	refused("[{url: 'http://h/', style: livekit}]\n  secret: 0123456789abcdef", "wants key");
 	refused("[word]", "without url");
+	refused("[{url: 'http://u:hidden@127.0.0.1:8/hidden', id: a}]", "the URL of id a leads to 127.0.0.1, which is private: add it to hooks.networks");
+	refused("[{url: 'http://2130706433/'}]", "leads to 127.0.0.1,");
+	refused("[{url: 'https://[fd00::1]:8/hidden'}]", "leads to fd00::1,");
+	refused("[{url: 'http://LocalHost'}]", "leads to 127.0.0.1,");
+	refused("[{url: 'http://10.0.0.1'}]\n  networks: [127.0.0.0/8, 192.168.0.0/16]", "leads to 10.0.0.1,");
+}
+
+static void
+taken(const char *urls)
+{
+	json_t *conf = load(urls);
+
+	if (conf == NULL)
+		fail_msg("%s: %s", urls, json_string_value(json_array_get(errors, 0)));
+	json_decref(conf);
+	json_decref(errors);
+}
+
+/* Where a name leads is decided when it is connected to. */
+static void
+reachable(void **state)
+{
+	taken("[{url: 'http://localhost:8/x'}]\n  networks: ['::1']");
+	taken("[{url: 'http://127.0.0.1:8/x?a=@10.0.0.1'}]\n  networks: [127.0.0.0/8]");
+	taken("[{url: 'http://[fd00::1]/x'}]\n  networks: ['fd00::/8']");
+	taken("[{url: 'http://8.8.8.8/x'}, {url: 'http://[2606:4700::1]/x'}, {url: 'http://10.example.org'}]");
+	taken("[{url: 'http://h/x', style: livekit}]");
 }
 
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(defaults), cmocka_unit_test(faults) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(defaults), cmocka_unit_test(faults),
+		cmocka_unit_test(reachable) };
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,6 +95,7 @@ errors_have_lines(void **state)
 	    "f.yaml:3: unknown key \"streams.reconect_delay\"; did you mean streams.reconnect_delay?", NULL);
 	refused("segment: 2s\n", "f.yaml:1: unknown key \"segment\"; did you mean streams.hls.segment?", NULL);
 	refused("stream: {}\n", "did you mean streams?", NULL);
+	refused("hooks: {url: []}\n", "did you mean hooks.urls?", NULL);
 	refused("nonsense: 1\n", "f.yaml:1: unknown key \"nonsense\"; at the top there are run_dir, data_dir, user, "
 	    "host, redis, rtmp, http, ", NULL);
 	refused("foo: 1\n", "f.yaml:1: unknown key \"foo\"; at the top there are ", NULL);
@@ -185,6 +186,15 @@ relations(void **state)
 	refused("rtmp: {max_buffered: 1MiB}\n", "rtmp.max_buffered must be at least rtmp.max_message", NULL);
 	refused("streams: {ring: 1GiB}\n", "limits.ingest_memory must be at least", NULL);
 	refused("http: {listen: ':1935'}\n", "both have :1935", NULL);
+	refused("http: {listen: '127.0.0.1:1935'}\n", "http.listen and rtmp.listen both have :1935", NULL);
+	refused("http: {listen: ':8189'}\n", "f.yaml:1: http.listen and webrtc.listen both have :8189 over TCP", NULL);
+	refused("webrtc: {listen: ':1934', workers: 2}\n", "f.yaml:1: rtmp.listen and webrtc.listen, a port per worker, "
+	    "both have :1935 over TCP", NULL);
+	json_decref(load("webrtc: {listen: ':1935', tcp: false}\n"));
+	json_decref(load("webrtc: {listen: ':1935', workers: 0}\n"));
+	json_decref(load("webrtc: {listen: '10.0.0.1:1935'}\nrtmp: {listen: ['127.0.0.1:1935', '[::1]:1935']}\n"));
+	refused("webrtc: {listen: ':8200', workers: 2, ingest_ports: 8200-8201}\n", "webrtc.ingest_ports has no port that "
+	    "is not of webrtc.listen", NULL);
 	refused("run_dir: /a\ndata_dir: /a\n", "f.yaml:2: run_dir and data_dir are the same", NULL);
 	refused("storage:\n  s3:\n    bucket: b\n", "f.yaml:3: storage.s3.bucket needs storage.s3.endpoint", NULL);
 	json_decref(load("storage: {s3: {endpoint: 'https://h'}}\n"));

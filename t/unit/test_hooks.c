@@ -16,7 +16,7 @@
 #include "util.h"
 #include "workers/hooks/event.h"
 #include "workers/hooks/form.h"
-#include "workers/hooks/private.h"
+#include "private.h"
 #include "workers/hooks/send.h"
 #include "workers/hooks/sign.h"
 #include "workers/hooks/style.h"

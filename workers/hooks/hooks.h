@@ -10,7 +10,7 @@
  *   deliver.c  one event to one URL: request, answer, what then
  *   ask.c      authorize.hook
  *   calls.c    verbs of CALL; calls_dead.c  dead letters; register.c  /v1/registerWebhook
- *   pure: event.h style.h sign.h private.h; send.h is libcurl, scripts.h the Lua
+ *   pure: event.h style.h sign.h; send.h is libcurl, scripts.h the Lua
  *
  * One host of a Redis leads: it alone delivers, for all, so that the order of a stream's events holds
  * when the stream moves. What is under way when the lead is lost is delivered again by the next.
@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "conf.h"
 #include "event.h"
 #include "send.h"
 #include "style.h"
@@ -32,7 +33,7 @@
 #include "workers/common/redis.h"
 
 #define TARGET_ID 32
-#define TARGETS_MAX 214		/* 64 of hooks.urls, 150 of hooks.max_registered */
+#define TARGETS_MAX (CONF_HOOKS_MAX + CONF_REGISTERED_MAX)
 
 /* A URL. Those that are gone from the config are freed at once; deliveries know ids only. */
 struct target {

@@ -103,8 +103,8 @@ struct redis_script script_wake = { .text = NOW
 	"for _, lane in ipairs(redis.call('ZRANGE', lanes, 0, -1)) do\n"
 	"  if redis.call('HEXISTS', ARGV[1] .. 'hooks:tries', lane) == 1 then\n"
 	"    redis.call('ZADD', lanes, now, lane)\n"
-	"    n = n + 1\n"
 	"  end\n"
+	"  n = n + redis.call('XLEN', ARGV[1] .. 'hooks:lane:' .. lane)\n"
 	"end\n"
 	"return n\n" };
 

@@ -13,7 +13,7 @@
  *   done    KEYS leader, waiting   ARGV me, prefix, hook, lane, entry -> 1
  *   failed  KEYS leader            ARGV me, prefix, hook, lane, tries, again_ms       -> 1
  *   dead    KEYS leader, waiting, dead   ARGV me, prefix, hook, lane, entry, max, error, tries, data -> 1
- *   wake    KEYS                   ARGV prefix, hook                  -> how many lanes are due now
+ *   wake    KEYS                   ARGV prefix, hook                  -> how many events that is
  *   forget  KEYS waiting, lost     ARGV prefix, hook                  -> how many events were dropped
  *   revive  KEYS dead, waiting     ARGV prefix, id                    -> 1, or 0: no such dead letter
  *   list    KEYS waiting, lost     ARGV prefix, then hooks -> lost before it was spread; per hook: waiting,

@@ -4,7 +4,6 @@
  * before anything. The POST that begins a session goes to an ingest of its own (handoff.c).
  */
 #include <errno.h>
-#include <string.h>
 
 #include "conf.h"
 #include "http.h"
@@ -12,16 +11,15 @@
 #include "util.h"
 #include "workers/http/rtc_http.h"
 
-/* STUN and TURN servers have to be known before an offer is made (4.6). */
+/*
+ * STUN and TURN servers have to be known before an offer is made (4.6). Whatever the name is: a browser shows its
+ * page no answer whose preflight failed, and the POST's says what is wrong.
+ */
 void
 whip_endpoint(struct conn *c, const struct route_match *m)
 {
 	char links[ICE_SERVER_LINKS];
 
-	if (!stream_name_ok(m->arg[0], strlen(m->arg[0]))) {
-		answer_text(c, 404, "Not found.\n");
-		return;
-	}
 	ice_server_links(conf_get(http.svc->conf, "webrtc.ice_servers"), links);
 	rtc_options(c, "OPTIONS, POST", links);
 }
@@ -31,10 +29,10 @@ whip_session(struct conn *c, const struct route_match *m)
 {
 	const char *name = m->arg[0], *id = m->arg[1];
 
-	if (!rtc_session_ok(name, id))
-		rtc_error(c, ENOENT, NULL);
-	else if (request_method(&c->req) == HTTP_OPTIONS)
+	if (request_method(&c->req) == HTTP_OPTIONS)
 		rtc_options(c, "OPTIONS, PATCH, DELETE", "");
+	else if (!rtc_session_ok(name, id))
+		rtc_error(c, ENOENT, NULL);
 	else if (request_method(&c->req) == HTTP_PATCH)
 		rtc_patch(c, "supervisor", "whip", name, id);
 	else

@@ -1,5 +1,5 @@
 /*
- * private.h - may a URL lead to this address? Who can register a URL must not reach what only this
+ * private.h - may a hook's URL lead to this address? Who can register a URL must not reach what only this
  * host can: itself, its neighbours, a cloud's metadata. Asked with the very address that is
  * connected to, whatever a name resolved to before. Pure.
  *
@@ -7,8 +7,8 @@
  * special-purpose registries, multicast, and IPv6 forms with such an IPv4 address in them (mapped,
  * 6to4, NAT64).
  */
-#ifndef MILLRACE_HOOKS_PRIVATE_H
-#define MILLRACE_HOOKS_PRIVATE_H
+#ifndef MILLRACE_PRIVATE_H
+#define MILLRACE_PRIVATE_H
 
 #include <jansson.h>
 #include <stdbool.h>
