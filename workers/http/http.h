@@ -197,6 +197,8 @@ void api_health(struct conn *c, const struct route_match *m);
 void api_alive(struct conn *c, const struct route_match *m);
 void api_ready(struct conn *c, const struct route_match *m);
 void rooms_ws(struct conn *c, const struct route_match *m);
+/* "http://HOST" as who asks sees us, no slash behind. */
+void rooms_own_url(const struct conn *c, char *out, size_t size);
 void rooms_signal(struct conn *c, const struct route_match *m);
 void rooms_list(struct conn *c, const struct route_match *m);
 void api_job(struct conn *c, const struct route_match *m);	/* api_jobs.c */

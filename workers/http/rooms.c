@@ -12,9 +12,8 @@
 
 #define LOST_EVERY_MS 60000
 
-/* "http://HOST" as this viewer sees us, no slash behind. */
-static void
-own_url(const struct conn *c, char *out, size_t size)
+void
+rooms_own_url(const struct conn *c, char *out, size_t size)
 {
 	const char *host = request_field(&c->req, FIELD_HOST), *own = conf_str(http.svc->conf, "http.public_url");
 
@@ -33,7 +32,7 @@ hls_url(const struct conn *c, const char *name)
 	char url[700], own[300];
 	size_t n = strlen(base);
 
-	own_url(c, own, sizeof(own));
+	rooms_own_url(c, own, sizeof(own));
 	if (n > 0)
 		snprintf(url, sizeof(url), "%.*s/%s.m3u8", (int)n, base, name);
 	else if (slash != NULL)
