@@ -171,7 +171,7 @@ web/vendor/hls.min.js:
 	rm -rf $(B)/web && mkdir -p $(B)/web $(@D)
 	cd $(B)/web && npm pack --silent $(HLS_JS) && tar -xzf *.tgz package/dist/hls.min.js package/LICENSE
 	cp $(B)/web/package/LICENSE $(@D)/hls.LICENSE
-	cp $(B)/web/package/dist/hls.min.js $@
+	cp $(B)/web/package/dist/hls.min.js $@.new && mv $@.new $@
 
 # An existing config is never overwritten.
 D = $(DESTDIR)

@@ -253,6 +253,7 @@ struct board_header {
 	char health[400];		/* "" = healthy, else the first thing that is wrong */
 	char notes[400];		/* standing warnings, newline between */
 	char rtmp_listen[200], http_listen[200];
+	char webrtc_listen[80], whip_ports[16];	/* "" = off */
 	char ffmpeg[64];		/* its version, "missing" */
 	uint64_t refusals[BOARD_REFUSALS]; /* `refused` is their sum */
 	struct board_refused last_refused;

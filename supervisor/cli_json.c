@@ -260,8 +260,9 @@ cli_json_status(const struct cli_snap *s)
 	json_object_set_new(o, "host_id", text(s->h.host_id));
 	json_object_set_new(o, "beat_age_ms", s->state == CLI_STATE_DOWN || s->beat_age_ms < 0 ?
 	    json_null() : json_integer(s->beat_age_ms));
-	json_object_set_new(o, "listeners", json_pack("{s:o, s:o}", "rtmp", words(s->h.rtmp_listen, " "),
-	    "http", words(s->h.http_listen, " ")));
+	json_object_set_new(o, "listeners", json_pack("{s:o, s:o, s:o, s:o}", "rtmp",
+	    words(s->h.rtmp_listen, " "), "http", words(s->h.http_listen, " "), "webrtc",
+	    words(s->h.webrtc_listen, " "), "whip", words(s->h.whip_ports, " ")));
 	json_object_set_new(o, "connections", json_integer(s->h.connections));
 	json_object_set_new(o, "accepted", json_integer((json_int_t)s->h.accepted));
 	json_object_set_new(o, "refused", json_integer((json_int_t)s->h.refused));

@@ -95,8 +95,12 @@ print_head(const struct cli_snap *s, FILE *out)
 	if (s->state == CLI_STATE_HUNG)
 		fprintf(out, "What follows is from then. If it stays so: kill -9 %d and start millraced again;"
 		    "\nstreams go on from their state on disk.\n", s->h.pid);
-	fprintf(out, "rtmp %s  http %s  connections %u of %llu", s->h.rtmp_listen, s->h.http_listen,
-	    s->h.connections, (unsigned long long)s->h.accepted);
+	fprintf(out, "rtmp %s  http %s", s->h.rtmp_listen, s->h.http_listen);
+	if (s->h.webrtc_listen[0] != '\0')
+		fprintf(out, "  webrtc %s", s->h.webrtc_listen);
+	if (s->h.whip_ports[0] != '\0')
+		fprintf(out, "  whip %s", s->h.whip_ports);
+	fprintf(out, "\nconnections %u of %llu", s->h.connections, (unsigned long long)s->h.accepted);
 	print_redis(s, out);
 	fputc('\n', out);
 	print_refused(s, out);

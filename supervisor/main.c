@@ -266,6 +266,15 @@ watch_until_up(void)
 	event_add(up_tick, &tv);
 }
 
+static void
+say_where(const struct board_header *h)
+{
+	log_info("millraced %s: RTMP on %s, HTTP on %s", MILLRACE_VERSION, h->rtmp_listen, h->http_listen);
+	log_info("WebRTC: viewers on %s (UDP, TCP), publishers by WHIP on %s (UDP); the firewall has to let these in",
+	    h->webrtc_listen[0] != '\0' ? h->webrtc_listen : "no port",
+	    h->whip_ports[0] != '\0' ? h->whip_ports : "no port");
+}
+
 static int
 start(void)
 {
@@ -297,8 +306,7 @@ start(void)
 	streams_start();
 	report_start();
 	watch_until_up();
-	log_info("millraced %s: RTMP on %s, HTTP on %s", MILLRACE_VERSION,
-	    board_header(sv.board)->rtmp_listen, board_header(sv.board)->http_listen);
+	say_where(board_header(sv.board));
 	return 0;
 }
 

@@ -124,6 +124,21 @@ join_addresses(const char *key, char *out, size_t size)
 	}
 }
 
+/* Where browsers watch, and where WHIP publishes: one port, and a range, for the firewall. */
+static void
+webrtc_addresses(struct board_header *h)
+{
+	json_t *routes = conf_get(sv.conf, "authorize.routes"), *one;
+	size_t i;
+
+	str_copy(h->webrtc_listen, conf_int(sv.conf, "webrtc.workers") > 0 ? conf_str(sv.conf, "webrtc.listen") : "",
+	    sizeof(h->webrtc_listen));
+	h->whip_ports[0] = '\0';
+	json_array_foreach(routes, i, one)
+		if (strcmp(json_string_value(one), "whip") == 0)
+			str_copy(h->whip_ports, conf_str(sv.conf, "webrtc.ingest_ports"), sizeof(h->whip_ports));
+}
+
 static void
 join_notes(char *out, size_t size)
 {
@@ -158,6 +173,7 @@ report_header(void)
 	join_notes(h->notes, sizeof(h->notes));
 	join_addresses("rtmp.listen", h->rtmp_listen, sizeof(h->rtmp_listen));
 	join_addresses("http.listen", h->http_listen, sizeof(h->http_listen));
+	webrtc_addresses(h);
 	board_end(&h->seq);
 }
 

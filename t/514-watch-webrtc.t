@@ -61,6 +61,41 @@ def ends(t, m, page):
     again.cut()
 
 
+def publisher_away(t, m, page, how):
+    """From when the page says so it stays so, until there is a publisher again."""
+    p = t.publish(m, f"away-{how}", clips.clip(seconds=60))
+    p.join_live()
+    page.watch(m, f"away-{how}", how)
+    page.b.wait("it moves", MOVES)
+    page.b.wait("facts", "/behind.*Mbit/.test(document.getElementById('facts').textContent)")
+    p.cut()
+    page.b.wait("it waits", "document.getElementById('status').textContent == 'Waiting for the publisher…' && !document.getElementById('cover').hidden", 20)
+    page.b.eval("window.seen = new Set(); window.looks = setInterval(() => seen.add(['cover', 'facts', 'badge', 'by-hls', 'help'].filter("
+        "(id) => !document.getElementById(id).hidden).join(' ')), 50)")
+    time.sleep(6)
+    t.is_(page.b.eval("clearInterval(looks); [...seen]"), ["cover"], f"{how}: a publisher that is away is waited for, and nothing else said")
+    page.b.screenshot(f"{SHOTS}/watch-away-{how}.png")
+    again = t.publish(m, f"away-{how}", clips.clip(seconds=60))
+    again.join_live()
+    page.b.wait("it plays again", f"mode == '{how}' && document.getElementById('cover').hidden && !document.getElementById('facts').hidden", 20)
+    t.ok(True, f"{how}: and it goes on")
+    again.cut()
+
+
+def away(t, m, page):
+    m.configure({"streams.reconnect_delay": "15s"})
+    m.cli("reload")
+    publisher_away(t, m, page, "webrtc")
+    b = browsers(t)
+    try:
+        b.before("delete window.RTCPeerConnection; delete window.webkitRTCPeerConnection;")
+        publisher_away(t, m, Page(b), "hls")
+    finally:
+        b.close()
+    m.configure({"streams.reconnect_delay": "2s"})
+    m.cli("reload")
+
+
 def other_tracks(t, m, page):
     t.publish(m, "sound", clips.clip(video=False)).join_live()
     page.watch(m, "sound")
@@ -99,6 +134,7 @@ def no_way(t, m, page):
     t.like(why, rf"UDP {UNREACHED}:{port}, TCP {UNREACHED}:{port}\. .*firewall", f"the page says which port: {why}")
     t.like(page.b.wait("facts", "document.getElementById('facts').textContent"), r"^HLS · [\d.]+ s behind · 0\.\d+ Mbit/s$", "and what it has instead")
     page.b.screenshot(f"{SHOTS}/watch-hls.png")
+    t.is_(page.b.eval("[document.getElementById('by-hls').hidden, document.getElementById('by-hls').open]"), [False, False], "folded, for who wants it")
     wait_for("status counts it", lambda: m.status()["webrtc"]["unreached"] == 1, 40, 0.5)
     t.ok(True, "the server counts that it was not reached")
     m.configure({"webrtc.addresses": []})
@@ -179,12 +215,12 @@ def off(t, m, page):
     t.is_(page.text("why"), "", "a server without WebRTC plays by HLS, without a word")
 
 
-with Test(__doc__, limit=300) as t:
+with Test(__doc__, limit=400) as t:
     m = t.server(**{"webrtc.listen": ":0", "streams.reconnect_delay": "2s", "streams.cleanup_delay": "1s"})
     b = browsers(t)
     try:
         page = Page(b)
-        for part in (plays, no_way, ends, other_tracks, never):
+        for part in (plays, no_way, ends, away, other_tracks, never):
             part(t, m, page)
         t.publish(m, "bob", clips.clip(seconds=60)).join_live()
         framed(t, m)

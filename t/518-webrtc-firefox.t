@@ -59,6 +59,14 @@ def kind(t, m, page, name):
     pub.cut()
 
 
+def waits(t, m, page):
+    """Without hls.js too a stream that is not there is not live, and nothing else."""
+    page.b.goto(m.http_url("/watch/later"))
+    page.b.wait("it waits", "document.readyState == 'complete' && /is not live/.test(document.getElementById('status').textContent)", 20)
+    t.is_((page.text("help"), page.b.eval("document.getElementById('by-hls').hidden")), ("", True), "it waits without a word on HLS")
+    page.b.screenshot(f"{os.environ.get('MILLRACE_SHOTS', TOP + '/build/shots')}/firefox-waits.png")
+
+
 def no_h264(t, m, page):
     """As it is without its plugin: the page's own words, and HLS where this Firefox has it (by hls.min.js)."""
     page.b.before("""const offer = RTCPeerConnection.prototype.createOffer;
@@ -90,6 +98,7 @@ with Test(__doc__, limit=200) as t:
             b.close()
             m.stop()
             t.skip_all("this Firefox has no H.264 in WebRTC: neither its plugin, nor a decoder of the system")
+        waits(t, m, page)
         for name in STREAMS:
             kind(t, m, page, name)
         no_h264(t, m, page)

@@ -57,9 +57,10 @@ with Test(__doc__, limit=180) as t:
         "hooks.retry_min": "100ms", "hooks.retry_max": "300ms"})
     status, made = create(m, "alice")
     data = made["data"]
-    t.is_((status, sorted(data)), (200, ["ingressId", "streamKey", "url"]), "createIngress: what was promised")
+    t.is_((status, sorted(data)), (200, ["ingressId", "streamKey", "url", "whipToken", "whipUrl"]), "createIngress: what was promised")
     t.is_(data["url"], f"rtmp://127.0.0.1:{m.rtmp}/live/", "the server as OBS wants it")
     t.like(data["streamKey"], r"^alice\?key=[0-9a-f]{40}$", "the stream key as OBS wants it")
+    t.ok(data["whipUrl"].endswith("/whip/alice") and data["streamKey"] == f"alice?key={data['whipToken']}", "and for WHIP")
     t.is_(create(m, "alice")[1], made, "asked again: the same")
     t.ok(create(m, "bob")[1]["data"]["streamKey"] != data["streamKey"].replace("alice", "bob"), "another room: another key")
     key = data["streamKey"].partition("?")[2]

@@ -5,6 +5,7 @@
 "use strict";
 
 const STUCK_TICKS = 4;		/* the playlist went on this long and the video did not */
+const STILL_TICKS = 1;		/* no picture for longer than that is said */
 const LATE_S = 10;		/* further behind the live edge than that: jump after a pause */
 const EDGE_S = 3;
 
@@ -20,8 +21,8 @@ class HlsPlay {
 
 	begin() {
 		this.failed = false;
-		this.stuck = this.lastTime = 0;
-		this.list = "";
+		this.stuck = this.still = this.lastTime = 0;
+		this.list = this.failedAt = "";
 	}
 
 	load(src) {
@@ -79,11 +80,14 @@ class HlsPlay {
 		return this.lastTime !== was;
 	}
 
-	/* "plays", "paused" (by the reader), "buffers", "broken" (begin anew), "ended", "gone" (no playlist), "" */
+	/*
+	 * "plays", "paused" (by the reader), "buffers", "broken" (begin anew), "ended", "gone" (no playlist), "".
+	 * What has failed is begun anew when there is something new: else what was seen would come again.
+	 */
 	async look() {
 		if (!this.failed && !this.video.ended) {
 			if (this.moved()) {
-				this.stuck = 0;
+				this.stuck = this.still = 0;
 				return "plays";
 			}
 			if (this.video.paused && this.video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA)
@@ -95,9 +99,11 @@ class HlsPlay {
 			return list || "gone";
 		this.stuck += list !== this.list ? 1 : 0;
 		this.list = list;
-		if (this.failed || this.stuck > STUCK_TICKS)
+		if (this.failed && this.failedAt === "")
+			this.failedAt = list;
+		if (this.failed ? list !== this.failedAt : this.stuck > STUCK_TICKS)
 			return "broken";
-		return this.stuck > 1 ? "buffers" : "";
+		return ++this.still > STILL_TICKS && this.lastTime > 0 ? "buffers" : "";
 	}
 
 	/* Seconds behind the end of what there is; some browsers tell but what they have loaded. */

@@ -121,6 +121,7 @@ function showGuide(port) {
 	const server = `rtmp://${host}${!port || port === RTMP_PORT ? "" : `:${port}`}/live`;
 
 	setText($("server"), server);
+	setText($("whip"), new URL("whip/alice", location.href).href);
 	setText($("ffmpeg"), "ffmpeg -re -i input.mp4 -c:v libx264 -preset veryfast -g 60 -bf 0 \\\n" +
 	    `    -c:a aac -f flv ${server}/alice`);
 }

@@ -17,6 +17,10 @@ const TYPES = ["video/webm;codecs=h264,opus", "video/mp4;codecs=avc1.42E01F,mp4a
 	"video/webm;codecs=vp9,opus", "video/webm", "video/mp4"];
 const SOUND_TYPES = ["audio/webm;codecs=opus", "audio/mp4", "audio/ogg;codecs=opus"];
 
+const NO_UPGRADE = "The server is there, but this page's WebSocket does not get through. Most often a proxy in front " +
+	"does not pass WebSockets on (Upgrade and Connection; README, Behind nginx); else ws.origins lacks this page's " +
+	"address, or a proxy changes its Host. The operator finds it in the server's log.";
+
 const $ = (id) => document.getElementById(id);
 
 let media = null;		/* what is being sent; null: idle */
@@ -150,15 +154,23 @@ function wsUrl() {
 	return url.href;
 }
 
-/* A browser does not tell what an upgrade was refused with; what has to do with the name comes as a Close. */
+/*
+ * A browser does not tell what an upgrade was refused with; what has to do with the name comes as a Close. The same
+ * question without an upgrade is answered with 426 where one would have been taken.
+ */
 async function whyRefused() {
+	let answer, text;
+
 	try {
-		await fetch("health", { cache: "no-store", signal: AbortSignal.timeout(5000) });
-		return "The server refused: publishing from this page is closed (authorize.routes, ws.origins), or it has " +
-			"as many connections as it takes (limits). Its log says which.";
+		answer = await fetch("ws?role=publisher", { cache: "no-store", signal: AbortSignal.timeout(5000) });
+		text = (await answer.text()).trim();
 	} catch {
 		return "The server does not answer.";
 	}
+	if (answer.status === 426)
+		return NO_UPGRADE;
+	return answer.status !== 403 && answer.status !== 429 && answer.status !== 503 || text.startsWith("<") ?
+		`The server does not answer (${answer.status}).` : `The server refused: ${text}`;
 }
 
 function words(reason) {

@@ -20,6 +20,8 @@ const IDLE_MS = 10000;		/* so long after the reader did something, facts are in 
 const ENDED = "The stream has ended. This page goes on by itself if it starts again.";
 const NOT_YET = "This stream is not live. It starts here by itself when its publisher does.";
 const AGAIN = "Connecting again\u2026";
+const CANNOT = "This browser cannot play HLS by itself.";
+const WAITING = "Waiting for the publisher\u2026";
 
 const name = decodeURIComponent(location.pathname.replace(/\/+$/, "").split("/").pop());
 const base = location.pathname.endsWith("/") ? "../../" : "../";
@@ -35,6 +37,7 @@ let session = null;		/* a Whep: shown, or being tried */
 let began = 0;			/* when it was */
 let bytes = 0;			/* what it had got at bytesAt */
 let bytesAt = 0;
+let moved = "";			/* frames and sound by then */
 let lost = 0;			/* ticks without connection */
 let tries = 0;			/* that led to no media, one after another */
 let again = 0;			/* none before that time; Infinity: it would not help */
@@ -53,18 +56,34 @@ function show(node, text) {
 	node.hidden = text === "";
 }
 
+function showBadge() {
+	$("badge").hidden = mode === "" || !$("cover").hidden || about.state === undefined;
+}
+
 /* Nothing to hear while the cover says why. */
 function showUnmute() {
 	$("unmute").hidden = !(silenced && video.muted && mode !== "" && $("cover").hidden);
 }
 
+/* Why it is HLS helps who runs the server: folded, and only where there is or should be HLS. */
+function showWhy() {
+	$("by-hls").hidden = $("why").hidden || !(mode === "hls" && $("cover").hidden || !$("help").hidden);
+}
+
+/* Behind the cover nothing plays: what was said of it is not true any more. */
 function say(text, over) {
 	if ($("status").textContent !== text)
 		$("status").textContent = text;
 	$("cover").hidden = text === "";
 	$("cover").classList.toggle("over", Boolean(over));
-	$("spinner").hidden = text === ENDED || !$("help").hidden;
+	$("help").hidden = text !== CANNOT;
+	$("spinner").hidden = text === ENDED || text === CANNOT;
+	if (text !== "")
+		$("badge").hidden = $("facts").hidden = true;
+	else
+		showBadge();
 	showUnmute();
+	showWhy();
 }
 
 function shown() {
@@ -82,6 +101,7 @@ function because(text) {
 	if ($("why").textContent !== text)
 		active();
 	show($("why"), text);
+	showWhy();
 }
 
 function showFacts(how, delay, bps) {
@@ -94,11 +114,11 @@ function showFacts(how, delay, bps) {
 async function showViewers() {
 	const answer = await fetch(apiUrl, { cache: "no-store", signal: AbortSignal.timeout(5000) });
 
-	about = answer.ok ? await answer.json() : {};
+	about = answer.ok ? await answer.json() : { state: "live" };
 	const s = about.state || "live", n = about.viewers;
 
 	$("badge-text").textContent = s[0].toUpperCase() + s.slice(1) + (n === undefined ? "" : ` \u00b7 ${n} viewer${n === 1 ? "" : "s"}`);
-	$("badge").hidden = mode === "" || !$("cover").hidden;
+	showBadge();
 }
 
 /* Browsers refuse sound before the reader touched the page: then silent, and a button says so. */
@@ -125,7 +145,6 @@ function stop(why) {
 		endSession();
 	mode = "";
 	wanted = why === AGAIN ? Date.now() : 0;
-	$("badge").hidden = $("facts").hidden = true;
 	say(why);
 }
 
@@ -151,6 +170,7 @@ function beginSession(found) {
 
 	began = Date.now();
 	bytes = bytesAt = lost = 0;
+	moved = "";
 	mine.open(found.servers).catch((e) => { mine.error = e; });
 }
 
@@ -219,7 +239,7 @@ function tryOut(s) {
 		return giveUp("the server sent nothing.", false);
 }
 
-/* Nothing came for a second: is the stream over, the way or the session lost, or the publisher away? */
+/* Nothing new came for a second: is the stream over, the way or the session lost, or the publisher away? */
 async function checkSession(s) {
 	const found = await Whep.find(whepUrl);
 
@@ -227,7 +247,7 @@ async function checkSession(s) {
 		return over("");
 	lost = s.state === "connected" ? 0 : lost + 1;
 	if (s.state !== "failed" && lost < LOST_TICKS && await session.known())
-		return say("Waiting for the publisher\u2026", true);
+		return say(WAITING, true);
 	stop(AGAIN);
 	beginSession(found);
 }
@@ -239,12 +259,14 @@ async function tickSession() {
 		return giveUpFor(mine.error);
 	const s = await mine.read(), now = Date.now(), more = s.bytes - bytes;
 	const bps = bytesAt ? more * 8000 / Math.max(1, now - bytesAt) : 0;
+	const was = moved;		/* bytes alone may be the last pictures once more: they were asked for as lost */
 
+	moved = `${s.frames} ${s.sound}`;
 	bytes = s.bytes;
 	bytesAt = now;
 	if (mode !== "webrtc")
 		return tryOut(s);
-	if (more === 0)
+	if (moved === was)
 		return checkSession(s);
 	if (s.frames > 0)
 		attach(true);
@@ -285,7 +307,7 @@ async function tickHls() {
 	} else if (how === "paused")
 		say("");
 	else if (how === "buffers")
-		say("Buffering\u2026", true);
+		say(about.state === "reconnecting" ? WAITING : "Buffering\u2026", true);
 	else if (how === "ended" || how === "gone")
 		over(how);
 	else if (how === "broken") {
@@ -297,8 +319,7 @@ async function tickHls() {
 
 function cannot() {
 	$("playlist").href = playlistUrl;
-	$("help").hidden = false;
-	say("This browser cannot play HLS by itself.");
+	say(CANNOT);
 }
 
 function notYet(list) {
@@ -308,14 +329,14 @@ function notYet(list) {
 
 async function tickWaiting() {
 	await hls.loaded;
-	if (!hls.able())
-		return session ? undefined : cannot();
 	const list = await hls.playlist();
 
 	if (mode !== "")
 		return;
 	if (list === "" || list === "ended")
 		return session ? undefined : notYet(list);
+	if (!hls.able())
+		return session ? undefined : cannot();
 	if (unplayable() !== "")
 		return say(unplayable());
 	startHls();

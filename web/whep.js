@@ -92,7 +92,7 @@ class Whep {
 		return [...new Set(all.map((c) => `${c[1].toUpperCase()} ${c[2].includes(":") ? `[${c[2]}]` : c[2]}:${c[3]}`))];
 	}
 
-	/* {state, bytes, frames: shown so far, delay_ms: from the server to the eye, or null} */
+	/* {state, bytes, sound: of them, frames: shown so far, delay_ms: from the server to the eye, or null} */
 	async read() {
 		const all = [...(await this.pc.getStats()).values()];
 		const inbound = all.filter((s) => s.type === "inbound-rtp");
@@ -103,6 +103,7 @@ class Whep {
 		return {
 			state: this.pc.connectionState,
 			bytes: inbound.reduce((n, s) => n + (s.bytesReceived || 0), 0),
+			sound: inbound.reduce((n, s) => n + (s.kind === "audio" && s.bytesReceived || 0), 0),
 			frames: inbound.reduce((n, s) => n + (s.framesDecoded || 0), 0),
 			delay_ms: main ? this.delay(main, all.find((s) => s.type === "remote-outbound-rtp" && s.ssrc === main.ssrc), trip) : null,
 		};

@@ -37,6 +37,8 @@ make_header(int64_t beat_age_ms)
 	str_copy(h->app_version, "0.1.0", sizeof(h->app_version));
 	str_copy(h->rtmp_listen, ":1935 :1936", sizeof(h->rtmp_listen));
 	str_copy(h->http_listen, ":8080", sizeof(h->http_listen));
+	str_copy(h->webrtc_listen, ":8189", sizeof(h->webrtc_listen));
+	str_copy(h->whip_ports, "8200-8299", sizeof(h->whip_ports));
 	board_end(&h->seq);
 }
 
@@ -238,7 +240,7 @@ healthy(void **state)
 	make_stream(1, "a.very-long_name.that.is.sixty.four.characters.long.0123456789abc", BOARD_STREAM_STARTING,
 	    778);
 	assert_int_equal(exit_code(), CLI_OK);
-	shows(1000, "vm1  millrace 0.1.0", "up 2h03m  healthy", "rtmp :1935 :1936  http :8080",
+	shows(1000, "vm1  millrace 0.1.0", "up 2h03m  healthy", "rtmp :1935 :1936  http :8080  webrtc :8189  whip 8200-8299",
 	    "johndoe ", " test ", " 3m20s ", " 2.41M ", " 30 ", " 2.0s ", "h264 1920x1080", "aac 48k", " 17 ", "hls",
 	    "live", "johndoe hls", "starting", "PROCESS", "ingest", "777 778", NULL);
 }

@@ -1,9 +1,9 @@
 /*
  * api_ingress.c - what a back end of rooms asks for:
  *
- *   POST   /v1/createIngress?roomId=NAME -> {"data": {"ingressId", "url", "streamKey"}}: where an encoder
- *          publishes as NAME, in the two fields that OBS has; the same answer each time. From then on NAME
- *          wants that key. DELETE: it wants it no more.
+ *   POST   /v1/createIngress?roomId=NAME -> {"data": {"ingressId", "url", "streamKey", "whipUrl", "whipToken"}}:
+ *          where an encoder publishes as NAME, in the fields that OBS has for RTMP and WHIP; the same answer
+ *          each time. From then on NAME wants that key. DELETE: it wants it no more.
  *   POST   /v1/registerWebhook {"webhookURL": "https://.."} -> {"data": {"webhookId", "webhookURL"}}: it is
  *          told ingress_started and ingress_ended. DELETE ...?webhookURL=..: no more.
  *
@@ -79,14 +79,18 @@ host_of(const struct conn *c, char *out, size_t size)
 static void
 give(struct conn *c, const struct making *k)
 {
-	char host[256], path[300];
+	char host[256], path[300], own[300];
 	json_t *data;
 
+	rooms_own_url(c, own, sizeof(own));
 	host_of(c, host, sizeof(host));
 	data = json_pack("{s:s}", "ingressId", obj_str(k->made, "id"));
 	json_object_set_new(data, "url", json_sprintf("rtmp://%s:%d%s", host, api_rtmp_port(), before_name(path)));
 	json_object_set_new(data, "streamKey", json_sprintf("%s?key=%s", k->name, obj_str(k->made, "key")));
-	if (json_object_get(data, "url") == NULL) {	/* a Host that is no text */
+	json_object_set_new(data, "whipUrl", json_sprintf("%s/whip/%s", own, k->name));
+	json_object_set_new(data, "whipToken", json_string(obj_str(k->made, "key")));
+	/* a Host that is no text */
+	if (json_object_get(data, "url") == NULL || json_object_get(data, "whipUrl") == NULL) {
 		json_decref(data);
 		answer_json(c, 400, json_pack("{s:s}", "error", "that is no host name"));
 		return;

@@ -158,15 +158,18 @@ room_refusal(const struct request *r, int *status)
 	return conf_int(http.svc->conf, "webrtc.workers") > 0 ? NULL : "WebRTC is off here (webrtc.workers is 0).\n";
 }
 
-static bool
-is_open(const char *route)
+bool
+handoff_is_open(struct conn *c, const char *route)
 {
 	const json_t *routes = conf_get(http.svc->conf, "authorize.routes"), *one;
+	char text[120];
 	size_t i;
 
 	json_array_foreach(routes, i, one)
 		if (strcmp(json_string_value(one), route) == 0)
 			return true;
+	snprintf(text, sizeof(text), "Publishing by %s is not open here (authorize.routes).\n", route);
+	conn_refuse(c, 403, text);
 	return false;
 }
 
@@ -174,7 +177,6 @@ void
 handoff_start(struct conn *c, const uint8_t *p, size_t n)
 {
 	bool room = strcmp(c->route, "room") == 0;
-	char text[120];
 	const char *why;
 	int status;
 
@@ -187,11 +189,8 @@ handoff_start(struct conn *c, const uint8_t *p, size_t n)
 		conn_refuse(c, status, why);
 		return;
 	}
-	if (!room && !is_open(c->route)) {
-		snprintf(text, sizeof(text), "Publishing by %s is not open here (authorize.routes).\n", c->route);
-		conn_refuse(c, 403, text);
+	if (!room && !handoff_is_open(c, c->route))
 		return;
-	}
 	c->waiting = true;
 	c->since_ms = now_ms();
 	event_del(c->ev);

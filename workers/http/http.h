@@ -119,6 +119,8 @@ bool handoff_wanted(struct request *r);	/* at the end of a head: is it one of th
 void handoff_keep(struct conn *c, const uint8_t *p, size_t n);
 /* Its head has ended within the n bytes at p, all that was read since the last handoff_keep(). */
 void handoff_start(struct conn *c, const uint8_t *p, size_t n);
+/* By authorize.routes; false: c was told that it is not. */
+bool handoff_is_open(struct conn *c, const char *route);
 void handoff_taken(struct svc *s, struct msg *m);
 void handoff_refused(struct svc *s, struct msg *m);
 
@@ -195,6 +197,8 @@ void api_health(struct conn *c, const struct route_match *m);
 void api_alive(struct conn *c, const struct route_match *m);
 void api_ready(struct conn *c, const struct route_match *m);
 void rooms_ws(struct conn *c, const struct route_match *m);
+/* "http://HOST" as who asks sees us, no slash behind. */
+void rooms_own_url(const struct conn *c, char *out, size_t size);
 void rooms_signal(struct conn *c, const struct route_match *m);
 void rooms_list(struct conn *c, const struct route_match *m);
 void api_job(struct conn *c, const struct route_match *m);	/* api_jobs.c */

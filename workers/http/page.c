@@ -1,6 +1,7 @@
 /*
  * page.c - the pages of web/, read once at start and kept: they are small. They are found
- * beside the program in the build tree, or where `make install` puts them.
+ * beside the program in the build tree, or where `make install` puts them. hls.min.js, which
+ * `make web` may bring later, is looked for until it is there.
  */
 #include <dirent.h>
 #include <limits.h>
@@ -16,6 +17,7 @@
 
 #define PAGES_MAX 32
 #define PAGE_MAX_BYTES (2 * 1024 * 1024)
+#define HLS_SCRIPT "hls.min.js"
 #define BASE "<base href=\"./"	/* in 404.html */
 #define MISSING_DEEP 16			/* components of a path that still gets that page */
 #define POLICY "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n" \
@@ -24,6 +26,7 @@
 
 static struct page { char name[64], etag[24]; const char *type; char *text; size_t len; } pages[PAGES_MAX];
 static unsigned npages;
+static char vendor[PATH_MAX];
 
 static const char *
 type_of(const char *name)
@@ -61,7 +64,6 @@ load(const char *dir, const char *name)
 static int
 load_all(const char *dir)
 {
-	char vendor[PATH_MAX];
 	DIR *d = opendir(dir);
 	struct dirent *e;
 
@@ -71,7 +73,7 @@ load_all(const char *dir)
 		load(dir, e->d_name);
 	closedir(d);
 	if (npages > 0 && path_join(vendor, sizeof(vendor), dir, "vendor") == 0)
-		load(vendor, "hls.min.js");
+		load(vendor, HLS_SCRIPT);
 	return npages > 0 ? 0 : -1;
 }
 
@@ -196,8 +198,11 @@ page_asset(struct conn *c, const struct route_match *m)
 {
 	if (strstr(m->arg[0], ".html") != NULL)
 		answer_text(c, 404, "Not found.\n");
-	else
+	else {
+		if (strcmp(m->arg[0], HLS_SCRIPT) == 0 && find(HLS_SCRIPT) == NULL)
+			load(vendor, HLS_SCRIPT);
 		serve(c, m->arg[0], "");
+	}
 }
 
 void

@@ -7,11 +7,13 @@
 
 #include "conf.h"
 #include "http.h"
+#include "log.h"
 #include "util.h"
 
-/* "http://HOST" as this viewer sees us, no slash behind. */
-static void
-own_url(const struct conn *c, char *out, size_t size)
+#define LOST_EVERY_MS 60000
+
+void
+rooms_own_url(const struct conn *c, char *out, size_t size)
 {
 	const char *host = request_field(&c->req, FIELD_HOST), *own = conf_str(http.svc->conf, "http.public_url");
 
@@ -30,7 +32,7 @@ hls_url(const struct conn *c, const char *name)
 	char url[700], own[300];
 	size_t n = strlen(base);
 
-	own_url(c, own, sizeof(own));
+	rooms_own_url(c, own, sizeof(own));
 	if (n > 0)
 		snprintf(url, sizeof(url), "%.*s/%s.m3u8", (int)n, base, name);
 	else if (slash != NULL)
@@ -38,6 +40,38 @@ hls_url(const struct conn *c, const char *name)
 	else
 		snprintf(url, sizeof(url), "%s/stream/%s/live.m3u8", own, name);
 	return msg_text(url, strlen(url));
+}
+
+/*
+ * Without Upgrade no WebSocket came here. One that lost it on its way says so by its key: whoever runs the
+ * server is told, as a browser tells its page nothing.
+ */
+static void
+no_upgrade(struct conn *c, const char *want)
+{
+	static int64_t said_ms;
+	char peer[NET_TEXT], *text;
+	bool lost = request_field(&c->req, FIELD_SEC_WEBSOCKET_KEY) != NULL;
+
+	if (lost && (said_ms == 0 || now_ms() - said_ms >= LOST_EVERY_MS)) {
+		said_ms = now_ms();
+		net_format((const struct sockaddr *)&c->peer.ss, peer);
+		log_warnx("a WebSocket came from %s without \"Upgrade: websocket\" and \"Connection: Upgrade\" (%s): "
+		    "the proxy in front has to pass them on", peer, request_path(&c->req));
+	}
+	text = xasprintf("%s%s", lost ? "The proxy in front does not pass on \"Upgrade: websocket\" and "
+	    "\"Connection: Upgrade\".\n" : "", want);
+	answer_bytes(c, 426, "text/plain; charset=utf-8", "Upgrade: websocket\r\nConnection: Upgrade\r\n",
+	    text, strlen(text), true);
+}
+
+/* The page that publishes asks without Upgrade when its WebSocket failed: 426, it may. */
+static void
+no_publisher(struct conn *c, const char *role)
+{
+	if (strcmp(role, "publisher") == 0 && !handoff_is_open(c, "ws"))
+		return;
+	no_upgrade(c, "Publishing here is a WebSocket: ws://HOST/ws?role=publisher&streamKey=NAME\n");
 }
 
 void
@@ -48,8 +82,7 @@ rooms_ws(struct conn *c, const struct route_match *m)
 
 	request_param(&c->req, "role", role, sizeof(role));
 	if (strcmp(role, "viewer") != 0) {
-		answer_bytes(c, 426, "text/plain; charset=utf-8", "Upgrade: websocket\r\nConnection: Upgrade\r\n",
-		    xstrdup("Publishing here is a WebSocket: ws://HOST/ws?role=publisher&streamKey=NAME\n"), 75, true);
+		no_publisher(c, role);
 		return;
 	}
 	if (strncmp(request_path(&c->req), "/ws/", 4) == 0)
@@ -67,10 +100,7 @@ rooms_ws(struct conn *c, const struct route_match *m)
 void
 rooms_signal(struct conn *c, const struct route_match *m)
 {
-	static const char text[] = "A room is a WebSocket: ws://HOST/v1/ws?clientID=..&roomID=NAME&clientName=..\n";
-
-	answer_bytes(c, 426, "text/plain; charset=utf-8", "Upgrade: websocket\r\nConnection: Upgrade\r\n",
-	    xstrdup(text), sizeof(text) - 1, true);
+	no_upgrade(c, "A room is a WebSocket: ws://HOST/v1/ws?clientID=..&roomID=NAME&clientName=..\n");
 }
 
 void
