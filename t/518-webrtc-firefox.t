@@ -43,7 +43,8 @@ def kind(t, m, page, name):
     if video:
         t.diag(f"{name}: first picture {page.first_ms()} ms after the answer")
     time.sleep(4)
-    seen, a, b, took = page.measure(t, SECONDS, lambda seen, a, b, took: share(a["audio"], b["audio"]) < 0.01 and goes_up(seen))
+    seen, a, b, took = page.measure(t, SECONDS, lambda seen, a, b, took: share(a["audio"], b["audio"]) < 0.01 and goes_up(seen) and
+        (not video or b["video"]["framesDecoded"] - a["video"]["framesDecoded"] > 0.8 * barcode.FPS * took))
     if video:
         numbers, late = [n for n, _ in seen], delays(seen, sent)
         decoded = b["video"]["framesDecoded"] - a["video"]["framesDecoded"]

@@ -71,7 +71,7 @@ with Test(__doc__) as t:
     job = running(m)
     os.kill(m.pids("redis")[0], signal.SIGKILL)
     open(go, "w").close()
-    m.wait_log(r"Redis is back", 20)
+    m.wait_log(r"Redis is back after [0-9.]+ s: jobs", 20)
     away = re.findall(r"Redis is back after ([0-9.]+) s: jobs", m.log())
     t.ok(away and float(away[0]) < 5 * SLOW, f"Redis killed under a job: it says how long that was away ({away})")
     t.ok(is_done(m, 2), "Redis killed under a job: it goes on, its end is told")
