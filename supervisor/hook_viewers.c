@@ -55,25 +55,33 @@ on_air(const struct stream *s)
 	    !s->ingest->said_bye;
 }
 
-static void
-tell(struct watcher *w, const struct stream *s, bool play)
+static bool
+is_wanted(bool play)
 {
-	const char *event = play ? "play" : "stop";
 	json_t *wanted = conf_wanted_events(sv.conf);
+	bool is = json_object_get(wanted, play ? "play" : "stop") != NULL;
 
-	w->told = play;
-	if (json_object_get(wanted, event) != NULL)
-		events_emit(json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "event", event, "name", w->name, "app",
-		    msg_text(s != NULL ? s->app : "", s != NULL ? strlen(s->app) : 0), "viewer", w->viewer, "peer",
-		    msg_text(w->peer, strlen(w->peer)), "protocol", msg_text(w->protocol, strlen(w->protocol))));
 	json_decref(wanted);
+	return is;
+}
+
+/* emit: is_wanted(play). */
+static void
+tell(struct watcher *w, const struct stream *s, bool play, bool emit)
+{
+	w->told = play;
+	if (emit)
+		events_emit(json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "event", play ? "play" : "stop", "name",
+		    w->name, "app", msg_text(s != NULL ? s->app : "", s != NULL ? strlen(s->app) : 0), "viewer",
+		    w->viewer, "peer", msg_text(w->peer, strlen(w->peer)), "protocol",
+		    msg_text(w->protocol, strlen(w->protocol))));
 }
 
 static void
 remove_watcher(struct watcher *w)
 {
 	if (w->told)
-		tell(w, stream_find(w->name), false);
+		tell(w, stream_find(w->name), false, is_wanted(false));
 	tdelete(w, &by_name, compare);
 	TAILQ_REMOVE(&watchers, w, link);
 	nwatchers--;
@@ -150,18 +158,19 @@ hook_viewer(const struct child *worker, const json_t *said, bool stop)
 	hold(w, worker);
 	s = stream_find(key.name);
 	if (!w->told && on_air(s))
-		tell(w, s, true);
+		tell(w, s, true, is_wanted(true));
 }
 
 /* All of the stream: watching, or waiting for it. */
 static void
 tell_all(const struct stream *s, bool play)
 {
+	bool emit = is_wanted(play);
 	struct watcher *w;
 
 	TAILQ_FOREACH(w, &watchers, link)
 		if (w->told != play && strcmp(w->name, s->name) == 0)
-			tell(w, s, play);
+			tell(w, s, play, emit);
 }
 
 void
