@@ -3,7 +3,7 @@
 import glob, os, re, shutil, subprocess
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SECONDS = os.environ.get("MILLRACE_FUZZ_SECONDS", "5")
+SECONDS = os.environ.get("MILLRACE_FUZZ_SECONDS", "3")
 if not shutil.which("clang"):
     print("1..0 # SKIP clang is not installed")
     raise SystemExit(0)

@@ -306,10 +306,12 @@ stun_input(struct rtc_client *c, const uint8_t *p, size_t n)
 		rtc_client_raw(c, o.p, stun_success(&o, &s, (struct sockaddr *)&c->server.ss, RTC_CLIENT_PWD));
 		return;
 	}
-	if (stun_parse(&s, p, n) < 0 || !stun_verify(&s, p, c->pwd) || memcmp(s.id, c->check_id, STUN_ID) != 0) {
+	if (stun_parse(&s, p, n) < 0 || !stun_verify(&s, p, c->pwd)) {
 		c->stats.bad++;
 		return;
 	}
+	if (memcmp(s.id, c->check_id, STUN_ID) != 0)
+		return;		/* the answer to an earlier check, late */
 	if (s.type == STUN_ERROR) {
 		c->stats.errors++;
 		c->stats.error_code = s.error;
