@@ -310,8 +310,10 @@ stun_input(struct rtc_client *c, const uint8_t *p, size_t n)
 		c->stats.bad++;
 		return;
 	}
-	if (memcmp(s.id, c->check_id, STUN_ID) != 0)
-		return;		/* the answer to an earlier check, late */
+	if (memcmp(s.id, c->check_id, STUN_ID) != 0) {
+		c->stats.late_answers++;
+		return;
+	}
 	if (s.type == STUN_ERROR) {
 		c->stats.errors++;
 		c->stats.error_code = s.error;

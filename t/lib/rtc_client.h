@@ -37,7 +37,8 @@ struct rtc_client_source { uint32_t ssrc; uint16_t next; uint64_t packets, lost,
 struct rtc_client_stats {
 	bool checked, connected, closed, failed;	/* closed: the server said close_notify */
 	int64_t started_ms, connected_ms, first_ms;	/* first_ms: of the first RTP packet */
-	unsigned answers, errors;	/* to checks; errors: 4xx */
+	unsigned answers, errors;	/* to the last check; errors: 4xx */
+	unsigned late_answers;		/* to one before it */
 	unsigned error_code;
 	char mapped[64];		/* our address as the server sees it */
 	char suite[32];
