@@ -169,6 +169,27 @@ net_same_host(const struct sockaddr *a, const struct sockaddr *b)
 	return as_bytes(a, x) == 0 && as_bytes(b, y) == 0 && memcmp(x, y, 16) == 0;
 }
 
+bool
+net_is_any(const struct sockaddr *sa)
+{
+	if (sa->sa_family == AF_INET)
+		return ((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr == INADDR_ANY;
+	return sa->sa_family == AF_INET6 &&
+	    IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr);
+}
+
+bool
+net_collide(const struct net_addr *a, const struct net_addr *b)
+{
+	const struct sockaddr *sa = (const void *)&a->ss, *sb = (const void *)&b->ss;
+	bool any_a = net_is_any(sa), any_b = net_is_any(sb);
+
+	if (net_port(sa) == 0 || net_port(sa) != net_port(sb))
+		return false;
+	return (any_a && sa->sa_family == AF_INET6) || (any_b && sb->sa_family == AF_INET6) || net_same_host(sa, sb) ||
+	    (sa->sa_family == sb->sa_family && (any_a || any_b));
+}
+
 int
 net_in_cidr(const struct sockaddr *sa, const char *cidr)
 {

@@ -20,9 +20,12 @@ int net_parse(const char *text, struct net_addr *out);
 const char *net_format(const struct sockaddr *sa, char buf[NET_TEXT]);
 const char *net_format_host(const struct sockaddr *sa, char buf[NET_TEXT]);	/* without the port */
 bool net_is_loopback(const struct sockaddr *sa);
+bool net_is_any(const struct sockaddr *sa);		/* 0.0.0.0 or :: */
 /* Who it belongs to: an IPv4 address (as ::ffff:a.b.c.d), the /64 of an IPv6 one. */
 struct in6_addr net_customer(const struct sockaddr *sa);
 bool net_same_host(const struct sockaddr *a, const struct sockaddr *b);
+/* Only one of the two can be listened at: :: is of both families. Port 0 is whichever is free. */
+bool net_collide(const struct net_addr *a, const struct net_addr *b);
 /* CIDR list member test: cidr "10.0.0.0/8", "::1", "127.0.0.1". -1 EINVAL for bad text. */
 int net_in_cidr(const struct sockaddr *sa, const char *cidr);
 /* A listening TCP socket (SO_REUSEADDR, backlog, V6ONLY off for ":port"), or -1 + errno. */

@@ -19,16 +19,6 @@ struct list {
 	bool only4;		/* the socket is of IPv4 */
 };
 
-static bool
-is_any(const struct sockaddr *sa)
-{
-	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)sa;
-
-	if (sa->sa_family == AF_INET)
-		return ((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr == INADDR_ANY;
-	return IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr);
-}
-
 static uint16_t
 port_of(int fd, struct sockaddr_storage *ss)
 {
@@ -46,7 +36,7 @@ add(struct list *l, const struct sockaddr *sa)
 {
 	char ip[NET_TEXT];
 
-	if (l->n == ADDRESSES_MAX || is_any(sa))
+	if (l->n == ADDRESSES_MAX || net_is_any(sa))
 		return;
 	net_format_host(sa, ip);
 	if ((l->only4 && strchr(ip, ':') != NULL) || strlen(ip) >= sizeof(l->out->ip))
@@ -119,7 +109,7 @@ addresses_list(const struct addresses_wish *w, struct sdp_address out[ADDRESSES_
 			add_text(&l, json_string_value(one));
 		return l.n;
 	}
-	if (l.udp == 0 || !is_any((struct sockaddr *)&bound)) {
+	if (l.udp == 0 || !net_is_any((struct sockaddr *)&bound)) {
 		if (l.udp != 0)
 			add(&l, (struct sockaddr *)&bound);
 		return l.n;

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/net.h"
 #include "util.h"
 
 #define BATCH 64
@@ -291,12 +292,11 @@ look_at_socket(struct udp *u)
 	u->family = ss.ss_family;
 	setsockopt(u->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 	setsockopt(u->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-	if (u->family == AF_INET6) {
-		u->any = IN6_IS_ADDR_UNSPECIFIED(&((struct sockaddr_in6 *)&ss)->sin6_addr);
-		return u->any ? setsockopt(u->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) : 0;
-	}
-	u->any = ((struct sockaddr_in *)&ss)->sin_addr.s_addr == htonl(INADDR_ANY);
-	return u->any ? setsockopt(u->fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) : 0;
+	u->any = net_is_any((struct sockaddr *)&ss);
+	if (!u->any)
+		return 0;
+	return u->family == AF_INET6 ? setsockopt(u->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) :
+	    setsockopt(u->fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
 }
 
 struct udp *

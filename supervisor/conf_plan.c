@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "conf.h"
+#include "net.h"
 #include "supervisor/conf_table.h"
 #include "supervisor/push_url.h"
 #include "supervisor/supervisor.h"
@@ -149,12 +150,6 @@ add(json_t *list, const struct conf_key *k, const json_t *old, const json_t *new
 }
 
 static bool
-is_any(const char *address)
-{
-	return address[0] == ':' || strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
-}
-
-static bool
 listens_at(const json_t *list, const char *address)
 {
 	const json_t *l;
@@ -170,18 +165,16 @@ listens_at(const json_t *list, const char *address)
 bool
 conf_listen_moves(const json_t *old, const json_t *new)
 {
-	const char *a, *b;
+	struct net_addr a, b;
 	const json_t *o, *n;
 	size_t i, j;
 
 	json_array_foreach(old, i, o)
-		json_array_foreach(new, j, n) {
-			a = member(o, "address");
-			b = member(n, "address");
-			if (strcmp(strrchr(a, ':'), strrchr(b, ':')) == 0 && (is_any(a) || is_any(b)) &&
-			    !listens_at(new, a) && !listens_at(old, b))
+		json_array_foreach(new, j, n)
+			if (net_parse(member(o, "address"), &a) == 0 && net_parse(member(n, "address"), &b) == 0 &&
+			    net_collide(&a, &b) && !listens_at(new, member(o, "address")) &&
+			    !listens_at(old, member(n, "address")))
 				return true;
-		}
 	return false;
 }
 

@@ -19,30 +19,6 @@
 
 /* --- ports --- */
 
-static bool
-is_any(const struct net_addr *a, int family)
-{
-	static const struct in6_addr any6;
-	const struct sockaddr_in *in = (const void *)&a->ss;
-	const struct sockaddr_in6 *in6 = (const void *)&a->ss;
-
-	if (a->ss.ss_family != family)
-		return false;
-	return family == AF_INET ? in->sin_addr.s_addr == 0 : memcmp(&in6->sin6_addr, &any6, sizeof(any6)) == 0;
-}
-
-/* Only one of them can be opened. ":PORT" is of both families. */
-static bool
-collide(const struct net_addr *a, const struct net_addr *b)
-{
-	const struct sockaddr *sa = (const void *)&a->ss, *sb = (const void *)&b->ss;
-
-	if (net_port(sa) == 0 || net_port(sa) != net_port(sb))
-		return false;
-	return is_any(a, AF_INET6) || is_any(b, AF_INET6) || net_same_host(sa, sb) ||
-	    (sa->sa_family == sb->sa_family && (is_any(a, AF_INET) || is_any(b, AF_INET)));
-}
-
 static const char *
 first_taken(const json_t *listeners, const struct net_addr *by)
 {
@@ -51,7 +27,7 @@ first_taken(const json_t *listeners, const struct net_addr *by)
 	size_t i;
 
 	json_array_foreach(listeners, i, one)
-		if (net_parse(obj_str(one, "address"), &addr) == 0 && collide(&addr, by))
+		if (net_parse(obj_str(one, "address"), &addr) == 0 && net_collide(&addr, by))
 			return obj_str(one, "address");
 	return NULL;
 }

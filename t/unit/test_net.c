@@ -55,6 +55,28 @@ mapped_addresses_are_the_same_host(void **state)
 }
 
 static void
+one_port_is_listened_at_once(void **state)
+{
+	static const struct { const char *a, *b; bool collide; } t[] = {
+		{ "127.0.0.1:80", "127.0.0.1:80", true }, { "127.0.0.1:80", "127.0.0.1:81", false },
+		{ "127.0.0.1:80", "127.0.0.2:80", false }, { "0.0.0.0:80", "127.0.0.1:80", true },
+		{ "0.0.0.0:80", "[::1]:80", false }, { ":80", "127.0.0.1:80", true }, { "[::]:80", "[::1]:80", true },
+		{ ":80", "0.0.0.0:80", true }, { "[::1]:80", "127.0.0.1:80", false }, { ":0", ":0", false },
+		{ "[::ffff:10.0.0.1]:80", "10.0.0.1:80", true },
+	};
+	struct net_addr a, b;
+
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		sa_of(t[i].a, &a);
+		sa_of(t[i].b, &b);
+		assert_int_equal(net_collide(&a, &b), t[i].collide);
+		assert_int_equal(net_collide(&b, &a), t[i].collide);
+	}
+	assert_true(net_is_any(sa_of(":80", &a)) && net_is_any(sa_of("0.0.0.0:80", &a)));
+	assert_false(net_is_any(sa_of("127.0.0.1:80", &a)) || net_is_any(sa_of("[::1]:80", &a)));
+}
+
+static void
 networks_have_their_members(void **state)
 {
 	static const struct { const char *addr, *cidr; int want; } t[] = {
@@ -163,6 +185,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_are_read_and_printed),
 		cmocka_unit_test(mapped_addresses_are_the_same_host),
+		cmocka_unit_test(one_port_is_listened_at_once),
 		cmocka_unit_test(networks_have_their_members),
 		cmocka_unit_test(listeners_are_ours_alone),
 		cmocka_unit_test(proxy_heads_at_every_byte),
