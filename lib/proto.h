@@ -120,7 +120,7 @@ enum proto_type {
 			 * {route: "room", name, peer, local} + both */
 	MSG_GRANT,	/* {name, resume (bool: the stream goes on)}: claim granted */
 	MSG_REFUSE,	/* {code, text}: claim refused; code: "key" "signature" "expired"
-			 * "duplicate" "elsewhere" "redis" "busy" "disk" "stopping" */
+			 * "duplicate" "elsewhere" "redis" "busy" "disk" "limit" "stopping" */
 	MSG_SPAWNED,	/* {output, pid, params} + fds stdin, stderr, list: a child runs with
 			 * exactly these params. Sent once per process. */
 	MSG_EXITED,	/* {output, pid, code, signal, retry_ms, reason}: it is gone; the requester

@@ -8,7 +8,8 @@
  * when those are all taken the oldest goes, unless even that one is younger than a second
  * (then the newcomer goes). So it is with the ports of WHIP, but there the newcomer has to ask
  * again. An ingest whose publisher has left, which only completes its files or ends, does not
- * count against its address. What is over a limit is closed at once, and said once a second.
+ * count against its address. What is over a limit is closed at once, and said once a second; one
+ * whose address only its PROXY head tells is counted, and told, when it claims (accept_real_peer).
  * Without descriptors listening pauses for a second instead of spinning.
  */
 #include <errno.h>
@@ -91,7 +92,7 @@ survey_one(struct child *c, void *ctx)
 	if (c->kind != KIND_INGEST || c->conn_ms == 0)
 		return;
 	peer = net_customer((struct sockaddr *)&c->peer_addr);
-	if (!leaving(c) && IN6_ARE_ADDR_EQUAL(&peer, &s->peer))
+	if (!leaving(c) && !c->masked && IN6_ARE_ADDR_EQUAL(&peer, &s->peer))
 		s->same_host++;
 	if (c->handshake && (s->oldest == NULL || c->conn_ms < s->oldest->conn_ms))
 		s->oldest = c;
@@ -114,7 +115,7 @@ make_room(struct child *oldest, const char *why)
 
 /* NULL, or why this connection is turned away. May end an older one instead. */
 static const char *
-over_limit(const struct sockaddr *peer, bool proxied)
+over_limit(const struct sockaddr *peer, bool masked)
 {
 	struct survey s = { .peer = net_customer(peer) };
 
@@ -122,12 +123,30 @@ over_limit(const struct sockaddr *peer, bool proxied)
 		return "limits.connections is reached";
 	child_each(survey_one, &s);
 	/* Behind a proxy all have its address. */
-	if (!proxied && s.same_host >= (unsigned)conf_int(sv.conf, "limits.per_address"))
+	if (!masked && s.same_host >= (unsigned)conf_int(sv.conf, "limits.per_address"))
 		return "limits.per_address is reached";
 	if (unfinished < (unsigned)conf_int(sv.conf, "limits.handshakes") || s.oldest == NULL)
 		return NULL;
 	return make_room(s.oldest, "limits.handshakes is reached, the oldest makes room") ? NULL :
 	    "limits.handshakes is reached";
+}
+
+const char *
+accept_real_peer(struct child *c, const char *peer)
+{
+	struct survey s = { .oldest = NULL };
+	struct net_addr real;
+
+	if (!c->masked || strcmp(peer, c->peer) == 0 || net_parse(peer, &real) == -1)
+		return NULL;
+	str_copy(c->peer, peer, sizeof(c->peer));
+	s.peer = net_customer((struct sockaddr *)&real.ss);
+	child_each(survey_one, &s);
+	if (s.same_host >= (unsigned)conf_int(sv.conf, "limits.per_address"))
+		return "limits.per_address is reached";		/* and it is not counted while it leaves */
+	c->peer_addr = real.ss;
+	c->masked = false;
+	return NULL;
 }
 
 void
@@ -150,7 +169,8 @@ close_all(const int *fds, int nfds)
 
 /* body is stolen, fds are closed once sent, also on failure. NULL, or why nobody serves it. */
 static const char *
-give_to_ingest(const struct sockaddr_storage *peer, const char *program, json_t *body, const int *fds, int nfds)
+give_to_ingest(const struct sockaddr_storage *peer, bool masked, const char *program, json_t *body, const int *fds,
+    int nfds)
 {
 	struct child *c = program == NULL ? spare_take() : NULL;
 
@@ -168,6 +188,7 @@ give_to_ingest(const struct sockaddr_storage *peer, const char *program, json_t 
 	c->handshake = true;
 	c->conn_ms = now_ms();
 	c->peer_addr = *peer;
+	c->masked = masked;
 	net_format((const struct sockaddr *)peer, c->peer);
 	/* without a channel it is as good as reaped already */
 	if (msg_send(c->control, MSG_CONN, 0, body, fds, nfds) == -1 && c->control != NULL)
@@ -176,13 +197,13 @@ give_to_ingest(const struct sockaddr_storage *peer, const char *program, json_t 
 }
 
 const char *
-accept_give(const struct sockaddr_storage *peer, bool proxied, const char *program, json_t *body, const int *fds,
+accept_give(const struct sockaddr_storage *peer, bool masked, const char *program, json_t *body, const int *fds,
     int nfds)
 {
-	const char *why = over_limit((const struct sockaddr *)peer, proxied);
+	const char *why = over_limit((const struct sockaddr *)peer, masked);
 
 	if (why == NULL)
-		why = give_to_ingest(peer, program, body, fds, nfds);
+		why = give_to_ingest(peer, masked, program, body, fds, nfds);
 	else {
 		json_decref(body);
 		close_all(fds, nfds);

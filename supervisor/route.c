@@ -19,6 +19,7 @@
 #include "supervisor/child.h"
 #include "supervisor/ingress.h"
 #include "supervisor/push.h"
+#include "supervisor/streams.h"
 #include "util.h"
 
 #define ROUTE_CALLS_MAX 1024	/* under way at once */
@@ -251,10 +252,14 @@ on_ready(struct child *c, struct msg *m)
 static void
 on_claim(struct child *c, struct msg *m)
 {
-	const char *name = msg_str_or(m, "name", "");
+	const char *name = msg_str_or(m, "name", ""), *why = accept_real_peer(c, msg_str_or(m, "peer", ""));
 
 	accept_done_handshake(c);
 	spare_refill();
+	if (why != NULL) {
+		claim_say_refused(c, m->id, name, "limit", why, NULL);
+		return;
+	}
 	/* streams.c says what is wrong otherwise; one that has a stream keeps its name: that is its folder */
 	if (c->stream == NULL && stream_name_ok(name, strlen(name)))
 		str_copy(c->name, name, sizeof(c->name));

@@ -69,6 +69,7 @@ struct child {
 	struct stream *stream;		/* the one it claimed or finishes; NULL before */
 	char peer[NET_TEXT];
 	struct sockaddr_storage peer_addr;
+	bool masked;			/* that is a proxy's address; whose it really is is not known (yet) */
 	/* ffmpeg */
 	struct output *output;
 	int status;			/* of waitpid, once reaped */
@@ -157,11 +158,13 @@ void accept_start(void);
 void accept_stop(void);
 /*
  * Limits, then CONN{body} and fds to an ingest of its own. NULL, or why not: it was logged. body is
- * stolen, fds are closed, in any case. proxied: peer is a proxy, whose address many have. program: as
+ * stolen, fds are closed, in any case. masked: peer is a proxy, whose address many have. program: as
  * child_start_ingest() has it, NULL: millrace-ingest.
  */
-const char *accept_give(const struct sockaddr_storage *peer, bool proxied, const char *program, json_t *body,
+const char *accept_give(const struct sockaddr_storage *peer, bool masked, const char *program, json_t *body,
     const int *fds, int nfds);
+/* CLAIM says whose connection it really is: a PROXY head told. NULL, or why that address may have no more. */
+const char *accept_real_peer(struct child *c, const char *peer);
 /* A publisher by WHIP has found no port. One that has one and did not claim yet makes room: for the next try. */
 void accept_no_port(const struct sockaddr *peer, const char *why);
 /* An ingest's handshake is over (it claimed) or it is gone: counters by address. */

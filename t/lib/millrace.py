@@ -295,9 +295,9 @@ class Test:
         self.servers.append(m)
         return m.start() if start else m
 
-    def publish(self, m, name, clip=None, app="live", **kw):
+    def publish(self, m, name, clip=None, app="live", port=None, **kw):
         """An own publisher that sends a clip's tags in real time and knows what it sent."""
-        p = RtmpPublisher("127.0.0.1", m.rtmp, app, name, clip or clips.clip(), **kw)
+        p = RtmpPublisher("127.0.0.1", port or m.rtmp, app, name, clip or clips.clip(), **kw)
         self.publishers.append(p)
         p.start()
         return p

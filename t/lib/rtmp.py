@@ -55,9 +55,10 @@ class Refused(Exception):
 class RtmpConnection:
     """Handshake, connect, publish; messages in as (type, body)."""
 
-    def __init__(self, host, port, timeout=10, source=None):
+    def __init__(self, host, port, timeout=10, source=None, head=b""):
         self.sock = socket.create_connection((host, port), timeout, (source, 0) if source else None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.sendall(head)
         self.buf, self.in_size, self.out_size, self.prior, self.statuses = b"", 128, 128, {}, []
 
     def need(self, n):
@@ -140,13 +141,15 @@ class RtmpConnection:
 class RtmpPublisher(threading.Thread):
     """
     Sends a clip's tags at their time (speed 1), from tag time `start_ms` on (headers always).
-    `shift` is added to every timestamp; `edit(kind, ts, body)` may return another (ts, body), or None to drop.
+    `head` goes before all else (a proxy's). `shift` is added to every timestamp; `edit(kind, ts, body)` may return another (ts, body), or None to drop.
     """
 
-    def __init__(self, host, port, app, name, clip, start_ms=0, shift=0, edit=None, key="", source=None, end_ms=None):
+    def __init__(self, host, port, app, name, clip, start_ms=0, shift=0, edit=None, key="", source=None, end_ms=None,
+            head=b""):
         super().__init__(daemon=True)
         self.addr, self.app, self.name_, self.clip = (host, port), app, name, clip
         self.start_ms, self.end_ms, self.shift, self.edit, self.key, self.source = start_ms, end_ms, shift, edit, key, source
+        self.head = head
         self.error, self.sent_ms, self.pid = None, -1, os.getpid()
         self.live, self.finished, self._stop_now, self.hold = threading.Event(), threading.Event(), False, False
         self.connected_ms = None
@@ -162,7 +165,7 @@ class RtmpPublisher(threading.Thread):
 
     def _session(self):
         t0 = time.monotonic()
-        c = self.conn = RtmpConnection(*self.addr, source=self.source)
+        c = self.conn = RtmpConnection(*self.addr, source=self.source, head=self.head)
         c.handshake()
         c.connect(self.app, f"rtmp://{self.addr[0]}:{self.addr[1]}/{self.app}")
         c.publish(self.name_ + self.key)

@@ -1,17 +1,22 @@
-/* What S3 answers: XML flattened, errors classified; the token bucket; the client's addresses. */
+/* What S3 answers: XML flattened, errors classified; the token bucket; the client's addresses and tokens. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "net.h"
 #include "workers/jobs/s3_error.h"
 #include "workers/jobs/s3_int.h"
 #include "workers/jobs/s3_rate.h"
+#include "workers/jobs/s3_sign.h"
 #include "workers/jobs/s3_xml.h"
 #include "workers/jobs/upload_conn.h"
 
@@ -210,6 +215,76 @@ many_calls_take_turns(void **state)
 	event_base_free(base);
 }
 
+/* The head of a HEAD, as a server gets it that never answers. */
+static void
+head_of_head(const char *session_token, char buf[4096])
+{
+	char endpoint[8 + NET_TEXT] = "http://";
+	struct s3_conf conf = { .endpoint = endpoint, .region = "us-east-1", .bucket = "b", .access_key = "k",
+		.secret_key = "s", .session_token = session_token, .ca_file = "", .path_style = true,
+		.connect_timeout_ms = 5000, .timeout_ms = 5000 };
+	struct event_base *base = event_base_new();
+	int fd, peer = -1, answers = 0;
+	struct net_addr addr;
+	const char *why;
+	struct s3 *s;
+	ssize_t got;
+	size_t n = 0;
+
+	assert_int_equal(net_parse("127.0.0.1:0", &addr), 0);
+	assert_return_code(fd = net_listen(&addr, 1), errno);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&addr.ss, &addr.len), 0);
+	net_format((struct sockaddr *)&addr.ss, endpoint + strlen(endpoint));
+	assert_non_null(s = s3_new(base, &conf, &why));
+	s3_head(s, "o", answered_cb, &answers);
+	memset(buf, 0, 4096);
+	while (strstr(buf, "\r\n\r\n") == NULL) {
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		assert_int_equal(answers, 0);	/* nor has it given up */
+		if (peer == -1)
+			peer = accept(fd, NULL, NULL);
+		else if ((got = recv(peer, buf + n, 4095 - n, MSG_DONTWAIT)) > 0)
+			n += (size_t)got;
+	}
+	s3_free(&s);
+	close(peer);
+	close(fd);
+	event_base_free(base);
+}
+
+static const char *
+field(const char *head, const char *name, char out[128])
+{
+	const char *at = strstr(head, name);
+
+	assert_non_null(at);
+	snprintf(out, 128, "%.*s", (int)strcspn(at + strlen(name), "\r"), at + strlen(name));
+	return out;
+}
+
+static void
+a_session_token_is_sent_and_signed(void **state)
+{
+	char head[4096], date[128], payload[128], host[128], sent[128], *authorization;
+	struct s3_pair h[] = { { "x-amz-content-sha256", payload }, { "x-amz-date", date },
+		{ "x-amz-security-token", "to+ken/=" } };
+	struct s3_sign r = { .method = "HEAD", .host = host, .path = "/b/o", .headers = h, .nheaders = 3,
+		.payload = payload, .date = date, .region = "us-east-1", .service = "s3", .access_key = "k",
+		.secret_key = "s" };
+
+	head_of_head("to+ken/=", head);
+	assert_string_equal(field(head, "\r\nx-amz-security-token: ", sent), "to+ken/=");
+	field(head, "\r\nx-amz-content-sha256: ", payload);
+	field(head, "\r\nx-amz-date: ", date);
+	field(head, "\r\nHost: ", host);
+	authorization = s3_authorization(&r);
+	assert_non_null(strstr(authorization, ";x-amz-security-token,"));
+	assert_non_null(strstr(head, authorization));
+	free(authorization);
+	head_of_head("", head);
+	assert_null(strstr(head, "security-token"));
+}
+
 static int64_t
 share(int bandwidth, int workers, int uploads, int while_recording)
 {
@@ -243,6 +318,7 @@ main(void)
 		cmocka_unit_test(no_limit_is_no_limit),
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(many_calls_take_turns),
+		cmocka_unit_test(a_session_token_is_sent_and_signed),
 		cmocka_unit_test(bandwidth_is_shared_by_those_who_upload),
 	};
 
