@@ -110,14 +110,15 @@ has_space(struct rec *r, int64_t now)
 	return r->room;
 }
 
+/* Not where it has just begun: headers alone may be more than split_size. */
 static bool
 split_due(const struct rec *r, const struct tag *t)
 {
 	int64_t split = conf_int(conf_of(r), "streams.record.split");
 	int64_t size = conf_int(conf_of(r), "streams.record.split_size");
+	int64_t age_ms = t->dts_ms - r->file.base_ms;
 
-	return begins(t) && ((split > 0 && t->dts_ms - r->file.base_ms >= split) ||
-	    (size > 0 && r->file.bytes >= size));
+	return begins(t) && age_ms > 0 && ((split > 0 && age_ms >= split) || (size > 0 && r->file.bytes >= size));
 }
 
 /* The first tag from next on where this file has to end, NULL: none. */

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
-"""622-record: a stream is recorded, split and made into MP4s with every frame in them; kill -9 of what takes part loses next to nothing."""
+"""622-record: streams are recorded, split by time and size and made into MP4s with every frame in them; kill -9 of what takes part loses next to nothing."""
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 
 import glob
-from media import compare, flv_frames, flv_tags, runs
+import mp4
+from media import compare, digest, enhanced_frames, flv_frames, flv_tags, runs
 
+SPLIT_BYTES = 3 << 19
 LOST_MS = 200           # what a kill -9 may cost besides what was still in the socket's queue
 
 
@@ -30,6 +32,32 @@ def frames(files):
         for have, more in zip(out, flv_frames(flv)):
             have += [h for _, h in more]
     return out
+
+
+def mp4_tracks(file):
+    with open(file, "rb") as f:
+        return mp4.tracks(f.read())
+
+
+def seconds(file):
+    r = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", file], stdout=subprocess.PIPE,
+        text=True, check=True)
+    return float(r.stdout)
+
+
+def enhanced(t, m, name, clip, codecs):
+    """Its raw files were Matroska."""
+    files = finished(m, name)
+    tracks = [mp4_tracks(f) for f in files]
+    t.is_([[k.codec for k in two] for two in tracks], [codecs] * 3, f"{name}: three files, in each {codecs}")
+    t.none([f"{f}: {s} s" for f in files[:2] if not 3.9 < (s := seconds(f)) < 4.3], f"{name}: split each 4 s")
+    total = sum(seconds(f) for f in files)
+    t.ok(11.9 < total < 12.5, f"{name}: {total:.2f} s of 12 s in all")
+    with open(clip, "rb") as f:
+        source = enhanced_frames(f.read())
+    for n, what in enumerate(("video", "audio")):
+        got = [digest(data) for two in tracks for _, _, _, data in two[n].samples]
+        t.none(compare([h for _, h in source[n]], got, what), f"{name}: {what}: every frame once, in order")
 
 
 def received_ms(m, p, clip):
@@ -60,9 +88,13 @@ def lost_ms(t, clip, m, name, first, second):
 
 
 with Test(__doc__, limit=200) as t:
-    m = t.server(**{"streams.record.path": "recordings/{stream}/{start}.mp4", "streams.record.split": "4s", "jobs.workers": 2,
+    m = t.server(**{"streams.record.path": "recordings/{stream}/{start}.mp4", "streams.record.split": "4s",
+        "streams.record.split_size": SPLIT_BYTES, "jobs.workers": 2,
         "jobs.scan": "1s", "jobs.lease": "2s", "streams.reconnect_delay": "1s", "streams.cleanup_delay": "500ms"})
     clip = clips.clip(seconds=14)
+    new = {"hevc": (clips.enhanced("hevc", "aac"), [b"hvc1", b"mp4a"]), "opus": (clips.enhanced("h264", "opus"), [b"avc1", b"Opus"])}
+    bulky = clips.bulky(seconds=8, mbit=8)
+    others = [t.publish(m, name, of) for name, (of, _) in new.items()] + [t.publish(m, "bulky", bulky)]
     p = t.publish(m, "alice", clip)
     m.wait_playlist("alice", 2)
     raw = wait_for("a raw file", lambda: glob.glob(f"{m.conf['data_dir']}/rec/alice/*.flv"), 5)[0]
@@ -79,6 +111,20 @@ with Test(__doc__, limit=200) as t:
         head = f.read(64)
     t.ok(b"moov" in head, "an index at the front")
     t.none(glob.glob(f"{m.conf['data_dir']}/recordings/alice/.*"), "nothing half done is left")
+
+    for other in others:
+        other.finished.wait(30)
+        other.end()
+    for name, (of, codecs) in new.items():
+        enhanced(t, m, name, of, codecs)
+    files = finished(m, "bulky")
+    sizes = [os.path.getsize(f) for f in files]
+    # 1 MB a second, a key frame each: the first one after it was reached, and what one tick more writes
+    t.ok(len(files) == 4 and all(SPLIT_BYTES < s < SPLIT_BYTES + 1500000 for s in sizes[:-1]), f"split each {SPLIT_BYTES} bytes: {sizes}")
+    t.ok(all(k.samples[0][2] for f in files for k in mp4_tracks(f)[:1]), "each begins with a key frame")
+    with open(bulky, "rb") as f:
+        for what, sent, got in zip(("video", "audio"), flv_frames(f.read()), frames(files)):
+            t.none(compare([h for _, h in sent], got, what), f"split by size: {what}: every frame once, in order")
 
     first = t.publish(m, "bob", clip)
     m.wait_playlist("bob", 2)

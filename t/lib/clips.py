@@ -52,6 +52,7 @@ def _args(seconds, gop, audio, video, fps, size):
 
 
 VIDEO = {
+    "h264": ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-b:v", "250k", "-g", "25", "-keyint_min", "25", "-sc_threshold", "0"],
     "hevc": ["-c:v", "libx265", "-preset", "ultrafast", "-tag:v", "hvc1", "-x265-params",
         "keyint=25:min-keyint=25:scenecut=0:open-gop=0:bframes=2:log-level=none"],
     "av1": ["-c:v", "libaom-av1", "-cpu-used", "8", "-usage", "realtime", "-b:v", "300k", "-g", "25", "-keyint_min", "25"],

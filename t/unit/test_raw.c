@@ -203,6 +203,24 @@ a_video_that_never_came_is_none(void **state)
 }
 
 static void
+what_ffmpeg_does_not_copy_is_no_track(void **state)
+{
+	header();
+	VIDEO_HEADER;
+	tag(FLV_AUDIO, 0, "\xaf\0\x11\x90", 4);
+	tag(FLV_AUDIO, 0, "\xaf\1", 2);
+	tag(FLV_VIDEO, 0, "\x27\1\0\0\0x", 6);
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_false(raw.video || raw.audio || raw.sound_only);
+	AAC(20);
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_true(raw.audio && !raw.video);
+	KEY(40);
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_true(raw.audio && raw.video);
+}
+
+static void
 what_is_no_recording_is_an_error(void **state)
 {
 	put("this is not a video at all", 26);
@@ -241,7 +259,8 @@ main(void)
 		T(names_are_taken_apart), T(other_names_are_none), T(the_last_tag_has_the_duration),
 		T(half_a_tag_at_the_end_does_not_count), T(half_of_a_big_tag_does_not_count),
 		T(a_ruined_end_takes_no_time), T(torn_anywhere), T(headers_alone_are_empty), T(a_video_that_never_came_is_none),
-		T(what_is_no_recording_is_an_error), T(audio_that_an_mp4_cannot_hold_is_transcoded), T(mp4s_are_called_by_the_pattern),
+		T(what_ffmpeg_does_not_copy_is_no_track), T(what_is_no_recording_is_an_error),
+		T(audio_that_an_mp4_cannot_hold_is_transcoded), T(mp4s_are_called_by_the_pattern),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

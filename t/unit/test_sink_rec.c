@@ -189,6 +189,26 @@ it_is_split_at_a_key_frame(void **state)
 	expect_recorded();
 }
 
+/* Also a size that not even the headers keep: a key frame a file, none without. */
+static void
+it_is_split_by_size(void **state)
+{
+	json_t *conf = json_object_get(json_object_get(svc.conf, "streams"), "record");
+
+	json_object_set_new(conf, "split", json_integer(0));
+	json_object_set_new(conf, "split_size", json_integer(150));	/* a frame has 31 bytes */
+	media(0, 1000);
+	tick();
+	media(1000, 4250);
+	tick();
+	is_file(0, "vh0 ah0 v0K a250 v500 a750 ", false);
+	json_object_set_new(conf, "split_size", json_integer(1));
+	media(4250, 5250);
+	tick();
+	is_file(2, "vh0 ah0 v0K ", true);
+	is_file(3, "", false);
+}
+
 static void
 it_waits_until_the_tracks_are_known(void **state)
 {
@@ -312,7 +332,7 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		T(all_that_came_is_in_the_file_at_once), T(it_is_split_at_a_key_frame),
+		T(all_that_came_is_in_the_file_at_once), T(it_is_split_at_a_key_frame), T(it_is_split_by_size),
 		T(it_waits_until_the_tracks_are_known), T(new_headers_begin_a_new_file),
 		T(without_room_it_pauses_and_goes_on_at_a_key_frame), T(an_overrun_is_a_gap_between_two_files),
 		T(a_pause_says_what_is_in_the_way),

@@ -2,11 +2,12 @@
  * finalise.c - a raw recording becomes a faststart MP4 (job kind "finalise" {file}).
  *
  *   lock the raw file -> ffmpeg copies it to .NAME.tmp beside the MP4 -> ffmpeg decodes its
- *   first and its last seconds -> fsync, rename -> only now the raw file goes
+ *   first and its last seconds; it is as long as the raw file, and has its tracks -> fsync,
+ *   rename -> only now the raw file goes
  *
  * The lock is the ingest's own: while it is held by another nothing is touched. Done twice it
  * does no harm: what stands under the final name was checked. Whatever fails, the raw file
- * stays. The ffmpeg is the supervisor's (MSG_SPAWN); its stderr is for the log, and describes the MP4.
+ * stays. The ffmpeg is the supervisor's (MSG_SPAWN); its stderr is for the log, and what it says of the MP4.
  */
 #include "workers/jobs/finalise.h"
 
@@ -45,8 +46,9 @@ struct finalise {
 	char mp4[FILE_BYTES], tmp[FILE_BYTES + 8];	/* relative to data_dir, too */
 	char mp4_path[PATH_BYTES], tmp_path[PATH_BYTES];	/* absolute, for the thread */
 	struct ffmpeg ff;
-	int64_t mp4_ms;			/* as ffmpeg says of it; -1: nothing */
-	bool streams;			/* it found one in it */
+	/* of the MP4, as ffmpeg says when it checks it */
+	int64_t mp4_ms;			/* -1: nothing */
+	bool video, audio;
 	struct slow *slow;
 };
 
@@ -100,10 +102,14 @@ on_line(void *ctx, const char *line)
 	struct finalise *f = ctx;
 	int64_t ms = ffmpeg_duration_ms(line);
 
+	if (f->step == REMUX)		/* what it reads then is the raw file */
+		return;
 	if (ms >= 0)
 		f->mp4_ms = ms;
-	if (strstr(line, "Stream #0:0") != NULL)
-		f->streams = true;
+	if (strstr(line, "  Stream #0:") != NULL) {
+		f->video = f->video || strstr(line, ": Video: ") != NULL;
+		f->audio = f->audio || strstr(line, ": Audio: ") != NULL;
+	}
 }
 
 static void
@@ -180,18 +186,34 @@ synced_cb(int rc, void *ctx)
 
 /* --- the steps --- */
 
+/* What keeps the MP4 from taking the raw file's place; NULL: nothing. */
+static const char *
+fault(const struct finalise *f)
+{
+	if (!f->video && !f->audio)
+		return "its MP4 has no stream";
+	if (f->raw.video && !f->video)
+		return "its MP4 lacks the video";
+	if (f->raw.audio && !f->audio)
+		return "its MP4 lacks the sound";
+	if (f->raw.duration_ms > 0 && f->mp4_ms + DURATION_SLACK_MS < f->raw.duration_ms)
+		return "its MP4 is too short";
+	return NULL;
+}
+
 static void
 next_step(struct finalise *f)
 {
-	bool short_of = f->raw.duration_ms > 0 && f->mp4_ms + DURATION_SLACK_MS < f->raw.duration_ms;
+	const char *why;
 
 	switch (++f->step) {
 	case CHECK_HEAD:
 		spawn(f, "check", json_object());
 		break;
 	case CHECK_TAIL:
-		if (!f->streams || short_of) {
-			fail(f, JOB_AGAIN, f->streams ? "its MP4 is too short" : "its MP4 has no stream");
+		why = fault(f);
+		if (why != NULL) {
+			fail(f, JOB_AGAIN, why);
 			break;
 		}
 		spawn(f, "check", json_pack("{s:b}", "tail", true));

@@ -3,7 +3,7 @@
  * tags name the codecs, its last tag has its duration. Called by finalise.c and scan.c.
  *
  * A crash may have left half a tag at the end: then the last whole one is looked for backwards
- * from there, by what heads and tails say of each other. Source of the format: FLV 10.1, annex E.
+ * from there, by what heads and tails say of each other. Source of the format: FLV 10.1, annex E. Matroska: raw_mkv.c.
  */
 #include "workers/jobs/raw.h"
 
@@ -20,6 +20,7 @@
 #include "flv.h"
 #include "stream_name.h"
 #include "util.h"
+#include "workers/jobs/raw_mkv.h"
 
 #define START_BYTES 20		/* "20261121T135800.123Z" */
 #define FRONT_BYTES 65536
@@ -92,39 +93,50 @@ look_at_first_tags(struct raw *r, const uint8_t *p, size_t len)
 	}
 }
 
-static bool
-is_picture(const uint8_t *p, size_t len)
+/* Empty ones are nothing to ffmpeg, and it copies no picture before a key frame. */
+static void
+note_frame(struct raw *r, const uint8_t *p, size_t len)
 {
 	struct flv_info info;
+	bool audio = p[0] == FLV_AUDIO;
 
-	return p[0] == FLV_VIDEO && flv_parse_video(p + FLV_TAG_HEAD_BYTES, len, &info) == 0 &&
-	    !info.sequence_header && !info.sequence_end && !info.metadata;
+	if ((p[0] != FLV_AUDIO && p[0] != FLV_VIDEO) ||
+	    (audio ? flv_parse_audio : flv_parse_video)(p + FLV_TAG_HEAD_BYTES, len, &info) < 0 ||
+	    info.sequence_header || info.sequence_end || info.metadata)
+		return;
+	if (!audio)
+		r->sound_only = false;
+	if (info.payload_len > 0 && audio)
+		r->audio = true;
+	else if (info.payload_len > 0 && info.keyframe)
+		r->video = true;
 }
 
 /*
  * A publisher that is gone before its first picture leaves the video's header and sound, of which no MP4
  * with a video can be made. Sound is taken for seconds at most before it: longer than that is not looked.
  */
-static bool
-is_sound_only(int fd, off_t size)
+static void
+look_at_first_frames(int fd, off_t size, struct raw *r)
 {
 	uint8_t p[FLV_TAG_HEAD_BYTES + BODY_FRONT];
 	off_t at = FLV_HEADER_BYTES;
 	uint32_t body;
 	size_t len;
 
-	for (int i = 0; i < FIRST_TAGS; i++) {
+	r->sound_only = true;
+	for (int i = 0; i < FIRST_TAGS && !(r->video && r->audio); i++) {
 		ssize_t n = pread(fd, p, sizeof(p), at);
 
 		if (n <= FLV_TAG_HEAD_BYTES)
-			return true;
+			return;
 		tag_ms(p, &body);
 		at += FLV_TAG_HEAD_BYTES + (off_t)body;
 		len = (size_t)n - FLV_TAG_HEAD_BYTES;
-		if (at <= size && is_picture(p, len < body - FLV_TAG_TAIL_BYTES ? len : body - FLV_TAG_TAIL_BYTES))
-			return false;
+		if (at <= size)
+			note_frame(r, p, len < body - FLV_TAG_TAIL_BYTES ? len : body - FLV_TAG_TAIL_BYTES);
 	}
-	return false;
+	r->sound_only = false;
 }
 
 /* The tag at start, if its head says what its tail does: len bytes with the head. -1: there is none. */
@@ -227,6 +239,7 @@ raw_read(int fd, struct raw *r)
 	off_t end;
 
 	r->empty = true;
+	r->video = r->audio = false;
 	r->duration_ms = -1;
 	n = fstat(fd, &st) == -1 ? -1 : pread(fd, front, FRONT_BYTES, 0);
 	if (n > 0 && memcmp(front, r->matroska ? "\x1a\x45\xdf\xa3" : "FLV\1", n < 4 ? (size_t)n : 4) != 0) {
@@ -235,10 +248,11 @@ raw_read(int fd, struct raw *r)
 	} else if (n > 0 && r->matroska) {
 		r->empty = n < FRONT_BYTES && !contains(front, (size_t)n, "\x1f\x43\xb6\x75");	/* a cluster */
 		r->hvc1 = contains(front, (size_t)n, "V_MPEGH/ISO/HEVC");
+		raw_mkv_look(fd, st.st_size, r);
 	} else if (n > (ssize_t)FLV_HEADER_BYTES) {
 		look_at_first_tags(r, front, (size_t)n);
 		r->empty = r->empty && n < FRONT_BYTES;
-		r->sound_only = is_sound_only(fd, st.st_size);
+		look_at_first_frames(fd, st.st_size, r);
 		end = st.st_size;
 		r->duration_ms = tag_before(fd, &end);
 		if (r->duration_ms < 0)

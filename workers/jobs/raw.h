@@ -1,4 +1,4 @@
-/* raw.h - raw recordings (data_dir/rec/NAME/START.flv): what they are called and what is in them. */
+/* raw.h - raw recordings (data_dir/rec/NAME/START.flv or .mkv): what they are called and what is in them. */
 #ifndef MILLRACE_RAW_H
 #define MILLRACE_RAW_H
 
@@ -13,7 +13,8 @@ struct raw {
 	bool empty;			/* not one frame */
 	bool transcode_audio, hvc1;	/* how it becomes an MP4 */
 	bool sound_only;		/* FLV: a video may be announced, but none comes */
-	int64_t duration_ms;		/* of the last tag; -1: unknown */
+	bool video, audio;		/* its first 1000 frames have a key frame, sound: so must its MP4 */
+	int64_t duration_ms;		/* up to the last whole frame; -1: unknown */
 };
 
 /* "rec/NAME/START.flv" (or .mkv) taken apart. 0, or -1: it is no such name. */
