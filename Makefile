@@ -1,5 +1,5 @@
 # Millrace: one makefile for everything. `make` needs no root once scripts/deps has run.
-#   all check test bench lint coverage fuzz install deb run web up down clean
+#   all check test long bench lint coverage fuzz install deb run web up down clean
 #   make SAN=1 ... builds with ASan and UBSan into build/san, COV=1 with gcov into build/cov,
 #   FUZZ=1 with clang's libFuzzer into build/fuzz; V=1 shows the commands
 
@@ -148,6 +148,8 @@ check: lint
 	scripts/test -s
 test:
 	scripts/test
+long:
+	scripts/test -l
 lint:
 	scripts/lint
 run:
@@ -207,4 +209,4 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all unit bench-build fuzz-build fuzz check test lint run coverage deb up down bench web install clean
+.PHONY: all unit bench-build fuzz-build fuzz check test long lint run coverage deb up down bench web install clean

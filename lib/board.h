@@ -95,6 +95,7 @@ struct board_registry {
 	uint64_t reconnects, events_sent, events_waiting;
 	int64_t redis_delay_ms;		/* last round trip */
 	char redis_error[96];
+	int32_t hosts_dead, _pad;	/* not heard of, and did not leave; forgotten after an hour */
 };
 
 /* A histogram of times; the last bucket has no upper bound. */

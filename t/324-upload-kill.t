@@ -7,8 +7,10 @@ from media import flv_frames
 from upload import *
 from ws import *
 
-KILLS = int(os.environ.get("KILLS", "16"))
-SEED = int(os.environ.get("SEED", "324"))
+# MILLRACE_ROUNDS=10 is the long run: 50 files.
+ROUNDS = int(os.environ.get("MILLRACE_ROUNDS", "1"))
+KILLS = 16      # in a round, each of which may hit several processes
+SEED = int(os.environ.get("MILLRACE_SEED", "324"))
 SECONDS, AGAIN_S = 6, 4.5   # a push that was killed goes on at most so far before
 
 
@@ -71,16 +73,9 @@ def orphans(*alive):
     return [p for p, (_, state, comm) in descendants(os.getpid()).items() if p not in of and state != "Z" and comm.startswith("millrace")]
 
 
-with Test(__doc__, limit=240) as t:
-    rnd = random.Random(SEED)
-    there = t.server(**{"streams.record.path": "recordings/{stream}/{start}.mp4", "streams.reconnect_delay": "1s", "jobs.scan": "1s"})
-    here = t.server(**{"upload.target": f"rtmp://127.0.0.1:{there.rtmp}/live/{{name}}", "jobs.scan": "1s", "jobs.workers": 2, "jobs.pushes": 4,
-        "jobs.converts": 2, "jobs.retry_min": "100ms", "jobs.retry_max": "500ms", "jobs.lease": "3s", "jobs.crashes": 100})
-    clip = mp4(SECONDS)
-    with open(clip, "rb") as f:
-        data = f.read()
-    source = video(clips.clip(seconds=SECONDS))
-    senders = [Sender(here, f"s{i}", data, i % 2 == 1) for i in range(5)]
+def one_round(t, rnd, there, here, round_, data, source):
+    """Five files under way and KILLS kills; then all of them are there. The senders."""
+    senders = [Sender(here, f"s{round_}-{i}", data, i % 2 == 1) for i in range(5)]
     killed = {}
     for s in senders:
         s.start()
@@ -100,7 +95,7 @@ with Test(__doc__, limit=240) as t:
             here.start()
     t.ok(sum(killed.values()) >= KILLS // 2, f"killed: {killed}")
     wait_for("all are through", done, 90, 0.3)
-    t.none([s.lost for s in senders if s.lost], "nothing acknowledged was lost")
+    t.none([s.lost for s in senders if s.lost], f"round {round_}: nothing acknowledged was lost")
     t.diag(f"connections that broke: {[s.breaks for s in senders]}")
     for s in senders:
         parts = [video(p) for p in wait_recordings(there, s.name)]
@@ -111,6 +106,20 @@ with Test(__doc__, limit=240) as t:
         again = (len(got) / len(source) - 1) * SECONDS
         t.ok(again <= (len(parts) - 1) * AGAIN_S, f"{s.name}: pushed in {len(parts)} parts, {again:.1f} s a second time")
         t.is_(files(here, s.id), ["json"], f"{s.name}: its files are gone")
+    return senders
+
+
+with Test(__doc__, limit=140 + 100 * ROUNDS) as t:
+    t.diag(f"MILLRACE_ROUNDS={ROUNDS} MILLRACE_SEED={SEED}")
+    rnd = random.Random(SEED)
+    there = t.server(**{"streams.record.path": "recordings/{stream}/{start}.mp4", "streams.reconnect_delay": "1s", "jobs.scan": "1s"})
+    here = t.server(**{"upload.target": f"rtmp://127.0.0.1:{there.rtmp}/live/{{name}}", "jobs.scan": "1s", "jobs.workers": 2, "jobs.pushes": 4,
+        "jobs.converts": 2, "jobs.retry_min": "100ms", "jobs.retry_max": "500ms", "jobs.lease": "3s", "jobs.crashes": 100})
+    clip = mp4(SECONDS)
+    with open(clip, "rb") as f:
+        data = f.read()
+    source = video(clips.clip(seconds=SECONDS))
+    senders = [s for n in range(ROUNDS) for s in one_round(t, rnd, there, here, n, data, source)]
     jobs = json.loads(here.cli("jobs", "--json").stdout)["jobs"] + json.loads(here.cli("jobs", "--failed", "--json").stdout)["jobs"]
     t.is_(jobs, [], "no job is left")
     t.is_(sorted(os.listdir(f"{here.data}/upload")), sorted(f"{s.id}.json" for s in senders), "and no file")

@@ -11,6 +11,12 @@ def cluster(m):
     return r.returncode, {h["name"]: h for h in hosts}
 
 
+def counted(m):
+    """Hosts alive and dead, by /metrics."""
+    text = m.get("/metrics")[2].decode()
+    return tuple(int(re.search(rf"^millrace_{n} (\d+)$", text, re.M).group(1)) for n in ("hosts", "hosts_dead"))
+
+
 with Test(__doc__, limit=120) as t:
     port = free_port()
     t.spawn(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.dir])
@@ -48,6 +54,8 @@ with Test(__doc__, limit=120) as t:
     code, hosts = cluster(one)
     t.is_((code, hosts["two"]["jobs"]["waiting"], hosts["one"]["alive"]), (1, 3, True), "its death is an exit code of 1, its jobs wait")
     t.like(one.cli("status", "--cluster").stdout, r"two +DEAD .*1 host is dead", "and said")
+    wait_for("the next heartbeat", lambda: counted(one) == (1, 1), 15, 0.3)
+    t.ok(True, "metrics count it as dead")
     t.like(one.cli("files").stdout, r"incoming/one\.bin +two .* waiting for two", "its files wait for it, says files")
     files = json.loads(one.cli("files", "--json").stdout)["files"]
     t.is_(sorted(os.path.basename(f["path"]) for f in files if f.get("waiting_for") == "two"), sorted(names), "as JSON, too")
@@ -55,8 +63,11 @@ with Test(__doc__, limit=120) as t:
     t.like(one.cli("status", "--cluster", "--watch").stderr, "can't be watched", "--cluster --watch is refused")
     two.start()
     wait_for("back", lambda: cluster(one)[1]["two"]["alive"], 15, 0.3)
+    wait_for("metrics have it", lambda: counted(one) == (2, 0), 15, 0.3)
     wait_for("they are tried", lambda: cluster(one)[1]["two"]["jobs"]["waiting"] == 0, 15, 0.3)
     t.ok(True, "started again it does what waited")
     two.stop()
     wait_for("it has left", lambda: set(cluster(one)[1]) == {"one"}, 10, 0.3)
     t.ok(True, "a host that is stopped is not shown")
+    wait_for("the next heartbeat", lambda: counted(one)[0] == 1, 15, 0.3)
+    t.is_(counted(one), (1, 0), "nor is it dead to metrics")

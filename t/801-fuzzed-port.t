@@ -33,7 +33,7 @@ def mutated(rnd, data):
     return bytes(out)
 
 
-with Test(__doc__) as t:
+with Test(__doc__, limit=150 + SECONDS) as t:
     m = t.server(**{"rtmp.handshake_timeout": "2s", "streams.reconnect_delay": "200ms", "streams.cleanup_delay": "100ms",
         "streams.silence": "100ms"})
     with open(clips.clip(seconds=12), "rb") as f:

@@ -221,6 +221,8 @@ registry(struct evbuffer *b, const struct view *v)
 			continue;
 		metrics_single(b, "redis_up", "gauge", "1 while Redis answers.", r->redis_up);
 		metrics_single(b, "hosts", "gauge", "Hosts alive on this Redis, this one counted.", r->hosts);
+		metrics_single(b, "hosts_dead", "gauge", "Hosts that went without leaving, for an hour.",
+		    r->hosts_dead);
 		metrics_single(b, "redis_reconnects_total", "counter", "Connections to Redis made anew.",
 		    (double)r->reconnects);
 		metrics_single(b, "redis_delay_seconds", "gauge", "Last round trip.", (double)r->redis_delay_ms / 1e3);

@@ -1,7 +1,7 @@
 /*
  * hosts.c - this host among the others: its heartbeat, and its leaving.
  *
- * The answer to a heartbeat is the number of hosts alive, which goes to the board. Called by
+ * The answer to a heartbeat is how many hosts are alive and how many dead, which goes to the board. Called by
  * link.c every third of the time to live and when Redis is back, by main.c at the end.
  */
 #include <errno.h>
@@ -23,7 +23,8 @@ beat_cb(int rc, json_t *reply, const char *error, void *ctx)
 
 	if (rc == 0) {
 		board_begin(&p->seq);
-		p->registry.hosts = (int32_t)json_integer_value(reply);
+		p->registry.hosts = (int32_t)json_integer_value(json_array_get(reply, 0));
+		p->registry.hosts_dead = (int32_t)json_integer_value(json_array_get(reply, 1));
 		board_end(&p->seq);
 		link_refused(NULL);
 		if (said)

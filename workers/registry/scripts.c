@@ -42,7 +42,8 @@ struct redis_script script_beat = { .text =
 	"  redis.call('HDEL', KEYS[1], id)\n"
 	"  redis.call('ZREM', KEYS[3], id)\n"
 	"end\n"
-	"return redis.call('ZCOUNT', KEYS[3], now - ARGV[2], '+inf')\n" };
+	"local alive = redis.call('ZCOUNT', KEYS[3], now - ARGV[2], '+inf')\n"
+	"return {alive, redis.call('ZCARD', KEYS[3]) - alive}\n" };
 
 struct redis_script script_leave = { .text =
 	"redis.call('HDEL', KEYS[1], ARGV[1])\n"

@@ -9,7 +9,7 @@
 extern struct redis_script script_claim;
 /* KEYS lease streams; ARGV owner name -> 1 given back, 0 was not ours */
 extern struct redis_script script_release;
-/* KEYS hosts host seen; ARGV id ttl_ms json name kept_ms -> number of hosts alive */
+/* KEYS hosts host seen; ARGV id ttl_ms json name kept_ms -> {hosts alive, hosts dead} */
 extern struct redis_script script_beat;
 /* KEYS hosts host seen; ARGV id -> 1 */
 extern struct redis_script script_leave;
