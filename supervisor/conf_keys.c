@@ -303,8 +303,8 @@ const struct conf_key conf_keys[] = {
 	    "With less left on the disk, the oldest recordings are deleted until there is. More than "
 	    "disk.reserve, so that recording does not pause. 0B: none are.", false },
 	{ "streams.record.keep.only_uploaded", CONF_BOOL, "true", CONF_LIVE, SEE_JOBS, 0, 0, NULL,
-	    "With a bucket and streams.record.upload: only what is verified there is deleted here. false: "
-	    "the others, too, and for good.", false },
+	    "With streams.record.upload and a bucket, or what is left of one: only what is verified there is "
+	    "deleted here. false: the others, too, and for good.", false },
 
 	{ "frames.fps", CONF_INT, "15", CONF_NEW_STREAMS, SEE_INGEST, 1, 240, NULL,
 	    "Frames a second of an MP4 whose client gave no times.", false },
