@@ -217,7 +217,6 @@ const struct conf_key conf_keys[] = {
 	    "How long a connection may take to open.", false },
 	{ "storage.s3.timeout", CONF_DURATION, "60s", CONF_LIVE, SEE_JOBS, SEC(1), SEC(3600), NULL,
 	    "A request over which nothing moves for this long is given up.", false },
-
 	{ "storage.s3.stale_after", CONF_DURATION, "24h", CONF_LIVE, SEE_JOBS, 0, SEC(30 * 86400), NULL,
 	    "An upload that is open in the bucket for this long, under a name that Millrace gives, and that no "
 	    "host knows of, is aborted. 0s: never.", false },
@@ -338,6 +337,8 @@ const struct conf_key conf_keys[] = {
 	{ "watch_quiet", CONF_DURATION, "2s", CONF_LIVE, SEE_WATCH, 100, SEC(3600), NULL,
 	    "A file in a watched folder that has not changed for this long, and that nobody writes, is "
 	    "complete.", false },
+	{ "watch_unclosed", CONF_DURATION, "10m", CONF_LIVE, SEE_WATCH, 0, SEC(86400), NULL,
+	    "Another account's file that was seen written, not closed, is taken after so long unchanged.", false },
 	{ "watch_rescan", CONF_DURATION, "60s", CONF_LIVE, SEE_WATCH, SEC(1), SEC(86400), NULL,
 	    "How often watched folders are looked through for what the system did not tell.", false },
 
