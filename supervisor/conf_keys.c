@@ -209,8 +209,7 @@ const struct conf_key conf_keys[] = {
 	{ "storage.s3.concurrency", CONF_INT, "4", CONF_LIVE, SEE_JOBS, 1, 32, NULL,
 	    "Parts of one file that go up at once.", false },
 	{ "storage.s3.bandwidth", CONF_SIZE, "0B", CONF_LIVE, SEE_JOBS, 0, GIB(100), NULL,
-	    "Bytes a second that this host's uploads may send, shared evenly by the workers that "
-	    "take them (jobs.uploads). 0B: no limit.", false },
+	    "Bytes a second that this host's uploads may send, all together. 0B: no limit.", false },
 	{ "storage.s3.attempts", CONF_INT, "5", CONF_LIVE, SEE_JOBS, 1, 100, NULL,
 	    "Attempts of one request; then the whole job waits.", false },
 	{ "storage.s3.connect_timeout", CONF_DURATION, "10s", CONF_LIVE, SEE_JOBS, 100, SEC(300), NULL,
