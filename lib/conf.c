@@ -126,3 +126,15 @@ conf_event_wanted(const json_t *conf, const char *event)
 {
 	return json_is_true(json_object_get(json_object_get(conf, "wanted_events"), event));
 }
+
+const char *
+conf_s3_given(const json_t *conf)
+{
+	static const char *const keys[] = { "storage.s3.endpoint", "storage.s3.bucket", "storage.s3.access_key",
+		"storage.s3.secret_key" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (conf_str(conf, keys[i])[0] != '\0')
+			return keys[i];
+	return NULL;
+}

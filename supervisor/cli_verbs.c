@@ -65,6 +65,8 @@ print_plan(const json_t *body, bool dry_run)
 		fprintf(stderr, "millrace: nothing was changed\n");
 		return CLI_FAILING;
 	}
+	json_array_foreach(json_object_get(body, "warnings"), i, e)
+		fprintf(stderr, "%s\n", json_string_value(e));
 	n = print_part(plan, "now", dry_run ? "would change at once" : "changed now");
 	n += print_part(plan, "new_streams", dry_run ? "would hold for new streams" :
 	    "holds for new streams, running ones keep the old value");

@@ -2,9 +2,9 @@
  * conf_host.c - a config that is right in itself, beside the machine it is for: accounts and
  * folders that it names. Makes and opens nothing.
  *
- * Errors are what a start would fail at; hints, only of `millraced -t`, are what would do nothing, or
+ * Errors are what a start would fail at; hints, of `millraced -t` and of a reload, are what would do nothing, or
  * not always what is meant.
- * Called by main.c; both go to the terminal as FILE:LINE, as those of conf.c do.
+ * Called by main.c and control_reload.c; both go to the terminal as FILE:LINE, as those of conf.c do.
  */
 #include <errno.h>
 #include <libgen.h>
@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "conf.h"
+#include "obj.h"
 #include "supervisor/conf_table.h"
 #include "supervisor/supervisor.h"
 #include "util.h"
@@ -74,6 +75,35 @@ conf_host_errors(const json_t *conf, const char *file, json_t *errors)
 	check_log(conf, &e);
 }
 
+/* Watched folders that all name their buckets need no other one. */
+static bool
+needs_bucket(const json_t *conf)
+{
+	const json_t *folders = conf_get(conf, "watch"), *folder;
+	size_t i;
+
+	json_array_foreach(folders, i, folder)
+		if (obj_str(folder, "bucket")[0] == '\0')
+			return true;
+	return json_array_size(folders) == 0 || (conf_bool(conf, "streams.record.upload") &&
+	    conf_str(conf, "streams.record.path")[0] != '\0');
+}
+
+/* What a ${VARIABLE:-} that is not set makes of a bucket; one without an endpoint is an error (conf_check.c). */
+static void
+hint_s3(const json_t *conf, struct conf_errors *e)
+{
+	bool endpoint = conf_str(conf, "storage.s3.endpoint")[0] != '\0';
+	const char *given = conf_s3_given(conf);
+
+	if (given == NULL || conf_str(conf, "storage.s3.bucket")[0] != '\0' || (endpoint && !needs_bucket(conf)))
+		return;
+	conf_error(e, conf_line(e->file, given), "warning: %s is given, but %s empty: no recording is uploaded%s",
+	    given, endpoint ? "storage.s3.bucket is" : "storage.s3.endpoint and storage.s3.bucket are",
+	    conf_bool(conf, "streams.record.upload") && conf_bool(conf, "streams.record.keep.only_uploaded") ?
+	    ", and streams.record.keep deletes nothing that is not verified in a bucket" : "");
+}
+
 void
 conf_host_hints(const json_t *conf, const char *file, json_t *hints)
 {
@@ -93,5 +123,6 @@ conf_host_hints(const json_t *conf, const char *file, json_t *hints)
 		conf_error(&e, conf_line(file, "streams.record.upload_while_recording"), "warning: "
 		    "streams.record.upload_while_recording does nothing: without streams.record.path nothing is "
 		    "recorded");
+	hint_s3(conf, &e);
 	conf_reach_hints(conf, &e);
 }

@@ -209,15 +209,13 @@ const struct conf_key conf_keys[] = {
 	{ "storage.s3.concurrency", CONF_INT, "4", CONF_LIVE, SEE_JOBS, 1, 32, NULL,
 	    "Parts of one file that go up at once.", false },
 	{ "storage.s3.bandwidth", CONF_SIZE, "0B", CONF_LIVE, SEE_JOBS, 0, GIB(100), NULL,
-	    "Bytes a second that this host's uploads may send, shared evenly by the workers that "
-	    "take them (jobs.uploads). 0B: no limit.", false },
+	    "Bytes a second that this host's uploads may send, all together. 0B: no limit.", false },
 	{ "storage.s3.attempts", CONF_INT, "5", CONF_LIVE, SEE_JOBS, 1, 100, NULL,
 	    "Attempts of one request; then the whole job waits.", false },
 	{ "storage.s3.connect_timeout", CONF_DURATION, "10s", CONF_LIVE, SEE_JOBS, 100, SEC(300), NULL,
 	    "How long a connection may take to open.", false },
 	{ "storage.s3.timeout", CONF_DURATION, "60s", CONF_LIVE, SEE_JOBS, SEC(1), SEC(3600), NULL,
 	    "A request over which nothing moves for this long is given up.", false },
-
 	{ "storage.s3.stale_after", CONF_DURATION, "24h", CONF_LIVE, SEE_JOBS, 0, SEC(30 * 86400), NULL,
 	    "An upload that is open in the bucket for this long, under a name that Millrace gives, and that no "
 	    "host knows of, is aborted. 0s: never.", false },
@@ -303,8 +301,8 @@ const struct conf_key conf_keys[] = {
 	    "With less left on the disk, the oldest recordings are deleted until there is. More than "
 	    "disk.reserve, so that recording does not pause. 0B: none are.", false },
 	{ "streams.record.keep.only_uploaded", CONF_BOOL, "true", CONF_LIVE, SEE_JOBS, 0, 0, NULL,
-	    "With a bucket and streams.record.upload: only what is verified there is deleted here. false: "
-	    "the others, too, and for good.", false },
+	    "With streams.record.upload and a bucket, or what is left of one: only what is verified there is "
+	    "deleted here. false: the others, too, and for good.", false },
 
 	{ "frames.fps", CONF_INT, "15", CONF_NEW_STREAMS, SEE_INGEST, 1, 240, NULL,
 	    "Frames a second of an MP4 whose client gave no times.", false },
@@ -338,6 +336,8 @@ const struct conf_key conf_keys[] = {
 	{ "watch_quiet", CONF_DURATION, "2s", CONF_LIVE, SEE_WATCH, 100, SEC(3600), NULL,
 	    "A file in a watched folder that has not changed for this long, and that nobody writes, is "
 	    "complete.", false },
+	{ "watch_unclosed", CONF_DURATION, "10m", CONF_LIVE, SEE_WATCH, 0, SEC(86400), NULL,
+	    "Another account's file that was seen written, not closed, is taken after so long unchanged.", false },
 	{ "watch_rescan", CONF_DURATION, "60s", CONF_LIVE, SEE_WATCH, SEC(1), SEC(86400), NULL,
 	    "How often watched folders are looked through for what the system did not tell.", false },
 

@@ -25,6 +25,21 @@ log_errors(const json_t *errors)
 	log_warnx("reload: nothing was changed");
 }
 
+/* What may not be meant so. */
+static json_t *
+warnings_of(const json_t *conf, bool dry_run)
+{
+	json_t *list = json_array();
+	const json_t *w;
+	size_t i;
+
+	conf_host_hints(conf, sv.conf_path, list);
+	json_array_foreach(list, i, w)
+		if (!dry_run)
+			log_warnx("reload: %s", json_string_value(w));
+	return list;
+}
+
 static void
 log_list(const json_t *plan, const char *key, const char *text)
 {
@@ -83,7 +98,7 @@ apply(json_t *to, json_t *plan)
 json_t *
 control_reload(bool dry_run)
 {
-	json_t *errors = json_array(), *plan;
+	json_t *errors = json_array(), *plan, *warnings;
 	json_t *to = conf_load(sv.conf_path, errors);
 
 	if (to == NULL) {
@@ -92,9 +107,10 @@ control_reload(bool dry_run)
 		    "restart", "failed", "errors", errors);
 	}
 	plan = conf_plan(sv.conf, to);
+	warnings = warnings_of(to, dry_run);
 	if (dry_run)
 		json_decref(to);
 	else
 		apply(to, plan);
-	return json_pack("{s:o, s:o}", "plan", plan, "errors", errors);
+	return json_pack("{s:o, s:o, s:o}", "plan", plan, "errors", errors, "warnings", warnings);
 }

@@ -47,6 +47,18 @@ def keep(m, **conf):
     m.cli("reload")
 
 
+def give_bucket(m, proxy, **conf):
+    m.configure({"storage.s3": {"endpoint": proxy.endpoint, "region": REGION, "bucket": BUCKET, "access_key": KEY, "secret_key": SECRET,
+        "attempts": 2, "timeout": "2s", **conf}})
+    return m.cli("reload").stderr
+
+
+def after_scans(m):
+    scans = time.time()
+    wait_for("two scans more", lambda: time.time() - scans > 2.5, 5)
+    return recorded(m)
+
+
 with Test(__doc__, limit=240) as t:
     s3 = Swift(t)
     s3.client.create_bucket(Bucket=BUCKET)
@@ -125,17 +137,25 @@ with Test(__doc__, limit=240) as t:
     t.ok(os.path.exists(broken), "but nothing raw")
     os.unlink(broken)
 
-    # With a bucket that is away nothing goes; once it is back, what is verified there does.
-    proxy.down = True
-    m.configure({"streams.record.keep": {"count": 1}, "storage.s3": {"endpoint": proxy.endpoint, "region": REGION, "bucket": BUCKET,
-        "access_key": KEY, "secret_key": SECRET, "attempts": 2, "timeout": "2s"}})
-    m.cli("reload")
+    # With half of a bucket nothing goes, even where none ever was.
+    m.configure({"streams.record.keep": {"count": 1}})
+    half = r"warning: storage\.s3\.endpoint is given, but storage\.s3\.bucket is empty: no recording is uploaded, and streams\.record\.keep deletes"
+    t.like(give_bucket(m, proxy, bucket=""), half, "endpoint without bucket: a reload warns")
+    t.like(m.log(), "reload: .*" + half, "the log has it")
+    tested = subprocess.run(m.argv("-t"), capture_output=True, text=True)
+    t.like(tested.stdout + tested.stderr, half, "millraced -t, too")
+    t.like(give_bucket(m, proxy, endpoint="", bucket=""), r"storage\.s3\.access_key is given, but storage\.s3\.endpoint and storage\.s3\.bucket are empty",
+        "a key without both, too")
     publish(t, m, "carol", clip)
     files = finished(m, "carol", 4)
-    m.wait_log(r"should go by streams.record.keep, but are not verified in the bucket", 10)
-    scans = time.time()
-    wait_for("two scans more", lambda: time.time() - scans > 2.5, 5)
-    t.is_(recorded(m), files, "a bucket that is away: nothing is deleted, and the log says so")
+    m.wait_log(r"should go by streams.record.keep, but are not verified in the bucket, and storage.s3.endpoint or storage.s3.bucket is empty now", 10)
+    t.is_(after_scans(m), files, "half of a bucket: nothing is deleted, and the log says so")
+
+    # With a bucket that is away nothing goes; once it is back, what is verified there does.
+    proxy.down = True
+    t.is_(give_bucket(m, proxy), "", "a whole one: no warning")
+    m.wait_log(r"should go by streams.record.keep, but are not verified in the bucket: they stay", 10)
+    t.is_(after_scans(m), files, "a bucket that is away: nothing is deleted, and the log says so")
     proxy.down = False
     wait_for("the rest is deleted", lambda: len(recorded(m)) == 1, 30)
     t.is_(recorded(m), files[-1:], "it is back: what is verified there is deleted here")
@@ -192,3 +212,23 @@ with Test(__doc__, limit=240) as t:
         time.sleep(0.05)
     t.ok(looked > 5 and not deleted, f"no file of a running job is deleted ({looked} looked at) {deleted}")
     t.is_(len(recorded(m, "eve")), 1, "afterwards they are")
+    proxy.faults = []
+
+    # A bucket that is gone from the config is a mistake, until the config says by name that it is none.
+    keep(m, count=1)
+    proxy.down = True
+    publish(t, m, "frank", clip)
+    files = finished(m, "frank", 4)
+    wait_for("they wait for the bucket", lambda: {entries(m).get(f, {}).get("state") for f in files} <= {"queued", "uploading", "failed"}, 20, 0.3)
+    t.is_(give_bucket(m, proxy, endpoint="", bucket="", access_key="", secret_key=""), "", "no bucket at all: no warning")
+    wait_for("the log says why", lambda: len(re.findall("storage.s3.bucket is empty now", m.log())) == 2, 10)
+    after_scans(m)
+    t.is_(recorded(m, "frank"), files, "what waited for a bucket that is not given any more stays")
+    m.stop()
+    m.start()
+    after_scans(m)
+    t.is_(recorded(m, "frank"), files, "also after a restart")
+    m.configure({"streams.record.upload": False})
+    m.cli("reload")
+    wait_for("one is left", lambda: len(recorded(m, "frank")) == 1, 20)
+    t.is_(recorded(m, "frank"), files[-1:], "upload: false: the limits hold for all")

@@ -302,6 +302,50 @@ def two_hosts(t):
     t.is_(len(w.of(later)), 1, "dropped while Redis took nothing: queued when it does again")
 
 
+def other_account(t):
+    """Who drops files is not who serves: no lease tells that he still writes."""
+    if os.geteuid() != 0 or subprocess.run(["setpriv", "--reuid", "nobody", "--clear-groups", "test", "-x",
+            f"{BUILD}/libexec/millrace-watch"]).returncode != 0:
+        return t.diag("no other account may run this build: not tested")
+    w = Watched(t, user="nobody", watch_unclosed="1h")
+    for path in (w.m.dir, w.top):
+        os.chmod(path, 0o755)
+    w.m.start()
+    stalls, taken, linked = content(), content(), content()
+    os.mkdir(f"{w.top}/outside")
+    put(f"{w.top}/outside/linked", linked)
+    os.link(f"{w.top}/outside/linked", f"{w.dir}/linked.mp4")
+    w.wait(linked, "linked.mp4")
+    t.ok(True, "another account's file that is linked in whole: not waited for")
+    put(f"{w.dir}/over.mp4", taken)
+    w.wait(taken, "over.mp4")
+    t.ok(True, "another account's file that is closed: not waited for")
+    with open(f"{w.dir}/stalls.mp4", "wb") as f, open(f"{w.dir}/over.mp4", "wb") as over, open(f"{w.dir}/empty.mp4", "wb") as empty:
+        for some in (f, over):
+            some.write(stalls[:1000])
+            some.flush()
+        for name in ("stalls", "over", "empty"):
+            w.m.wait_log(rf"its writer, another account, has not closed it: .*/{name}\.mp4")
+        t.is_([a["path"] for a in w.uploads() if a["sha256"] not in (hashlib.sha256(d).hexdigest() for d in (taken, linked))], [],
+            "one who stalls longer than watch_quiet: not taken, new, overwritten or empty")
+        f.write(stalls[1000:])
+        over.write(taken[::-1])
+        empty.write(linked[::-1])
+    for name, data in (("stalls", stalls), ("over", stalls[:1000] + taken[::-1]), ("empty", linked[::-1])):
+        w.wait(data, name)
+    paths = [os.path.basename(a["path"]) for a in w.uploads()]
+    t.is_([paths.count(n) for n in ("stalls.mp4", "over.mp4", "empty.mp4")], [1, 2, 1], "taken once each, when it is closed")
+    w.m.configure({"watch_unclosed": "1500ms"})
+    t.is_(w.m.cli("reload").returncode, 0, "reload")
+    with open(f"{w.dir}/never.mp4", "wb") as f:
+        f.write(stalls[::-1])
+        f.flush()
+        written = time.monotonic()
+        w.wait(stalls[::-1], "never closed")
+        t.ok(time.monotonic() - written > 1.4, "never closed: taken after watch_unclosed")
+    w.m.stop()
+
+
 def comes_back(t, w):
     """The process, Redis, Redis' memory, the folder."""
     m, before = w.m, len(w.uploads())
@@ -365,5 +409,6 @@ with Test(__doc__, limit=170) as t:
     overflow(t, w)
     comes_back(t, w)
     reload_and_poll(t, w)
+    other_account(t)
     limits(t)
     two_hosts(t)

@@ -32,7 +32,32 @@ def drop(path, size):
     os.rename(path + ".part", path)
 
 
-with Test(__doc__, limit=200) as t:
+def rate_of(m, proxy, n):
+    """Bytes a second that go up while n jobs run, over some seconds."""
+    def running():
+        return [j["file"] for j in json.loads(m.cli("jobs", "--json").stdout)["jobs"] if j["state"] == "running"]
+    wait_for(f"{n} uploads", lambda: len(running()) == n, 20, 0.1)
+    first, t0 = proxy.put_bytes, time.monotonic()
+    wait_for("4 MiB are sent", lambda: proxy.put_bytes - first > 4 * MIB, 30)
+    sent, took = proxy.put_bytes - first, time.monotonic() - t0
+    return sent / took / MIB if len(running()) == n else None
+
+
+def shared_bandwidth(t, m, s3, proxy, incoming, to):
+    m.configure({"storage.s3": dict(m.conf["storage"]["s3"], bandwidth="1MiB")})
+    m.cli("reload")
+    drop(f"{incoming}/alone.mp4", 8 * MIB)
+    alone = rate_of(m, proxy, 1)
+    t.ok(alone is not None and 0.75 < alone < 1.2, f"one worker alone has (nearly) all of storage.s3.bandwidth: {alone} of 1 MiB/s")
+    t.none(arrived(s3, {f"{to}/alone.mp4": f"{incoming}/alone.mp4"}), "it arrives")
+    for name in ("one", "two"):
+        drop(f"{incoming}/{name}.mp4", 6 * MIB)
+    both = rate_of(m, proxy, 2)
+    t.ok(both is not None and 0.75 < both < 1.2, f"two together have no more: {both} of 1 MiB/s")
+    t.none(arrived(s3, {f"{to}/{name}.mp4": f"{incoming}/{name}.mp4" for name in ("one", "two")}), "they arrive")
+
+
+with Test(__doc__, limit=240) as t:
     s3 = Swift(t)
     s3.client.create_bucket(Bucket=BUCKET)
     proxy = Proxy(t, s3.port)
@@ -100,3 +125,4 @@ with Test(__doc__, limit=200) as t:
     t.none(arrived(s3, {"mended/late.mp4": f"{incoming}/late.mp4"}), "mended and reloaded: it goes where `to` says now")
     file = wait_for("the ledger has it", lambda: [f for f in json.loads(m.cli("files", "--json").stdout)["files"] if f["path"].endswith("late.mp4") and f["state"] == "verified"], 10)[0]
     t.is_((file["bucket"], file["object"]), (BUCKET, "mended/late.mp4"), "the ledger says so")
+    shared_bandwidth(t, m, s3, proxy, incoming, "mended")

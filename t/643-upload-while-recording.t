@@ -54,7 +54,7 @@ def file_id(m, key):
 
 def left(m):
     """What is in data_dir/uploads besides the MP4s' marks."""
-    return [n for n in os.listdir(f"{m.data}/uploads") if not n.endswith((".done", ".lock"))]
+    return [n for n in os.listdir(f"{m.data}/uploads") if not n.endswith((".done", ".lock")) and n != "bucket"]
 
 
 def kill(m, *kinds):

@@ -3,13 +3,16 @@
  *
  * Only MP4 files below data_dir/recordings, never raw ones; none whose raw recording is still
  * there (its job is not over), none that a worker of this host has in hand. With a bucket, only
- * what has its mark (upload_mark.h: verified there), unless keep.only_uploaded is false. Redis
- * may be away: what stands on the disk decides. Between begin and say a round is a thread's, which
- * knows no configuration but what the round brought along. Called by house.c.
+ * what has its mark (upload_mark.h: verified there), unless keep.only_uploaded is false; so, too,
+ * where half of a bucket is given, or where one was: data_dir/uploads/bucket says so, and that
+ * it is missing now may be a variable that was not set. Redis may be away: what stands on the
+ * disk decides. Between begin and say a round is a thread's, which knows no configuration but
+ * what the round brought along. Called by house.c.
  */
 #include "workers/jobs/keep.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +22,7 @@
 #include "conf.h"
 #include "log.h"
 #include "util.h"
+#include "workers/common/fs.h"
 #include "workers/jobs/keep_plan.h"
 #include "workers/jobs/keep_tell.h"
 #include "workers/jobs/raw.h"
@@ -29,7 +33,7 @@
 
 struct keep_round {
 	struct keep_limits limit;
-	bool only_uploaded;
+	bool only_uploaded, has_bucket;
 	char *pattern, *board;
 	struct board_jobs own;		/* what this worker has in hand */
 	json_t *busy;			/* files in hand: a set */
@@ -40,7 +44,38 @@ struct keep_round {
 	size_t n;
 };
 
-static bool said_blocked;
+static enum blocked { NOT_BLOCKED, BLOCKED, BLOCKED_WITHOUT_BUCKET } said_blocked;
+
+/* Did recordings go to a bucket from here, or do they? The latter is noted, once. */
+static bool
+had_bucket(const char *data_dir, bool has_bucket)
+{
+	static bool noted;
+	char dir[PATH_BYTES - 8], path[PATH_BYTES];
+	int fd;
+
+	snprintf(dir, sizeof(dir), "%s/uploads", data_dir);
+	snprintf(path, sizeof(path), "%s/bucket", dir);
+	if (noted || !has_bucket)
+		return noted || access(path, F_OK) == 0;
+	fd = fs_make_dirs(dir, 0750) == 0 ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640) : -1;
+	noted = fd != -1 && fsync(fd) == 0 && fs_sync_dir_of(path) == 0;
+	if (!noted)
+		log_warn("%s: that recordings go to a bucket can't be noted", path);
+	if (fd != -1)
+		close(fd);
+	return true;
+}
+
+static bool
+only_uploaded(const struct svc *svc)
+{
+	const json_t *c = svc->conf;
+
+	return conf_bool(c, "streams.record.upload") &&
+	    (had_bucket(conf_str(c, "data_dir"), upload_wanted(svc)) || conf_s3_given(c) != NULL) &&
+	    conf_bool(c, "streams.record.keep.only_uploaded");
+}
 
 struct keep_round *
 keep_begin(const struct svc *svc)
@@ -52,13 +87,14 @@ keep_begin(const struct svc *svc)
 		.free_space = conf_int(c, "streams.record.keep.free_space"),
 	};
 	struct keep_round *k;
+	bool uploaded = only_uploaded(svc);
 
 	if (l.days == 0 && l.count == 0 && l.bytes == 0 && l.free_space == 0)
 		return NULL;
 	k = xcalloc(1, sizeof(*k));
 	k->limit = l;
-	k->only_uploaded = upload_wanted(svc) && json_is_true(conf_get(c, "streams.record.upload")) &&
-	    json_is_true(conf_get(c, "streams.record.keep.only_uploaded"));
+	k->only_uploaded = uploaded;
+	k->has_bucket = upload_wanted(svc);
 	k->pattern = xstrdup(conf_str(c, "streams.record.path"));
 	k->board = xasprintf("%s/board", conf_str(c, "run_dir"));
 	k->own = svc->page->jobs;
@@ -214,14 +250,17 @@ keep_work(struct keep_round *k, struct tree *t)
 
 /* Once each time it begins. */
 static void
-say_blocked(const struct keep_sum *s, bool only_uploaded)
+say_blocked(const struct keep_round *k)
 {
-	bool is = s->blocked > 0 && only_uploaded;
+	const struct keep_sum *s = &k->sum;
+	bool is = s->blocked > 0 && k->only_uploaded;
+	enum blocked now = !is ? NOT_BLOCKED : k->has_bucket ? BLOCKED : BLOCKED_WITHOUT_BUCKET;
 
-	if (is && !said_blocked)
+	if (is && now != said_blocked)
 		log_warnx("%zu recordings (%lld MiB) should go by streams.record.keep, but are not verified in the "
-		    "bucket: they stay (keep.only_uploaded)", s->blocked, (long long)(s->blocked_bytes >> 20));
-	said_blocked = is;
+		    "bucket%s: they stay (keep.only_uploaded)", s->blocked, (long long)(s->blocked_bytes >> 20),
+		    k->has_bucket ? "" : ", and storage.s3.endpoint or storage.s3.bucket is empty now");
+	said_blocked = now;
 }
 
 void
@@ -231,7 +270,7 @@ keep_say(const struct keep_round *k, const struct tree *t)
 
 	if (k->list == NULL)
 		return;
-	say_blocked(&k->sum, k->only_uploaded);
+	say_blocked(k);
 	for (size_t i = 0; k->errors != NULL && i < k->n; i++) {
 		f = &k->list[i];
 		if (f->why == KEEP_STAYS || k->errors[i] == EWOULDBLOCK)

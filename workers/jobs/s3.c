@@ -83,7 +83,7 @@ configure(struct s3 *s, const struct s3_conf *conf)
 	s->ca_file = xstrdup(conf->ca_file);
 	s->connect_timeout_ms = conf->connect_timeout_ms;
 	s->timeout_ms = conf->timeout_ms;
-	s3_bandwidth(s, conf->bandwidth);
+	s3_rate_set(&s->rate, conf->bandwidth, conf->bandwidth_shared, now_ms() * 1000);
 	return NULL;
 }
 
@@ -147,12 +147,6 @@ s3_free(struct s3 **sp)
 	free(s);
 	*sp = NULL;
 	curl_global_cleanup();
-}
-
-void
-s3_bandwidth(struct s3 *s, int64_t bytes_per_sec)
-{
-	s3_rate_set(&s->rate, bytes_per_sec, now_ms() * 1000);
 }
 
 int64_t

@@ -27,6 +27,7 @@ struct s3_conf {			/* storage.s3; all borrowed, copied by s3_new */
 	int64_t connect_timeout_ms;
 	int64_t timeout_ms;		/* without a byte in either direction; whole seconds, at least one */
 	int64_t bandwidth;		/* bytes a second of all bodies together; 0 = no limit */
+	int64_t *bandwidth_shared;	/* s3_rate.h: with other clients that have it, too; NULL = with none */
 	struct board_s3 *figures;	/* counted up; outlives the client; NULL = nobody wants them */
 };
 
@@ -34,7 +35,6 @@ struct s3_conf {			/* storage.s3; all borrowed, copied by s3_new */
 struct s3 *s3_new(struct event_base *base, const struct s3_conf *conf, const char **why);
 /* Cancels what is under way. */
 void s3_free(struct s3 **s);
-void s3_bandwidth(struct s3 *s, int64_t bytes_per_sec);
 int64_t s3_sent_bytes(const struct s3 *s);	/* of bodies, since s3_new; what was sent twice counts twice */
 const char *s3_bucket(const struct s3 *s);
 const char *s3_endpoint(const struct s3 *s);

@@ -41,6 +41,7 @@ read_cb(char *out, size_t size, size_t n, void *ctx)
 	if (want == 0) {
 		int64_t ms = s3_rate_wait_ms(&s->rate);
 
+		ms += random() % (ms + 1) - ms / 2;	/* who shares it is not always the first */
 		c->paused = true;
 		if (!evtimer_pending(s->refill, NULL))
 			event_add(s->refill, &(struct timeval){ ms / 1000, ms % 1000 * 1000 });

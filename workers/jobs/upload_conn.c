@@ -4,9 +4,17 @@
  */
 #include "workers/jobs/upload_conn.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "board.h"
 #include "conf.h"
-#include "workers/jobs/workers.h"
+#include "log.h"
+
+#define PATH_BYTES 700
 
 static struct board_s3 figures;
 
@@ -16,14 +24,27 @@ upload_conn_figures(void)
 	return &figures;
 }
 
-/* Of the host: each worker that uploads has its share, and so has the first one for recordings that grow. */
-int64_t
-upload_conn_bandwidth(const json_t *c)
+/* run_dir/bandwidth, s3_rate.h: one of all workers of the host. NULL + errno. */
+static int64_t *
+shared_bandwidth(const json_t *c)
 {
-	int64_t workers = workers_count(c), uploads = conf_int(c, "jobs.uploads");
+	static int64_t *shared;
+	char path[PATH_BYTES];
+	void *map = MAP_FAILED;
+	int fd;
 
-	return conf_int(c, "storage.s3.bandwidth") / ((uploads < workers ? uploads : workers) +
-	    (conf_bool(c, "streams.record.upload_while_recording") ? 1 : 0));
+	if (shared != NULL)
+		return shared;
+	snprintf(path, sizeof(path), "%s/bandwidth", conf_str(c, "run_dir"));
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd == -1)
+		return NULL;
+	errno = posix_fallocate(fd, 0, sizeof(*shared));
+	if (errno == 0)
+		map = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	shared = map != MAP_FAILED ? map : NULL;
+	return shared;
 }
 
 struct s3 *
@@ -39,11 +60,16 @@ upload_connect(const struct svc *svc, const char *bucket, const char **why)
 		.path_style = conf_bool(c, "storage.s3.path_style"),
 		.connect_timeout_ms = conf_int(c, "storage.s3.connect_timeout"),
 		.timeout_ms = conf_int(c, "storage.s3.timeout"),
-		.bandwidth = upload_conn_bandwidth(c), .figures = &figures,
+		.bandwidth = conf_int(c, "storage.s3.bandwidth"), .figures = &figures,
 	};
 
 	if (conf.endpoint[0] == '\0' || conf.bucket[0] == '\0') {
 		*why = "storage.s3.endpoint and storage.s3.bucket are not set";
+		return NULL;
+	}
+	if (conf.bandwidth > 0 && (conf.bandwidth_shared = shared_bandwidth(c)) == NULL) {
+		log_warn("run_dir/bandwidth");
+		*why = "run_dir/bandwidth, which all workers share, can't be made";
 		return NULL;
 	}
 	return s3_new(svc->base, &conf, why);

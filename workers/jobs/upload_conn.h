@@ -7,8 +7,6 @@
 
 /* bucket "": storage.s3.bucket. NULL: *why (static) says what of the configuration can't be. */
 struct s3 *upload_connect(const struct svc *svc, const char *bucket, const char **why);
-/* Bytes a second that each connection may send; 0: no limit. */
-int64_t upload_conn_bandwidth(const json_t *conf);
 /* What all requests of this process came to. */
 struct board_s3 *upload_conn_figures(void);
 /* Numbers of storage.s3 and jobs.retry_*; all else is 0. */

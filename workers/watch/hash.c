@@ -2,16 +2,18 @@
  * hash.c - the SHA-256 of a whole file, on a thread, one file at a time; before it the
  * question whether somebody writes the file, after it whether it has changed meanwhile.
  *
- * A read lease is refused while anybody has the file open for writing (fcntl(2)); where it
- * can't be had for other reasons (another user's file, a network file system) the quiet
- * time has decided. It is given back at once: who opens the file waits for it. Queued by
- * tell.c, which goes on with the result.
+ * A read lease is refused while anybody has the file open for writing (fcntl(2)). Of another
+ * user's file none is given: then one that was seen being written and not closed since
+ * (notify.c) waits until nothing has changed for watch_unclosed. Else (found by a scan, a
+ * network file system) the quiet time has decided. A lease is given back at once: who opens the
+ * file waits for it. Queued by tell.c, which goes on with the result.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -21,7 +23,7 @@
 
 #define SLICE (1 << 20)
 
-enum result { HASH_DONE, HASH_WRITTEN, HASH_CHANGED, HASH_STOPPED, HASH_ERROR };
+enum result { HASH_DONE, HASH_WRITTEN, HASH_UNCLOSED, HASH_CHANGED, HASH_STOPPED, HASH_ERROR };
 
 static struct {
 	struct slow *thread;
@@ -29,18 +31,19 @@ static struct {
 	/* the thread's: */
 	const char *dir, *rel;
 	struct settle_id id;
-	bool stop;
+	bool stop, unclosed;
 	int error;
 	struct sha256_ctx sha;
 } ha;
 
-static bool
-is_written(int fd)
+/* HASH_DONE: nobody writes it, as far as can be known. */
+static enum result
+look_for_writer(int fd)
 {
 	if (fcntl(fd, F_SETLEASE, F_RDLCK) == -1)
-		return errno == EAGAIN;
+		return errno == EAGAIN ? HASH_WRITTEN : errno == EACCES && ha.unclosed ? HASH_UNCLOSED : HASH_DONE;
 	fcntl(fd, F_SETLEASE, F_UNLCK);
-	return false;
+	return HASH_DONE;
 }
 
 static bool
@@ -84,7 +87,9 @@ work(void *ctx)
 		/* A link now, or no more: check.c says. */
 		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? HASH_CHANGED : HASH_ERROR;
 	}
-	r = !is_same(fd) ? HASH_CHANGED : is_written(fd) ? HASH_WRITTEN : read_all(fd);
+	r = is_same(fd) ? look_for_writer(fd) : HASH_CHANGED;
+	if (r == HASH_DONE)
+		r = read_all(fd);
 	close(fd);
 	return r;
 }
@@ -108,7 +113,7 @@ take_digest(struct file *f)
 static void
 not_done(struct file *f, enum result r)
 {
-	int64_t now = now_ms();
+	int64_t now = now_ms(), due;
 	char path[WATCH_PATH];
 
 	files_log_path(f, path);
@@ -120,6 +125,15 @@ not_done(struct file *f, enum result r)
 		f->said = true;
 		settle_written(&f->settle, now);
 		check_at(f, settle_due(&f->settle, wa.quiet_ms));
+		break;
+	case HASH_UNCLOSED:
+		if (!f->said)
+			log_info("its writer, another account, has not closed it: taken when he does, or when it "
+			    "has not changed for %.0f s (watch_unclosed): file=%s",
+			    (double)wa.unclosed_ms / 1000, path);
+		f->said = true;
+		due = settle_due(&f->settle, wa.unclosed_ms);
+		check_at(f, due < now + wa.rescan_ms ? due : now + wa.rescan_ms);
 		break;
 	case HASH_ERROR:
 		errno = ha.error;
@@ -153,6 +167,14 @@ done_cb(int rc, void *ctx)
 	watch_idle();
 }
 
+/* A link that is made to a whole file is created, too, but never written: only an empty one is waited for. */
+static bool
+is_unclosed(const struct file *f)
+{
+	return (f->unclosed & IN_MODIFY || (f->unclosed & IN_CREATE && f->settle.id.size == 0)) &&
+	    !settle_is_quiet(&f->settle, now_ms(), wa.unclosed_ms);
+}
+
 void
 hash_pump(void)
 {
@@ -165,6 +187,7 @@ hash_pump(void)
 	ha.dir = f->folder->dir;
 	ha.rel = f->rel;
 	ha.id = f->settle.id;
+	ha.unclosed = is_unclosed(f);
 	ha.stop = false;
 	ha.thread = slow_run(wa.svc->base, work, done_cb, NULL);
 	if (ha.thread != NULL)

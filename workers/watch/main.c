@@ -46,6 +46,7 @@ read_config(void)
 
 	wa.quiet_ms = conf_int(c, "watch_quiet");
 	wa.rescan_ms = conf_int(c, "watch_rescan");
+	wa.unclosed_ms = conf_int(c, "watch_unclosed");
 	wa.max_files = conf_int(c, "limits.watch_files");
 	wa.max_depth = (int)conf_int(c, "limits.watch_depth");
 	wa.host_id = conf_str(c, "host_id");

@@ -1,7 +1,8 @@
 /*
  * notify.c - inotify: which folders the system tells about, and what each event means. An
  * event says only "look at this": check.c decides by what is on disk then, so that a lost, a
- * late or a doubled event does no harm. What the queue of the system did not hold
+ * late or a doubled event does no harm. Whether a writer has closed the file since he wrote is
+ * remembered for hash.c, in case nothing else can tell. What the queue of the system did not hold
  * (IN_Q_OVERFLOW) is found by whole scans. Watches are added by scan.c.
  */
 #include <errno.h>
@@ -149,7 +150,8 @@ dir_event(struct folder *fo, const char *rel, uint32_t mask)
 static void
 file_event(struct folder *fo, const char *rel, const char *name, uint32_t mask)
 {
-	bool comes = mask & (IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE);
+	uint32_t begun = mask & (IN_CREATE | IN_MODIFY);
+	bool comes = begun != 0 || mask & (IN_CLOSE_WRITE | IN_MOVED_TO);
 	struct file *f;
 
 	if (!name_has_extension(name, fo->extensions))
@@ -158,7 +160,10 @@ file_event(struct folder *fo, const char *rel, const char *name, uint32_t mask)
 	if (f == NULL)
 		return;
 	f->generation = fo->generation;
-	check_event(f);		/* gone or not: the disk says */
+	f->unclosed = begun != 0 ? f->unclosed | begun : 0;
+	/* One that is still written is looked at in its turn, not at each write. */
+	if (mask != IN_MODIFY || f->state != FILE_SETTLING)
+		check_event(f);		/* gone or not: the disk says */
 }
 
 static void

@@ -45,6 +45,7 @@ struct file {
 	bool announced;			/* "picked up" is in the log */
 	bool waits;			/* for another file of the same content */
 	bool said;			/* why it is not done is in the log */
+	uint32_t unclosed;		/* IN_CREATE, IN_MODIFY: seen of a writer who has not closed it since */
 	unsigned generation;		/* of the scan that saw it last */
 	int64_t due_ms;
 	struct settle settle;
@@ -81,7 +82,7 @@ struct watch {
 	struct folder_list folders;
 	int nfolders;
 	int64_t nfiles, nknown;
-	int64_t quiet_ms, rescan_ms, max_files;
+	int64_t quiet_ms, rescan_ms, unclosed_ms, max_files;
 	int max_depth;
 	uint64_t queued, skipped, hashed_bytes;	/* for the board */
 	bool stopping, reloading;
@@ -116,8 +117,8 @@ void notify_start(void);
 void notify_stop(void);
 /* -1: there is no inotify. Threads may use it. */
 int notify_fd(void);
-#define NOTIFY_MASK (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF | \
-	IN_MOVE_SELF | IN_ONLYDIR)
+#define NOTIFY_MASK (IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | \
+	IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 void notify_added(struct folder *fo, const char *rel, int wd);
 /* Those that this whole scan did not find again. */
 void notify_sweep(struct folder *fo);
