@@ -108,9 +108,9 @@ native(void **state)
 	assert_string_equal(request(STYLE_NATIVE, STARTED), "POST http://h/p?a=b application/json "
 	    "{\"event\":\"publish\",\"id\":\"h1-5-7\",\"time\":\"2026-11-21T07:00:00.123Z\",\"host\":\"one\","
 	    "\"name\":\"alice\",\"app\":\"live\",\"peer\":\"1.2.3.4:5\",\"protocol\":\"rtmp\",\"resumed\":false}");
-	assert_string_equal(request(STYLE_NATIVE, "{\"event\": \"output_failed\", \"name\": \"a\", \"output\": \"hls\", "
-	    "\"reason\": \"no space\"}"), "POST http://h/p?a=b application/json {\"event\":\"error\",\"name\":\"a\","
-	    "\"output\":\"hls\",\"reason\":\"no space\",\"code\":\"output\",\"text\":\"no space\"}");
+	assert_string_equal(request(STYLE_NATIVE, "{\"event\": \"error\", \"name\": \"a\", \"code\": \"output\", "
+	    "\"what\": \"hls\", \"reason\": \"no space\"}"), "POST http://h/p?a=b application/json {\"event\":\"error\","
+	    "\"name\":\"a\",\"code\":\"output\",\"what\":\"hls\",\"reason\":\"no space\"}");
 	assert_string_equal(request(STYLE_NATIVE, "{\"event\": \"viewers\"}"), "");
 }
 
