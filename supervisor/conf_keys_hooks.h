@@ -21,7 +21,7 @@
 	{ "authorize.hook_max_cached", CONF_INT, "1024", CONF_LIVE, SEE_HOOKS, 1, 100000, NULL, \
 	    "Verdicts kept for hook_cache; of more the oldest is forgotten.", false }, \
 	{ "authorize.hook_fail", CONF_CHOICE, "deny", CONF_LIVE, SEE_HOOKS, 0, 0, "deny|allow", \
-	    "What counts when that URL gives no verdict: no answer, or a 5xx.", false }
+	    "What counts when that URL gives no verdict: no answer, a 5xx or a 429.", false }
 
 #define CONF_KEYS_HOOKS \
 	{ "hooks.urls", CONF_HOOKS, "[]", CONF_LIVE, SEE_HOOKS, 0, 0, NULL, \
