@@ -72,12 +72,13 @@ static bool
 refuse(struct sink_child *c, const struct ring_gen *g)
 {
 	struct push *p = push_of(c);
+	bool was = p->refused[0] != '\0';
 
 	p->refused[0] = '\0';
 	if (!is_h264(g) && !p->target.transcode)
 		snprintf(p->refused, sizeof(p->refused), "the video is %s, RTMP targets take H.264: set "
 		    "transcode: true", flv_codec_name(g->video_codec));
-	if (p->refused[0] != '\0')
+	if (p->refused[0] != '\0' && !was)
 		say(p, p->refused);
 	c->at.hold = c->at.hold && p->refused[0] == '\0';	/* until there is something else */
 	return p->refused[0] != '\0';
