@@ -51,6 +51,14 @@ params_for(const struct sink_child *c, const struct ring_gen *g)
 	    g->audio && g->audio_codec != FLV_FOURCC('m', 'p', '4', 'a'));
 }
 
+/* "": its target takes it. Why an attempt failed the supervisor knows, see output_push.c. */
+static void
+say(const struct push *p, const char *text)
+{
+	svc_send(p->c.sink.env.svc, MSG_EVENT, 0, json_pack("{s:s, s:s, s:s, s:s}", "event", "warning", "code",
+	    HOOK_ERROR_PUSH, "what", p->target.id, "text", text));
+}
+
 /* The last words of the one before it. */
 static void
 asking(struct sink_child *c, json_t *spawn)
@@ -64,11 +72,14 @@ static bool
 refuse(struct sink_child *c, const struct ring_gen *g)
 {
 	struct push *p = push_of(c);
+	bool was = p->refused[0] != '\0';
 
 	p->refused[0] = '\0';
 	if (!is_h264(g) && !p->target.transcode)
 		snprintf(p->refused, sizeof(p->refused), "the video is %s, RTMP targets take H.264: set "
 		    "transcode: true", flv_codec_name(g->video_codec));
+	if (p->refused[0] != '\0' && !was)
+		say(p, p->refused);
 	c->at.hold = c->at.hold && p->refused[0] == '\0';	/* until there is something else */
 	return p->refused[0] != '\0';
 }
@@ -90,6 +101,7 @@ err_line(struct sink_child *c, const char *line)
 	p->accepted = true;
 	log_info("push %s: the target has accepted the stream, %.1f s after the attempt began", p->target.id,
 	    (double)(now_ms() - c->up_ms) / 1000);
+	say(p, "");
 }
 
 static const struct sink_child_kind push_kind = {

@@ -278,12 +278,46 @@ stream_tick_draining(struct stream *s, int64_t now)
 	pushes_tick(&s->pushes, now);
 }
 
+/* A warning that counts seconds is the same one in each of them. */
+static bool
+same_but_digits(const char *a, const char *b)
+{
+	for (;; a++, b++) {
+		a += strspn(a, "0123456789");
+		b += strspn(b, "0123456789");
+		if (*a != *b || *a == '\0')
+			return *a == *b;
+	}
+}
+
+static void
+say_warning(struct stream *s, const char *code, const char *text, char said[160])
+{
+	if (same_but_digits(text, said))
+		return;
+	str_copy(said, text, 160);
+	svc_send(s->svc, MSG_EVENT, 0, json_pack("{s:s, s:s, s:o}", "event", "warning", "code", code, "text",
+	    msg_text(text, strlen(text))));
+}
+
+static void
+media_warning(const struct stream *s, char *buf, size_t size)
+{
+	meter_warning(&s->meter, conf_int(s->svc->conf, "streams.key_frame_age"), s->tracks.gen->video, buf, size);
+	if (buf[0] == '\0')
+		tracks_warning(&s->tracks, buf, size);
+}
+
 void
 stream_board(struct stream *s, const char *state, int64_t now)
 {
 	struct board_page *p = s->svc->page;
+	char warning[sizeof(p->media.warning)];
 	struct sink_hls_stats st;
 
+	media_warning(s, warning, sizeof(warning));
+	say_warning(s, HOOK_ERROR_MEDIA, warning, s->said_media);
+	say_warning(s, HOOK_ERROR_RECORDING, s->rec_warning, s->said_rec);
 	sink_hls_stats(s->hls, &st);
 	board_begin(&p->seq);
 	p->beat_ms = now;
@@ -297,14 +331,8 @@ stream_board(struct stream *s, const char *state, int64_t now)
 	p->media.ring_bytes = s->ring.bytes;
 	p->media.dropped_frames = s->ring.dropped;
 	str_copy(p->media.encoder, s->encoder, sizeof(p->media.encoder));
-	meter_warning(&s->meter, conf_int(s->svc->conf, "streams.key_frame_age"), s->tracks.gen->video,
-	    p->media.warning, sizeof(p->media.warning));
-	if (p->media.warning[0] == '\0')
-		tracks_warning(&s->tracks, p->media.warning, sizeof(p->media.warning));
-	if (s->sink_warning[0] != '\0')
-		str_copy(p->media.warning, s->sink_warning, sizeof(p->media.warning));
-	if (s->rec_warning[0] != '\0')
-		str_copy(p->media.warning, s->rec_warning, sizeof(p->media.warning));
+	str_copy(p->media.warning, s->rec_warning[0] != '\0' ? s->rec_warning : s->sink_warning[0] != '\0' ?
+	    s->sink_warning : warning, sizeof(p->media.warning));
 	pushes_board(&s->pushes, &p->media);
 	browsers_board(&s->browsers, &p->media.feed);
 	if (s->rec != NULL) {

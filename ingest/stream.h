@@ -30,6 +30,7 @@ struct stream {
 	struct browsers browsers;
 	bool resumed, said_live;	/* resumed: the playlist goes on */
 	char encoder[64], sink_warning[160], rec_warning[160];
+	char said_media[160], said_rec[160];	/* the warnings the supervisor was told of last */
 };
 
 void stream_init(struct stream *s, struct svc *svc);

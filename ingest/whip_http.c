@@ -48,11 +48,12 @@ find_name(struct whip_http *h)
 	return 0;
 }
 
-/* "key=TOKEN", whatever is in it. */
+/* "key=TOKEN", whatever is in it, and the URL's own arguments but those that a token stands for. */
 static char *
-key_query(const char *token)
+key_query(const char *token, const char *query)
 {
-	char *out = xmalloc(sizeof("key=") + 3 * strlen(token)), *p = out;
+	char *out = xmalloc(sizeof("key=") + 3 * strlen(token) + strlen(query) + 1), *p = out;
+	size_t n;
 
 	p += snprintf(p, sizeof("key="), "key=");
 	for (; *token != '\0'; token++)
@@ -60,6 +61,15 @@ key_query(const char *token)
 			*p++ = *token;
 		else
 			p += snprintf(p, 4, "%%%02X", (unsigned char)*token);
+	for (; *query != '\0'; query += n + (query[n] == '&')) {
+		n = strcspn(query, "&");
+		if (n == 0 || strncmp(query, "key=", 4) == 0 || strncmp(query, "exp=", 4) == 0 ||
+		    strncmp(query, "sig=", 4) == 0)
+			continue;
+		*p++ = '&';
+		memcpy(p, query, n);
+		p += n;
+	}
 	*p = '\0';
 	return out;
 }
@@ -83,7 +93,7 @@ find_key(struct whip_http *h)
 	field += strspn(field, " ");
 	if (*field == '\0' || strlen(field) > KEY_MAX)
 		return "Authorization: Bearer has no key, or a longer one than any here.\n";
-	h->query = key_query(field);
+	h->query = key_query(field, query);
 	h->credentials = true;
 	return NULL;
 }

@@ -28,6 +28,12 @@ enum proto_fd {
 #define PROTO_VERSION 1		/* major: with another only STOP and BYE pass */
 #define PROTO_MSG_MAX 65536	/* bytes of a whole packet */
 #define PROTO_FDS_MAX 4
+
+/* Codes of the webhooks' error: millrace.yaml(5). */
+#define HOOK_ERROR_MEDIA "media"
+#define HOOK_ERROR_RECORDING "recording"
+#define HOOK_ERROR_PUSH "push"
+#define HOOK_ERROR_OUTPUT "output"
 #define PROTO_QUEUE_MAX 256	/* messages queued to one peer */
 #define PROTO_HUNG_MS 5000	/* age of the oldest unsent message = peer is hung */
 #define PROTO_READY_MS 10000	/* from spawn to READY, else SIGKILL */
@@ -90,7 +96,8 @@ enum proto_type {
 			 * worker; sketch (left out if n is 0): lib/sketch.h in base64, hashed with a key
 			 * that all workers of the host have, for the union over them;
 			 * "stream_live" {}: the first media of an ingest's publisher;
-			 * "stream_ended" {name}; "warning" {name, text};
+			 * "stream_ended" {name}; "warning" {code: HOOK_ERROR_.., what (a push's ID, may be
+			 * left out), text}: an ingest has trouble with its stream, "": no more;
 			 * "publisher_gone" {}: an ingest that completes files;
 			 * "refused" {peer, code, name, text, said (bool: it is logged already)}: an ingest
 			 * ends its connection: code "pattern" "protocol" "media" "timeout";

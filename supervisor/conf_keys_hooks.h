@@ -21,7 +21,7 @@
 	{ "authorize.hook_max_cached", CONF_INT, "1024", CONF_LIVE, SEE_HOOKS, 1, 100000, NULL, \
 	    "Verdicts kept for hook_cache; of more the oldest is forgotten.", false }, \
 	{ "authorize.hook_fail", CONF_CHOICE, "deny", CONF_LIVE, SEE_HOOKS, 0, 0, "deny|allow", \
-	    "What counts when that URL gives no verdict: no answer, or a 5xx.", false }
+	    "What counts when that URL gives no verdict: no answer, a 5xx or a 429.", false }
 
 #define CONF_KEYS_HOOKS \
 	{ "hooks.urls", CONF_HOOKS, "[]", CONF_LIVE, SEE_HOOKS, 0, 0, NULL, \
@@ -48,6 +48,9 @@
 	    "Events that wait in Redis for one URL; with more, new ones are lost to it, counted.", false }, \
 	{ "hooks.max_dead", CONF_INT, "1000", CONF_LIVE, SEE_HOOKS, 0, 100000, NULL, \
 	    "Dead letters that are kept, the newest.", false }, \
+	{ "hooks.error_interval", CONF_DURATION, "10s", CONF_LIVE, 0, 100, SEC(3600), NULL, \
+	    "Each trouble of a stream is told at most once in this time; what was over before it was told is not.", \
+	    false }, \
 	{ "hooks.max_registered", CONF_INT, "100", CONF_LIVE, SEE_HOOKS, 0, CONF_REGISTERED_MAX, NULL, \
 	    "URLs that may be registered by /v1/registerWebhook.", false }, \
 	{ "hooks.ca_file", CONF_TEXT, "\"\"", CONF_LIVE, SEE_HOOKS, 0, 0, NULL, \

@@ -145,8 +145,7 @@ give_up(struct output *o)
 	o->state = OUTPUT_FAILED;
 	log_warnx("output %s of %s has failed %u times in a row%s: given up (%s)", o->name, o->owner->name,
 	    o->failures, comes_and_goes(o) ? "" : " without a segment", o->reason);
-	events_emit(json_pack("{s:s, s:s, s:s, s:o}", "event", "output_failed", "name",
-	    o->owner->name, "output", o->name, "reason", msg_text(o->reason, strlen(o->reason))));
+	hook_error(o->owner->stream, HOOK_ERROR_OUTPUT, o->name, o->reason);
 }
 
 /* It ended unasked: when again? -1 = never. */

@@ -91,6 +91,7 @@ output_push_said(struct output *o, const char *text)
 	push_scrub(url_of(target), said);
 	if (said[0] != '\0' && !o->asked_down)
 		str_copy(o->reason, said, sizeof(o->reason));
+	hook_error(o->owner->stream, HOOK_ERROR_PUSH, o->name + strlen(OUTPUT_PUSH), o->reason);
 	push_url_show(url_of(target), shown, sizeof(shown));
 	o->said++;
 	if (o->failures > SAY_ALWAYS && o->said < SAY_EVERY && strcmp(o->reason, o->said_reason) == 0)

@@ -106,6 +106,7 @@ stream_remove(struct stream *s)
 	for (p = &stream_list; *p != s; p = &(*p)->next)
 		;
 	*p = s->next;
+	hook_errors_forget(s);
 	hook_viewers_ended(s);
 	route_call(KIND_REGISTRY, "release", json_pack("{s:s}", "name", s->name), RELEASE_WAIT_MS,
 	    released_cb, NULL);
@@ -252,6 +253,7 @@ ingest_gone(struct stream *s, const struct child *c)
 {
 	s->ingest = NULL;
 	s->state = BOARD_STREAM_RECONNECTING;
+	hook_errors_forget(s);
 	say_interrupted(s, c);
 	if (s->heir != NULL)
 		claim_grant(s->heir);

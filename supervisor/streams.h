@@ -13,6 +13,7 @@
 #define STREAM_QUERY 512	/* more of it is not told to webhooks */
 
 struct claim;
+struct trouble;
 struct viewers;
 
 struct stream {
@@ -32,6 +33,7 @@ struct stream {
 	bool ended_said;		/* stream_ended was emitted */
 	bool resumed;			/* this publisher goes on with an old playlist */
 	struct viewers *viewers;
+	struct trouble *troubles;	/* see hook_errors.c */
 	json_t *pushes;			/* {ID: {rev, target, from}}, see push.c; NULL: none yet */
 };
 
@@ -47,6 +49,10 @@ void stream_make_dir(const struct stream *s);	/* an ingest locks itself into it:
 json_t *stream_event(const struct stream *s, const char *event);	/* for events_emit */
 void stream_say_ended(struct stream *s);	/* the event, once */
 void stream_mark_ended(const struct stream *s, bool ended);	/* on the disk, for the next start */
+
+/* --- hook_errors.c --- */
+void hook_errors_live(struct stream *s);	/* after its stream_started */
+void hook_errors_forget(struct stream *s);	/* its publisher is gone, and they with him */
 
 /* --- streams_ask.c --- */
 void ask_child_gone(const struct child *c);

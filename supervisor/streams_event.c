@@ -88,6 +88,7 @@ on_live(struct child *c, struct msg *m)
 	json_object_set_new(body, "query", msg_text(s->query, strlen(s->query)));
 	json_object_set_new(body, "resumed", json_boolean(s->resumed));
 	events_emit(body);
+	hook_errors_live(s);
 	hook_viewers_live(s);
 	streams_report();	/* who hears of it may ask for it at once */
 	feeds_live(c);
@@ -117,17 +118,18 @@ on_viewers(struct child *c, struct msg *m)
 		stream_set_viewers(s, c, (uint32_t)n, &sketch);
 }
 
+/* It has logged it. */
 static void
 on_warning(struct child *c, struct msg *m)
 {
-	json_t *body;
+	static const char *const codes[] = { HOOK_ERROR_MEDIA, HOOK_ERROR_RECORDING, HOOK_ERROR_PUSH };
+	const char *code = msg_str_or(m, "code", "");
 
-	if (c->stream == NULL)
+	if (c->stream == NULL || c->stream->ingest != c)
 		return;
-	log_info("stream %s: %s", c->stream->name, msg_str_or(m, "text", ""));
-	body = stream_event(c->stream, "warning");
-	json_object_set(body, "text", json_object_get(m->body, "text"));
-	events_emit(body);
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (strcmp(code, codes[i]) == 0)
+			hook_error(c->stream, code, msg_str_or(m, "what", ""), msg_str_or(m, "text", ""));
 }
 
 /* Files may take their time; a new connection of the same address need not wait for them. */

@@ -21,7 +21,7 @@
  *   push*.c    push targets: whose, where to, added and removed while live (push.h)
  *   feeds.c    streams that webrtc workers want, and the sockets between them
  *   task.c     ffmpeg children of jobs workers
- *   events.c   event ids and data_dir/spool; hook_events.c, hook_viewers.c  those for webhooks alone
+ *   events.c   event ids and data_dir/spool; hook_events.c, hook_viewers.c, hook_errors.c  those for webhooks alone
  *   ingress.c  keys of /v1/createIngress (ingress.h)
  *   control.c  run/control.sock: the CLI's verbs
  *   report.c   once a second: pages -> run/board; health.c what is wrong
@@ -315,6 +315,10 @@ void events_stop(void);
 
 /* --- hook_events.c --- */
 bool hook_event(struct child *c, struct msg *m);	/* an EVENT for webhooks; false: it is another one */
+
+/* --- hook_errors.c --- */
+/* code: HOOK_ERROR_..; what: an output, a push's ID, or "". reason "": it works again. s may be NULL. */
+void hook_error(struct stream *s, const char *code, const char *what, const char *reason);
 
 /* --- hook_viewers.c --- */
 struct stream;

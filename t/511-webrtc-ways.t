@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""511-webrtc-ways: what goes to browsers as it came, what by an ffmpeg, and why; from the first viewer to the last; after a death; ports."""
+"""511-webrtc-ways: what goes to browsers as it came, what by an ffmpeg, and why; from the first viewer to the last; after a death; ports; IPv6."""
 import os, signal, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 from whep_player import Player
+from whip_publisher import Publisher
 
 BFRAMES = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-x264-params", "b-adapt=0", "-g", "50", "-b:v", "250k", "-pix_fmt", "yuv420p"]
 
@@ -157,6 +158,20 @@ def not_set(t):
     t.like(servers[1].log(), r"webrtc.listen: cannot listen on .*:8189: taken by .*; as it is not set, port \d+ is used", "and says so")
 
 
+def six(t):
+    """Nobody has another address than ::1."""
+    first = free_port()
+    m = t.server(**{"webrtc.listen": "[::1]:0", "webrtc.ingest_ports": f"{first}-{first + 9}"})
+    pub = Publisher(t, m, "ivy", at="::1")
+    m.wait_playlist("ivy", 1, 25)
+    t.like((pub.last("answer") or {}).get("text", ""), r"(?m)^a=candidate:\S+ 1 udp \d+ ::1 \d+ ", "IPv6: published by WHIP")
+    p = Player(t, m, "ivy", at="::1")
+    wait_for("pictures and sound", lambda: len(p.video) > 20 and len(p.audio) > 40, 30)
+    t.is_(p.state(), "connected", "IPv6: played by WHEP")
+    p.stop()
+    pub.stop()
+
+
 if subprocess.run(["/usr/bin/python3", "-c", "import aiortc"], stderr=subprocess.DEVNULL).returncode:
     print("1..0 # SKIP python3-aiortc is not installed")
     raise SystemExit(0)
@@ -167,3 +182,4 @@ with Test(__doc__, limit=300) as t:
         for pub in t.publishers:
             pub.cut()
     not_set(t)
+    six(t)

@@ -5,13 +5,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 from millrace import *
 
 import barcode
-from barcode import Page, Sent, delays, goes_up, jumps, level, share
+from barcode import Page, Sent, delays, goes_up, in_time, jumps, level, share
 from browser import Browser
 
 if not shutil.which("chromium"):
     Test(__doc__).skip_all("chromium is not installed")
 
 SECONDS = 5
+COPIED, MADE = (150, 1000), (500, 2000)     # ms from sent to drawn: as promised, and on a busy machine
 KINDS = {       # video, audio, how they go to browsers
     "baseline": (barcode.BASELINE, barcode.AAC_48, ("copy", "transcode")),
     "high": (barcode.HIGH, barcode.AAC_44, ("copy", "transcode")),
@@ -60,20 +61,22 @@ def kind(t, m, page, name):
     pub.wait()
 
 
-def delay(t, m, page, name, limit, path):
+def delay(t, m, page, name, limits, path):
+    load = os.getloadavg()[0]
     sent = Sent(path)
     pub = t.publish(m, f"{name}-delay", path, edit=sent.edit)
     pub.join_live()
     wait_for("it is inside of a GOP", lambda: pub.sent_ms > 7200, 15)
     page.watch(m, f"{name}-delay")
     first = page.first_ms()
-    t.ok(first is not None and first < 5000 * SLOW, f"{name}: inside of a GOP, first picture {first} ms after the answer")
+    in_time(t, f"{name}: inside of a GOP, first picture after the answer", first, 300, 5000, load)
     time.sleep(4)
     page.clear()
     time.sleep(SECONDS)
     all_ = delays(page.seen(), sent)
-    t.ok(len(all_) > 20 and all_[len(all_) // 2] < limit * SLOW, f"{name}: from frame sent to frame drawn: median "
-        f"{all_[len(all_) // 2]:.0f} ms, 95 %: {all_[len(all_) * 95 // 100]:.0f} ms, {len(all_)} frames")
+    t.ok(len(all_) > 20, f"{name}: {len(all_)} frames were sent and drawn")
+    t.diag(f"{name}: 95 %: {all_[len(all_) * 95 // 100]:.0f} ms")
+    in_time(t, f"{name}: from frame sent to frame drawn, median", all_[len(all_) // 2], *limits, load)
     page.b.goto("about:blank")
     pub.cut()
 
@@ -147,9 +150,9 @@ with Test(__doc__, limit=240) as t:
         for name in KINDS:
             kind(t, m, page, name)
         for name in ("baseline", "bframes"):
-            delay(t, m, page, name, 1000 if name == "baseline" else 2000, barcode.clip(name, *KINDS[name][:2]))
+            delay(t, m, page, name, COPIED if name == "baseline" else MADE, barcode.clip(name, *KINDS[name][:2]))
         gop = [x if x != "50" else "250" for x in barcode.BASELINE]
-        delay(t, m, page, "long", 1000, barcode.clip("long", gop, barcode.AAC_48))
+        delay(t, m, page, "long", COPIED, barcode.clip("long", gop, barcode.AAC_48))
         worker_dies(t, m, page, publisher_returns(t, m, page))
         two_rooms(t, m, page)
         t.none([c for c in b.console if "Content Security Policy" in c or "exception" in c], "no error in its console")

@@ -85,7 +85,7 @@ def gstreamer(t, m):
 
 def chromium(t, m):
     if not shutil.which("chromium"):
-        return t.diag("chromium is not installed")
+        return t.skip("Chromium publishes", "chromium is not installed")
     b = Browser(t.dir, "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
     try:
         b.goto(m.http_url("/health"))

@@ -20,23 +20,39 @@ def redis(m, *args):
     return subprocess.run(["redis-cli", "-s", f"{m.dir}/run/redis.sock", *args], stdout=subprocess.PIPE, text=True).stdout
 
 
-def truth(m, kinds=("stream_started", "stream_interrupted", "stream_ended")):
+LIFE = ("stream_started", "stream_interrupted", "stream_ended")     # as the supervisor calls them
+KEPT = LIFE + ("record", "job", "error")       # in millrace:events, that is: no segments, no viewers
+
+
+def truth(m, kinds=LIFE):
     """{stream: [event id ..]}, as the registry put them into Redis."""
     lines, found = redis(m, "--json", "xrange", "millrace:events", "-", "+"), {}
     for _, fields in json.loads(lines or "[]"):
         e = json.loads(dict(zip(fields[::2], fields[1::2]))["data"])
         if e["event"] in kinds:
-            found.setdefault(e["name"], []).append(e["id"])
+            found.setdefault(e.get("name", ""), []).append(e["id"])
     return found
 
 
+def listing_delay(m, name, samples=8):
+    """Median of what status says, ms."""
+    seen = []
+    for _ in range(samples):
+        seen.append(m.stream(name)["segment_delay_ms"])
+        time.sleep(0.3)
+    return sorted(seen)[samples // 2]
+
+
 def told(rx, path):
-    """The same as a receiver saw it: repeats are dropped, the first time counts."""
+    """The same as a receiver saw it, what is not kept left out: repeats are dropped, the first time counts."""
     found = {}
     for r in rx.got(path):
         e = r.json()
-        if e["id"] not in found.setdefault(e["name"], []):
-            found[e["name"]].append(e["id"])
+        if e["event"] in ("play", "stop", "segment"):
+            continue
+        ids = found.setdefault(e.get("name", ""), [])
+        if e["id"] not in ids:
+            ids.append(e["id"])
     return found
 
 
@@ -64,6 +80,7 @@ with Test(__doc__, limit=240) as t:
         "secret": SECRET, "networks": ["127.0.0.0/8"], "retry_min": "100ms", "retry_max": "500ms", "timeout": "5s",
         "urls": [
             {"id": "main", "url": rx.url("/main"), "events": life},
+            {"id": "every", "url": rx.url("/every"), "events": [*life, *KEPT[3:], "play", "stop", "segment"]},
             {"id": "some", "url": rx.url("/some"), "events": ["publish"], "streams": "b*"},
             {"id": "media", "url": rx.url("/media"), "events": ["play", "stop", "segment"]},
             {"id": "files", "url": rx.url("/files"), "events": ["record", "job"], "streams": "bob"},
@@ -114,6 +131,7 @@ with Test(__doc__, limit=240) as t:
     t.like(m.cli("hooks").stdout, r"wrong +failing.*\nwrong: status 500|wrong: status 500", "in its table, too")
 
     # nobody listens; meanwhile streams come and go, and everything is killed
+    before = listing_delay(m, "alice")
     rx.down()
     for name in ("carl", "dora"):
         cycle(t, m, name)
@@ -121,6 +139,8 @@ with Test(__doc__, limit=240) as t:
     cycle(t, m, "carl", 2)
     wait_for("redis is back", lambda: m.pids("redis") and redis(m, "ping").strip() == "PONG", 30, 0.2)
     os.kill(m.pids("hooks")[0], signal.SIGKILL)
+    meanwhile = listing_delay(m, "alice")
+    t.ok(meanwhile < 3 * max(before, 100 * SLOW), f"nor is a segment listed later: after {meanwhile} ms, before {before} ms")
     cycle(t, m, "dora")
     t.ok(alice.is_alive() and alice.error is None, "the first publisher noticed nothing")
     t.ok(player.max_stall < 3 * SLOW, f"nor did its viewer ({player.max_stall:.1f} s)")
@@ -133,14 +153,21 @@ with Test(__doc__, limit=240) as t:
     ended = lambda name: truth(m, ["stream_ended"]).get(name, [None])[-1] == truth(m).get(name, [0])[-1]
     wait_for("all in Redis", lambda: all(map(ended, ("alice", "carl", "dora"))) and redis(m, "xlen", "millrace:hooks:in").strip() == "0", 30, 0.2)
     rx.up()
-    want = truth(m)
-    def all_there():
-        got = told(rx, "/main")
-        return all(set(ids) <= set(got.get(name, [])) for name, ids in want.items()) and got
-    got = wait_for("every event arrives", all_there, 60, 0.2)
-    t.ok(True, f"every event arrives: {sum(map(len, want.values()))}, of {len(want)} streams")
-    t.none([f"{n}: {got[n]} not {ids}" for n, ids in want.items() if got[n][:len(ids)] != ids], "in order, of each stream")
-    t.none([r.body for r in rx.got("/main") if not r.signed(SECRET, 300)], "each signed")
+    for path, kinds in (("/main", LIFE), ("/every", KEPT)):
+        want = truth(m, kinds)
+        def all_there():
+            got = told(rx, path)
+            return all(set(ids) <= set(got.get(name, [])) for name, ids in want.items()) and got
+        got = wait_for("every event arrives", all_there, 60, 0.2)
+        t.ok(True, f"every event arrives: {sum(map(len, want.values()))}, of {len(want)} streams")
+        t.none([f"{n}: {got[n]} not {ids}" for n, ids in want.items() if got[n][:len(ids)] != ids], "in order, of each stream")
+    came = {k: len({r.json()["id"] for r in rx.got("/every", event=k)}) for k in (*life, *KEPT[3:])}
+    t.none([k for k in ("record", "job") if not came[k]], f"not the lives of streams alone: {came}")
+    numbers = [s["sequence"] for s in {r.json()["id"]: r.json() for r in rx.got("/every", event="segment", name="alice")}.values()]
+    t.is_(numbers, list(range(numbers[0], numbers[0] + len(numbers))), "each segment of who was live all the time, in order, none twice")
+    t.none(sorted(set(player.segments) - set(numbers))[1:], "but perhaps the one that was cut when all was killed")
+    t.is_(len({r.json()["id"] for r in rx.got("/every", event="play", name="alice")}), 1, "and its viewer, once")
+    t.none([r.body for r in rx.got("/main") + rx.got("/every") if not r.signed(SECRET, 300)], "each signed")
     t.is_(list({r.json()["id"]: r.json()["event"] for r in rx.got("/main", name="alice")}.values())[-2:], ["unpublish", "ended"], "who was live at the kill is told to be gone")
     ids = [r.json()["id"] for r in rx.got("/main")]
     t.diag(f"{len(ids) - len(set(ids))} of {len(ids)} came twice")

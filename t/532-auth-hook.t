@@ -4,6 +4,7 @@ import os, sys, urllib.parse
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 from receiver import Receiver
+from rtc import SDP, ask, stored
 
 SECRET = "a secret of some length"
 mode = {"how": "ask"}
@@ -18,6 +19,8 @@ def answer(r):
         return (200, "0" if "good" in r.json()["param"] else "1") if mode["how"] == "ask" else (200, "<html>")
     if r.path == "/nginx":
         return 200 if urllib.parse.parse_qs(r.body.decode()).get("psk") == ["good"] else 403
+    if r.path == "/mediamtx":
+        return 200 if r.json()["token"] == "good" else 401
     return 204 if "token=good" in r.json()["query"] else 403
 
 
@@ -34,6 +37,12 @@ def attempt(t, m, name, key="", clip=None):
         p.end()
 
 
+def whip(m, target, token):
+    """Status of an offer by WHIP with this Bearer Token."""
+    offer = stored("aiortc-offer").replace("a=recvonly", "a=sendonly")
+    return ask(m, "POST", f"/whip/{target}", offer, SDP, Authorization=f"Bearer {token}")[0]
+
+
 def reload(t, m, **conf):
     m.configure(conf)
     r = m.cli("reload")
@@ -43,7 +52,9 @@ def reload(t, m, **conf):
 
 with Test(__doc__, limit=150) as t:
     rx = Receiver(free_port(), answer)
-    m = t.server(start=False, **{"streams.reconnect_delay": "0s", "streams.cleanup_delay": "0s",
+    first = free_port()
+    m = t.server(start=False, **{"webrtc.listen": "127.0.0.1:0", "webrtc.addresses": ["127.0.0.1"], "webrtc.ingest_ports": f"{first}-{first + 9}",
+        "streams.reconnect_delay": "0s", "streams.cleanup_delay": "0s",
         "authorize.hook": f"http://hook.localhost:{rx.port}/auth", "authorize.hook_timeout": "1s", "authorize.hook_cache": "0s",
         "hooks.secret": SECRET})
     m.configure({"authorize.keys": {"keyed": m.cli("hash-key", "k1").stdout.strip()}})
@@ -63,6 +74,10 @@ with Test(__doc__, limit=150) as t:
     t.like(attempt(t, m, "keyed", "?key=wrong&token=good")[0], r"(?i)key", "a wrong key is refused")
     t.is_(len(rx.requests), n, "without asking it")
     t.is_(attempt(t, m, "keyed", "?key=k1&token=good")[0], "in", "key and hook: in")
+    n = len(rx.requests)
+    t.is_(whip(m, "keyed?token=good&key=other&x=1", "k1"), 201, "WHIP: the Bearer Token is the key, the URL has the rest: in")
+    q = rx.requests[n].json()
+    t.is_((q["protocol"], q["query"]), ("whip", "key=k1&token=good&x=1"), "of which it is told both")
     for how in ("302", "404"):
         mode["how"] = how
         t.like(attempt(t, m, "alice", "?token=good")[0], r"authorize\.hook", f"{how}: no")
@@ -114,4 +129,6 @@ with Test(__doc__, limit=150) as t:
     mode["how"] = "ask"
     reload(t, m, **{"authorize.hook": rx.url("/nginx"), "authorize.hook_style": "nginx-rtmp"})
     t.is_([attempt(t, m, "alice", "?psk=good")[0] == "in", attempt(t, m, "alice", "?psk=no")[0] == "in"], [True, False], "style nginx-rtmp: on_publish")
+    reload(t, m, **{"authorize.hook": rx.url("/mediamtx"), "authorize.hook_style": "mediamtx"})
+    t.is_((whip(m, "grace", "good"), whip(m, "heidi", "no")), (201, 403), "style mediamtx: WHIP's Bearer Token is token")
     t.ok("good" not in "".join(l for l in m.log().splitlines() if "authorize.hook" in l), "no query in its log lines")

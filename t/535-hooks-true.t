@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""535-hooks-true: webhooks tell what is: publish with the first media, viewers between publish and ended, ended once."""
+"""535-hooks-true: webhooks tell what is: publish with the first media, viewers between publish and ended, ended once; what goes wrong, once."""
 import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 from receiver import Receiver
 from rtc import SDP, ask, stored
 from rtmp import RtmpConnection
+from rtmp_target import RtmpTarget
 
 
 def state(m, name):
@@ -15,6 +16,11 @@ def state(m, name):
 def told(rx, name):
     """Each event once, however often it came."""
     return list({r.json()["id"]: r.json()["event"] for r in rx.got("/e", name=name)}.values())
+
+
+def wrong(rx, name, code):
+    """[(what, works) ..] of its errors."""
+    return list({r.json()["id"]: (r.json()["what"], r.json()["works"]) for r in rx.got("/all", event="error", name=name, code=code)}.values())
 
 
 with Test(__doc__, limit=120) as t:
@@ -67,3 +73,32 @@ with Test(__doc__, limit=120) as t:
     time.sleep(1)
     t.is_([e for e in told(rx, "bob") if e not in ("play", "stop")], ["publish", "unpublish", "ended"], "a stop and a start: ended once")
     t.is_(told(rx, "mute") + told(rx, "silent"), [], "of who sent nothing nothing was told")
+
+    # what goes wrong: key frames too far apart, a push to nobody, no space for the recording
+    target = RtmpTarget()
+    target.close()
+    m = t.server(push=[{"id": "yt", "url": target.url("s3cr3tk3y")}], **{"streams.record.path": "recordings/{stream}/{start}.mp4",
+        "streams.key_frame_age": "6s", "hooks": {"networks": ["127.0.0.0/8"], "error_interval": "100ms", "urls": [{"url": rx.url("/all")}]}})
+    p = t.publish(m, "carl", clips.clip(seconds=60, gop=5.0))
+    p.join_live()
+    wait_for("no key frame for 4 s, and then one", lambda: wrong(rx, "carl", "media")[:2] == [("", False), ("", True)], 20)
+    t.like(rx.got("/all", event="error", code="media")[0].json()["reason"], "no key frame for 4 s", "error media: key frames too far apart, and then one came")
+    wait_for("it is tried again and again", lambda: next(o for o in m.stream("carl")["outputs"] if o["kind"] == "push")["restarts"] >= 3, 30)
+    t.is_(wrong(rx, "carl", "push"), [("yt", False)], "error push: its failure, not each retry")
+    t.like(rx.got("/all", event="error", code="push")[0].json()["reason"], "connection refused", "and why")
+    back = RtmpTarget(target.port)
+    wait_for("it works", lambda: wrong(rx, "carl", "push") == [("yt", False), ("yt", True)], 40)
+    m.configure({"disk.reserve": "10TiB"})
+    m.cli("reload")
+    wait_for("paused", lambda: wrong(rx, "carl", "recording") == [("", False)], 20)
+    m.configure({"disk.reserve": "1B"})
+    m.cli("reload")
+    wait_for("it goes on", lambda: wrong(rx, "carl", "recording") == [("", False), ("", True)], 20)
+    t.ok(True, "error recording: it is paused, it goes on")
+    p.end()
+    wait_for("unpublish", lambda: rx.got("/all", event="unpublish", name="carl"), 15)
+    events = list({r.json()["id"]: r.json()["event"] for r in rx.got("/all", name="carl")}.values())
+    at = [i for i, e in enumerate(events) if e == "error"]
+    t.ok(events.index("publish") < at[0] and at[-1] < events.index("unpublish"), "errors are between publish and unpublish", events)
+    t.none([r.body for r in rx.got("/all") if b"s3cr3tk3y" in r.body], "no key in any")
+    back.close()

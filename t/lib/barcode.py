@@ -10,6 +10,7 @@ import fcntl, os, subprocess, time
 
 import clips
 from media import flv_tags, is_header
+from millrace import SLOW
 
 FPS, WIDTH, HEIGHT, BARS, STRIPE = 25, 320, 180, 16, 40
 STEP = 1000 // FPS
@@ -170,6 +171,16 @@ class Page:
 def delays(seen, sent):
     """ms from when a frame was sent to when it was shown, of those that are known."""
     return sorted(at - sent.at[n] for n, at in seen if n in sent.at)
+
+
+def in_time(t, what, ms, promised, busy_limit, load_before):
+    """Of a machine that has a core left, now and when it began, as promised; of a busy one it is only no disaster."""
+    load = max(load_before, os.getloadavg()[0])
+    busy = SLOW > 1 or load >= os.cpu_count()
+    limit = busy_limit * SLOW if busy else promised
+    if busy:
+        t.diag(f"load {load:.1f} on {os.cpu_count()} cores: not held to {promised} ms")
+    t.ok(ms is not None and ms < limit, f"{what}: {ms if ms is None else round(ms)} ms, less than {limit}")
 
 
 def jumps(seen):

@@ -5,19 +5,19 @@
     over a quarter, or -1} · {"k": "sr", "what": "video" or "audio", "ntp": s, "pts"} · {"k": "state", ..}
 
 all with "ms" since the answer came; pts are RTP's times, unwrapped. PORT: media is sent there instead of the port that the answer names.
-Ends when its stdin does. As a module: Player(t, m, name), which runs it.
+ICE_ADDRESS, of the environment: the only own address, ::1, say, which aioice leaves out. Ends when its stdin does. As a module: Player(t, m, name), which runs it.
 """
 import json, os, re, subprocess, sys, threading, time
 
 
 class Player:
     """One in a process of its own: an asyncio loop that decodes is no place for a test's own times."""
-    def __init__(self, t, m, name, port=None):
+    def __init__(self, t, m, name, port=None, at=""):
         url = m.http_url(f"/whep/{name}")
         self.lines, self.video, self.audio, self.reports = [], [], [], []
         self.err = open(f"{t.dir}/player.log", "a")
         self.proc = t.spawn(["/usr/bin/python3", os.path.abspath(__file__), url, *([str(port)] if port else [])],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.err, text=True)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.err, text=True, env={**os.environ, "ICE_ADDRESS": at})
         threading.Thread(target=self.read, daemon=True).start()
 
     def read(self):
@@ -45,6 +45,10 @@ async def play(url, port):
     import urllib.request
     from aiortc import RTCPeerConnection, RTCSessionDescription, rtcrtpreceiver
     from aiortc.mediastreams import MediaStreamError
+    from aioice import ice
+
+    if os.environ.get("ICE_ADDRESS"):
+        ice.get_host_addresses = lambda *_, **__: [os.environ["ICE_ADDRESS"]]
 
     pc, began, tasks = RTCPeerConnection(), time.monotonic(), []
 

@@ -4,7 +4,8 @@
     {"k": "answer", "status", "location", "etag", "text"} · {"k": "state", "state"} · {"k": "sent", "video", "audio"}: packets
     · {"k": "deleted", "status"}
 
-KEY: "" none. PORT: media is sent there instead of the port that the answer names. Ends, with a DELETE, when its stdin does.
+KEY: "" none. PORT: media is sent there instead of the port that the answer names. ICE_ADDRESS as whep_player.py has it. Ends, with a DELETE,
+when its stdin does.
 As a module: Publisher(t, m, name), which runs it.
 """
 import json, os, re, subprocess, sys, threading, urllib.error, urllib.parse, urllib.request
@@ -14,11 +15,12 @@ class Publisher:
     """One in a process of its own: an asyncio loop that encodes is no place for a test's own times."""
     FILE = __file__
 
-    def __init__(self, t, m, name, key="", port=None):
+    def __init__(self, t, m, name, key="", port=None, at=""):
         self.lines = []
         self.err = open(f"{t.dir}/whip_publisher.log", "a")
         self.proc = t.spawn(["/usr/bin/python3", os.path.abspath(self.FILE), m.http_url(f"/whip/{name}"), key, *([str(port)] if port else [])],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.err, text=True)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.err, text=True,
+            env={**os.environ, "ICE_ADDRESS": at})
         threading.Thread(target=self.read, daemon=True).start()
 
     def read(self):
@@ -55,6 +57,10 @@ async def publish(url, key, port):
     import av
     from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
     from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
+    from aioice import ice
+
+    if os.environ.get("ICE_ADDRESS"):
+        ice.get_host_addresses = lambda *_, **__: [os.environ["ICE_ADDRESS"]]
 
     def say(kind, **kw):
         print(json.dumps({"k": kind, **kw}), flush=True)

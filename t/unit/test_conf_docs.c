@@ -1,9 +1,10 @@
-/* The table of keys against etc/millrace.yaml and man/millrace.yaml.5: the same keys, the same defaults. */
+/* The table of keys against etc/millrace.yaml and man/millrace.yaml.5: the same keys, defaults and ranges. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +45,7 @@ uncomment(char *text)
 }
 
 static void
-mark(const struct conf_node *map, const char *prefix, bool *seen)
+mark(const struct conf_node *map, const char *prefix, unsigned *seen)
 {
 	const struct conf_node *n;
 	char path[200];
@@ -54,7 +55,7 @@ mark(const struct conf_node *map, const char *prefix, bool *seen)
 		snprintf(path, sizeof(path), "%s%s%s", prefix, prefix[0] != '\0' ? "." : "", n->key);
 		i = conf_find(path);
 		if (i != -1)
-			seen[i] = true;
+			seen[i] = n->line;
 		else if (n->kind == CONF_MAP)
 			mark(n, path, seen);
 	}
@@ -80,6 +81,73 @@ assert_defaults(const char *text)
 	json_decref(errors);
 }
 
+/* --- ranges: "From 1s to 1h." --- */
+
+static int
+parse_number(const struct conf_key *k, const char *text, int64_t *out)
+{
+	return (k->type == CONF_DURATION ? conf_parse_duration : k->type == CONF_SIZE ? conf_parse_size :
+	    k->type == CONF_BITRATE ? conf_parse_bitrate : conf_parse_int)(text, out);
+}
+
+/* text: all that is written of a key, words with one space between. */
+static void
+assert_range(const struct conf_key *k, const char *file, const char *text)
+{
+	char from[32], to[32], *dot;
+	int64_t min, max;
+	const char *p;
+
+	if ((k->type != CONF_DURATION && k->type != CONF_SIZE && k->type != CONF_BITRATE && k->type != CONF_INT) ||
+	    (k->min == 0 && k->max == 0))
+		return;
+	for (p = strstr(text, "From "); p != NULL && !isdigit((unsigned char)p[5]); )
+		p = strstr(p + 1, "From ");
+	if (p == NULL || sscanf(p, "From %31s to %31s", from, to) != 2)
+		fail_msg("%s: %s has no range", file, k->path);
+	dot = to + strcspn(to, ".,;");
+	*dot = '\0';
+	if (parse_number(k, from, &min) != 0 || parse_number(k, to, &max) != 0 || min != k->min || max != k->max)
+		fail_msg("%s: %s is said to be from %s to %s: it is not", file, k->path, from, to);
+}
+
+#define BLOCK 4000
+
+/* The comment above a line, without its #. */
+static const char *
+yaml_comment(const char *text, unsigned line, char out[BLOCK])
+{
+	const char *p = text, *begin = NULL;
+	size_t n = 0;
+	bool space = true;
+
+	for (; --line > 0; p = strchr(p, '\n') + 1)
+		if (p[strspn(p, " ")] != '#')
+			begin = NULL;
+		else if (begin == NULL)
+			begin = p;
+	for (; begin != NULL && begin < p && n + 1 < BLOCK; begin++)
+		if (strchr("# \n", *begin) == NULL || !space) {
+			space = strchr("# \n", *begin) != NULL;
+			out[n++] = space ? ' ' : *begin;
+		}
+	out[n] = '\0';
+	return out;
+}
+
+/* What follows an item. */
+static const char *
+man_text(const char *item, char out[BLOCK])
+{
+	const char *end = strstr(item + 1, "\n.It");
+	size_t n = 0;
+
+	for (; *item != '\0' && item != end && n + 1 < BLOCK; item++)
+		out[n++] = *item == '\n' ? ' ' : *item;
+	out[n] = '\0';
+	return out;
+}
+
 static void
 yaml_works_as_it_stands(void **state)
 {
@@ -93,9 +161,10 @@ static void
 yaml_names_every_key(void **state)
 {
 	struct conf_errors e = { .file = YAML, .list = json_array() };
-	bool *seen = xcalloc(conf_nkeys, sizeof(*seen));
+	unsigned *seen = xcalloc(conf_nkeys, sizeof(*seen));
 	char *text = read_whole(YAML);
 	struct conf_node *top;
+	char comment[BLOCK];
 	size_t i;
 
 	uncomment(text);
@@ -104,8 +173,10 @@ yaml_names_every_key(void **state)
 	assert_non_null(top);
 	mark(top, "", seen);
 	for (i = 0; i < conf_nkeys; i++)
-		if (!seen[i])
+		if (seen[i] == 0)
 			fail_msg("%s is missing in " YAML, conf_keys[i].path);
+		else
+			assert_range(&conf_keys[i], YAML, yaml_comment(text, seen[i], comment));
 	conf_yaml_free(&top);
 	json_decref(e.list);
 	free(seen);
@@ -127,14 +198,16 @@ man_line(const struct conf_key *k, char *out, size_t size)
 static void
 man_names_every_key(void **state)
 {
-	char *text = read_whole(MAN), line[300];
+	char *text = read_whole(MAN), line[300], block[BLOCK];
 	const char *p;
 	size_t i, n = 0;
 
 	for (i = 0; i < conf_nkeys; i++) {
 		man_line(&conf_keys[i], line, sizeof(line));
-		if (strstr(text, line) == NULL)
+		p = strstr(text, line);
+		if (p == NULL)
 			fail_msg(MAN " has no line%s", line);
+		assert_range(&conf_keys[i], MAN, man_text(p, block));
 	}
 	for (p = text; (p = strstr(p, "\n.It Cm ")) != NULL; p++)
 		n++;

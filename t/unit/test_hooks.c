@@ -108,9 +108,9 @@ native(void **state)
 	assert_string_equal(request(STYLE_NATIVE, STARTED), "POST http://h/p?a=b application/json "
 	    "{\"event\":\"publish\",\"id\":\"h1-5-7\",\"time\":\"2026-11-21T07:00:00.123Z\",\"host\":\"one\","
 	    "\"name\":\"alice\",\"app\":\"live\",\"peer\":\"1.2.3.4:5\",\"protocol\":\"rtmp\",\"resumed\":false}");
-	assert_string_equal(request(STYLE_NATIVE, "{\"event\": \"output_failed\", \"name\": \"a\", \"output\": \"hls\", "
-	    "\"reason\": \"no space\"}"), "POST http://h/p?a=b application/json {\"event\":\"error\",\"name\":\"a\","
-	    "\"output\":\"hls\",\"reason\":\"no space\",\"code\":\"output\",\"text\":\"no space\"}");
+	assert_string_equal(request(STYLE_NATIVE, "{\"event\": \"error\", \"name\": \"a\", \"code\": \"output\", "
+	    "\"what\": \"hls\", \"reason\": \"no space\"}"), "POST http://h/p?a=b application/json {\"event\":\"error\","
+	    "\"name\":\"a\",\"code\":\"output\",\"what\":\"hls\",\"reason\":\"no space\"}");
 	assert_string_equal(request(STYLE_NATIVE, "{\"event\": \"viewers\"}"), "");
 }
 
@@ -219,11 +219,11 @@ livekit(void **state)
 }
 
 static const char *
-question(enum style s, const char *query)
+question_by(enum style s, const char *protocol, const char *query)
 {
 	static char out[2000];
 	json_t *ask = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", "alice", "app", "live", "peer", "[::1]:7",
-	    "protocol", "rtmp", "host", "one", "query", query);
+	    "protocol", protocol, "host", "one", "query", query);
 	struct style_request q;
 
 	style_ask(s, "http://h/p", ask, &q);
@@ -231,6 +231,12 @@ question(enum style s, const char *query)
 	style_request_free(&q);
 	json_decref(ask);
 	return out;
+}
+
+static const char *
+question(enum style s, const char *query)
+{
+	return question_by(s, "rtmp", query);
 }
 
 static void
@@ -248,6 +254,10 @@ questions(void **state)
 	assert_non_null(strstr(question(STYLE_MEDIAMTX, "user=u&pass=p%26%zz&jwt=T"), "{\"ip\":\"::1\",\"action\":"
 	    "\"publish\",\"user\":\"u\",\"password\":\"p&%zz\",\"token\":\"T\",\"path\":\"live/alice\","
 	    "\"protocol\":\"rtmp\","));
+	assert_non_null(strstr(question_by(STYLE_MEDIAMTX, "whip", "key=b%2Fc&x=1"), "\"token\":\"b/c\",\"path\":"
+	    "\"live/alice\",\"protocol\":\"webrtc\","));
+	assert_non_null(strstr(question_by(STYLE_MEDIAMTX, "whip", "key=b&token=t"), "\"token\":\"t\""));
+	assert_non_null(strstr(question(STYLE_MEDIAMTX, "key=b"), "\"token\":\"\""));
 }
 
 static void

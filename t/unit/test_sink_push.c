@@ -144,7 +144,9 @@ expect(uint16_t want)
 	if (type == MSG_SPAWN) {
 		json_decref(spawn);
 		spawn = json_incref(body);
-	} else {
+	} else if (type == MSG_EVENT)
+		str_copy(reason, json_string_value(json_object_get(body, "text")), sizeof(reason));
+	else {
 		str_copy(reason, json_string_value(json_object_get(body, "reason")), sizeof(reason));
 		str_copy(action, json_string_value(json_object_get(body, "action")), sizeof(action));
 	}
@@ -286,6 +288,8 @@ all_from_the_first_key_frame_on_with_its_key_frames(void **state)
 	media(3300, 3400, 16);
 	tick_at(100);
 	assert_string_equal(fed(), "a1350 ");
+	expect(MSG_EVENT);
+	assert_string_equal(reason, "");	/* it works */
 	expect_nothing();
 }
 
@@ -464,7 +468,10 @@ hevc_is_refused_until_it_is_h264(void **state)
 	use_gen(&hevc_info);
 	media(1000, 1800, 16);
 	tick_at(100);
-	expect_nothing();
+	expect(MSG_EVENT);
+	assert_string_equal(reason, "the video is hevc, RTMP targets take H.264: set transcode: true");
+	tick_at(200);
+	expect_nothing();		/* once */
 	assert_int_equal(board().state, BOARD_PUSH_REFUSED);
 	assert_string_equal(board().reason, "the video is hevc, RTMP targets take H.264: set transcode: true");
 	use_gen(&video_info);

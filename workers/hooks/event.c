@@ -14,11 +14,9 @@ static const char *const names[] = {
 	[EVENT_ERROR] = "error", [EVENT_NONE] = "",
 };
 
-/* What the supervisor calls otherwise; code: of an error. */
-static const struct { const char *spool; enum event_kind kind; const char *code; } other[] = {
-	{ "stream_started", EVENT_PUBLISH, NULL }, { "stream_interrupted", EVENT_UNPUBLISH, NULL },
-	{ "stream_ended", EVENT_ENDED, NULL }, { "output_failed", EVENT_ERROR, "output" },
-	{ "warning", EVENT_ERROR, "warning" },
+/* What the supervisor calls otherwise. */
+static const struct { const char *spool; enum event_kind kind; } other[] = {
+	{ "stream_started", EVENT_PUBLISH }, { "stream_interrupted", EVENT_UNPUBLISH }, { "stream_ended", EVENT_ENDED },
 };
 
 const char *
@@ -49,10 +47,6 @@ event_translate(json_t *event)
 			continue;
 		kind = other[i].kind;
 		json_object_set_new(event, "event", json_string(names[kind]));
-		if (other[i].code)
-			json_object_set_new(event, "code", json_string(other[i].code));
-		if (other[i].code && !json_object_get(event, "text"))
-			json_object_set_new(event, "text", json_string(obj_str(event, "reason")));
 	}
 	return kind;
 }

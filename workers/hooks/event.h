@@ -14,7 +14,8 @@
  *              there, or whatever became of an upload or of frames
  *   segment    {file, path, duration_ms, sequence}: one more in the playlist
  *   job        {job, kind, state: "done"|"retrying"|"failed"|"parked", file, error}
- *   error      {code: "output"|"warning", output, text}: something a person should look at
+ *   error      {code: "media"|"recording"|"push"|"output", what, reason, works}: something a person should
+ *              look at; works: no more, reason is empty. what: a push's ID, an output
  */
 #ifndef MILLRACE_HOOKS_EVENT_H
 #define MILLRACE_HOOKS_EVENT_H

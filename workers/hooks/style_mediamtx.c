@@ -79,6 +79,8 @@ style_mediamtx_ask(const char *url, const json_t *ask, struct style_request *out
 	query += query[0] == '?';
 	if (style_param(query, "token", token)[0] == '\0')
 		style_param(query, "jwt", token);
+	if (token[0] == '\0' && strcmp(protocol, "whip") == 0)
+		style_param(query, "key", token);	/* its bearer, as whip_http.c writes it */
 	snprintf(id, sizeof id, "%08x", style_client(ask));
 	o = json_pack("{s:s, s:s}", "ip", style_host(obj_str(ask, "peer"), host), "action", "publish");
 	json_object_set_new(o, "user", text(style_param(query, "user", user)));
