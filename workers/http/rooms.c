@@ -110,11 +110,11 @@ rooms_list(struct conn *c, const struct route_match *m)
 {
 	const struct view *v = view_get();
 	json_t *list = json_array();
-	char since[32];
+	char created[32];
 
 	for (unsigned i = 0; v != NULL && i < v->n; i++)
 		json_array_append_new(list, json_pack("{s:o, s:s}", "streamKey",
 		    msg_text(v->streams[i].s.name, strlen(v->streams[i].s.name)), "createdAt",
-		    wall_format(v->streams[i].s.since_wall_ms, since)));
+		    wall_format(v->streams[i].s.created_wall_ms, created)));
 	answer_json(c, 200, json_pack("{s:i, s:o}", "count", (int)json_array_size(list), "streams", list));
 }
