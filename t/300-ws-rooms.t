@@ -43,7 +43,7 @@ with Test("live rooms") as t:
         "ws.first_media_timeout": "12s"})
 
     # every kind of chunks, at once
-    files = {k: clips.container(k) for k in ("vp8", "h264", "fmp4", "ts")} | {"flv": clips.clip(SECONDS)}    # made first: nobody waits
+    files = {k: clips.container(k) for k in ("vp8", "vp9", "av1", "h264", "fmp4", "ts")} | {"flv": clips.clip(SECONDS)}    # made first: nobody waits
     pubs = {k: WsPublisher(m.http, f"room-{k}", path, SECONDS) for k, path in files.items()}
     for k, p in pubs.items():
         t.is_(p.hello, {"streamKey": f"room-{k}", "message": "Room created"}, f"{k}: the room is created")
