@@ -60,7 +60,7 @@ class Containers:
             text = f.read()
         for name, port in self.ports.items():
             text = re.sub(rf"(?m)^{name}=.*", f"{name}={port}", text)
-        text = re.sub(r"(?m)^API_TOKEN=.*", "API_TOKEN=s3cret", text)
+        text = re.sub(r"(?m)^API_TOKEN=.*", "API_TOKEN=s3cret-of-900", text)
         with open(f"{self.src}/.env", "w") as f:
             f.write(text)
 
@@ -136,7 +136,7 @@ def use(t, c):
     t.ok(code == 0 and f"rtmp://localhost:{c.ports['RTMP_PORT']}/live/NAME" in out, "make up, and it says where to publish", out)
     wait_for("the server answers", lambda: b"ok" in fetch(http_port, "/healthz"), 60, 0.5)
     t.like(fetch(c.ports["WS_PORT"], "/healthz").decode(), "ok", "WS_PORT is a further port")
-    t.is_([create_ingress(http_port, token) for token in ("", "s3cret")], [401, 200], "calls from outside want API_TOKEN, and have it")
+    t.is_([create_ingress(http_port, token) for token in ("", "s3cret-of-900")], [401, 200], "calls from outside want API_TOKEN, and have it")
     p = RtmpPublisher("127.0.0.1", c.ports["RTMP_PORT"], "live", "alice", clips.clip(seconds=8))
     t.publishers.append(p)
     p.start()
