@@ -107,11 +107,15 @@ frames_end(struct frames_session *s, unsigned code, const char *how)
 }
 
 void
-frames_say_closed(struct frames_session *s, bool complete)
+frames_say_closed(struct frames_session *s, const char *state, const char *why)
 {
-	json_t *body = json_pack("{s:s, s:s, s:I, s:I}", "id", s->client, "state", complete ? "done" : "queued",
+	json_t *body = json_pack("{s:s, s:s, s:I, s:I}", "id", s->client, "state", state,
 	    "frames", (json_int_t)s->file.frames, "samples", (json_int_t)s->file.samples);
 
+	if (s->lost > 0)
+		json_object_set_new(body, "lost", json_integer((json_int_t)s->lost));
+	if (why != NULL)
+		json_object_set_new(body, "error", msg_text(why, strlen(why)));
 	if (s->file.frames > 0)
 		json_object_set_new(body, "video", json_sprintf("%s.mp4", s->file.name));
 	if (s->file.samples > 0)
@@ -144,7 +148,7 @@ frames_finish(struct frames_session *s, const char *how)
 	if (any)
 		frames_tick_in(s, FRAMES_FINISHING_TICK_MS);
 	else
-		frames_say_closed(s, true);
+		frames_say_closed(s, "done", NULL);
 }
 
 /* Its name and key; "live" wants the stream of that name, too. */
@@ -292,7 +296,7 @@ frames_session_stop(struct svc *svc, const char *reason, int64_t grace_ms)
 	if (s->phase == FR_OPEN)
 		conn_read(&s->conn);	/* what has come until now is received */
 	if (s->phase == FR_FINISHING)
-		frames_say_closed(s, false);
+		frames_say_closed(s, "queued", NULL);
 	frames_live_end(&s->live, true);
 	frames_end(s, WS_GOING_AWAY, reason);
 }

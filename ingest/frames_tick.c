@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "conf.h"
@@ -15,35 +16,53 @@
 #include "util.h"
 
 #define PATH_BYTES 700
+#define WHY_BYTES 300
 
-/* Pictures that can't be decoded are not in the MP4: its own word counts. */
-static void
+/* Pictures that can't be decoded are not in the MP4: its own word counts. Is there one, or none to be made? */
+static bool
 count_pictures(struct frames_session *s)
 {
 	char path[PATH_BYTES];
 	int64_t n;
 
+	if (s->file.frames == 0)
+		return true;
 	snprintf(path, sizeof(path), "%s/media/video/%s.mp4", conf_str(s->svc->conf, "data_dir"), s->file.name);
-	n = s->file.frames > 0 ? frames_mp4_count(path) : -1;
-	if (n > 0)
+	n = frames_mp4_count(path);
+	if (n >= 0 && n <= s->file.frames) {
+		s->lost = s->file.frames - n;
 		s->file.frames = n;
+	}
+	return n >= 0;
 }
 
-/* The job removes the file once all that was made of it is checked. */
+/* The job removes the file once all that was made of it is checked; or it keeps it, and says why beside it. */
 static void
 finishing_tick(struct frames_session *s, int64_t now)
 {
-	char path[PATH_BYTES];
-	bool complete;
+	const char *data_dir = conf_str(s->svc->conf, "data_dir");
+	char path[PATH_BYTES], *why = NULL;
+	size_t len = 0;
 
-	snprintf(path, sizeof(path), "%s/media/temp/%s.mkv", conf_str(s->svc->conf, "data_dir"), s->file.name);
-	complete = access(path, F_OK) == -1 && errno == ENOENT;
-	if (complete)
+	snprintf(path, sizeof(path), "%s/media/temp/%s.mkv", data_dir, s->file.name);
+	if (access(path, F_OK) == -1 && errno == ENOENT) {
 		count_pictures(s);
-	if (complete || now >= s->deadline_ms)
-		frames_say_closed(s, complete);
+		frames_say_closed(s, "done", NULL);
+		return;
+	}
+	snprintf(path, sizeof(path), "%s/media/temp/%s.txt", data_dir, s->file.name);
+	why = file_read(path, WHY_BYTES, &len);
+	if (why != NULL && len > 0 && count_pictures(s))
+		frames_say_closed(s, "done", NULL);
+	else if (why != NULL && len > 0) {
+		s->lost = s->file.frames;
+		s->file.frames = 0;
+		frames_say_closed(s, "failed", why);
+	} else if (now >= s->deadline_ms)
+		frames_say_closed(s, "queued", NULL);
 	else
 		frames_tick_in(s, FRAMES_FINISHING_TICK_MS);
+	free(why);
 }
 
 void

@@ -216,7 +216,8 @@ struct board_stream {			/* a slot in run/board */
 	uint32_t seq;
 	uint32_t state;			/* enum board_stream_state, FREE = free slot */
 	char name[BOARD_NAME], app[64], peer[64], protocol[16];
-	int64_t since_wall_ms;		/* live since */
+	int64_t created_wall_ms;	/* its publisher was let in; one who comes back does not count */
+	int64_t since_wall_ms;		/* live since; 0 = no media yet */
 	int64_t until_ms;		/* RECONNECTING: monotonic end of the wait */
 	uint32_t viewers;
 	uint32_t reconnects;

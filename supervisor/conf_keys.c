@@ -133,8 +133,8 @@ const struct conf_key conf_keys[] = {
 	    "Address space of the ffmpeg that makes H.264 and AAC of what a publisher sends, or of a push "
 	    "that makes H.264.", false },
 	{ "ws.hls_url", CONF_BASE_URL, "\"\"", CONF_LIVE, SEE_HTTP, 0, 0, NULL,
-	    "A stream's playlist as viewers of rooms are told it: the name in its last part is replaced. Empty: "
-	    "hls_base_url, or this server's own.", false },
+	    "A stream's playlist as viewers of rooms are told it: its last part is replaced, or, without .m3u8, "
+	    "/NAME.m3u8 follows. Empty: hls_base_url, or this server's own.", false },
 	{ "ws.hls_base_url", CONF_BASE_URL, "\"\"", CONF_LIVE, SEE_HTTP, 0, 0, NULL,
 	    "What their playlists' URLs begin with; /NAME.m3u8 follows. It goes before hls_url.", false },
 	{ "ws.first_media_timeout", CONF_DURATION, "30s", CONF_LIVE, SEE_INGEST, 100, SEC(600), NULL,

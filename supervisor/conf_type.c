@@ -145,7 +145,7 @@ as_number(const struct conf_key *k, const char *text, unsigned line, struct conf
 
 /* --- lists --- */
 
-/* A port alone, as WS_PORT has it, is one of all interfaces. */
+/* A port alone, as WS_PORT has it, is one of all interfaces, and no mistake if it is listed already. */
 static void
 add_listener(json_t *list, const struct conf_key *k, const char *text, bool proxied, unsigned line,
     struct conf_errors *e)
@@ -162,7 +162,8 @@ add_listener(json_t *list, const struct conf_key *k, const char *text, bool prox
 		return;
 	json_array_foreach(list, i, entry)
 		if (strcmp(json_string_value(json_object_get(entry, "address")), text) == 0) {
-			conf_error(e, line, "%s: \"%s\" is given twice", k->path, text);
+			if (text != port)
+				conf_error(e, line, "%s: \"%s\" is given twice", k->path, text);
 			return;
 		}
 	json_array_append_new(list, json_pack("{s:s, s:b}", "address", text, "proxy_protocol", proxied));

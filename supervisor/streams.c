@@ -349,7 +349,7 @@ found_at_start(const char *name)
 	if (hls_state_read(path, state) == 0)
 		str_copy(s->app, state->app, sizeof(s->app));
 	free(state);
-	s->since_wall_ms = wall_ms();
+	s->since_wall_ms = s->created_wall_ms = wall_ms();
 	if (!ended_on_disk(s))
 		say_lost(s);
 	wait_for_publisher(s);

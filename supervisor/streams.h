@@ -27,7 +27,7 @@ struct stream {
 	struct child *finish;		/* FINISHING; NULL between two tries */
 	struct claim *heir;		/* granted as soon as ingest or finish is gone */
 	struct event *timer;		/* RECONNECTING: its end. FINISHING: the next try of finish */
-	int64_t granted_ms, until_ms, since_wall_ms;
+	int64_t granted_ms, until_ms, created_wall_ms, since_wall_ms;
 	unsigned reconnects, finish_failures, slot;
 	bool was_live;			/* since the last GRANT */
 	bool ended_said;		/* stream_ended was emitted */

@@ -144,6 +144,7 @@ claim_grant(struct claim *claim)
 	s->finish_failures = 0;
 	s->reconnects = resume ? s->reconnects + 1 : 0;
 	s->since_wall_ms = resume ? s->since_wall_ms : 0;
+	s->created_wall_ms = resume ? s->created_wall_ms : wall_ms();
 	s->ingest = c;
 	c->stream = s;
 	str_copy(c->name, s->name, sizeof(c->name));

@@ -56,6 +56,7 @@ report_stream(struct stream *s)
 	str_copy(b->app, s->app, sizeof(b->app));
 	str_copy(b->peer, s->peer, sizeof(b->peer));
 	str_copy(b->protocol, s->protocol, sizeof(b->protocol));
+	b->created_wall_ms = s->created_wall_ms;
 	b->since_wall_ms = s->since_wall_ms;
 	b->until_ms = s->state == BOARD_STREAM_RECONNECTING ? s->until_ms : 0;
 	b->viewers = stream_viewers(s);

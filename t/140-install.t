@@ -4,6 +4,25 @@ import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 
+# What each variable of old servers sets, and a value that is none.
+OLD = {"WS_PORT": ("http.listen", "99999"), "HLS_URL": ("ws.hls_url", "ftp://x"), "HLS_BASE_URL": ("ws.hls_base_url", "ftp://y"),
+    "RTMP_URL": ("upload.target", "http://z"), "RTMP_BASE_URL": ("upload.target_base", "http://z")}
+GOOD = {"WS_PORT": "8080", "HLS_URL": "http://h/hls/live/stream.m3u8", "HLS_BASE_URL": "http://h/hls", "RTMP_URL": "rtmp://h/live/x",
+    "RTMP_BASE_URL": "rtmp://h/live"}
+
+
+def old_variables(t, config):
+    """That they count in this config."""
+    def check(values):
+        r = subprocess.run([f"{BUILD}/millraced", "-t", "-c", config], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={"PATH": os.environ["PATH"], "RECORD_PATH": "", "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")} | values)
+        return r.stdout
+    name = config.removeprefix(TOP + "/").removeprefix(t.dir + "/")
+    for variable, (key, wrong) in OLD.items():
+        t.like(check(GOOD | {variable: wrong}), rf"{re.escape(name)}:\d+: {key}\b(?!_)", f"{name}: {variable} is {key}")
+    t.like(check(GOOD), rf"{re.escape(name)}: ok", f"{name}: right ones are taken, WS_PORT may be that of http.listen")
+
+
 with Test(__doc__) as t:
     dest = f"{t.dir}/root"
     variant = {"san": ["SAN=1"], "cov": ["COV=1"]}.get(os.path.basename(BUILD), [])
@@ -37,6 +56,10 @@ with Test(__doc__) as t:
     with open(f"{base}/etc/init.d/millrace") as f, open(f"{base}/etc/logrotate.d/millrace") as g:
         log = re.search(r"^LOG=(/var/log/millrace/)\S+\.log$", f.read(), re.M)
         t.ok(log and log[1] + "*.log" in g.read(), "the init script's log is rotated")
+    os.mkdir(f"{t.dir}/run")
+    subprocess.run(["sh", "-c", r"""eval "$(sed -n '/^write_config()/,/^}/p' scripts/run)"; write_config "$0" """, f"{t.dir}/run"], cwd=TOP, check=True)
+    for config in (f"{TOP}/etc/millrace.yaml", f"{t.dir}/run/millrace.yaml", f"{TOP}/etc/container/millrace.yaml"):
+        old_variables(t, config)
     m = t.server(start=False)
     m.argv = lambda *args: [f"{base}/sbin/millraced", "-c", m.conf_path, *args]
     m.start()

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """300-ws-rooms: any container over /ws is a stream like any other; names, keys, duplicates and viewers before the upgrade."""
-import json, os, subprocess, sys, time
+import datetime, json, os, subprocess, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import clips
 from millrace import Test, wait_for
@@ -28,15 +28,26 @@ def codecs(m, name):
     return found
 
 
+def times(m, name):
+    """(is it created in the last minute?, live since) as /streams and /api/v1/streams say."""
+    def listed(path, list_key, name_key):
+        found = [s for s in json.loads(m.get(path)[2])[list_key] if s[name_key] == name]
+        return found[0] if found else None
+    room = wait_for(f"{name} is listed", lambda: listed("/streams", "streams", "streamKey"), 10)
+    created = datetime.datetime.fromisoformat(room["createdAt"].replace("Z", "+00:00")).timestamp()
+    return abs(time.time() - created) < 60, listed("/api/v1/streams", "streams", "name")["since"]
+
+
 with Test("live rooms") as t:
     m = t.server(**{"streams.record.path": "recordings/{stream}/{start}.mp4", "streams.reconnect_delay": "1s",
         "ws.first_media_timeout": "12s"})
 
     # every kind of chunks, at once
-    files = {k: clips.container(k) for k in ("vp8", "h264", "fmp4", "ts")} | {"flv": clips.clip(SECONDS)}    # made first: nobody waits
+    files = {k: clips.container(k) for k in ("vp8", "vp9", "av1", "h264", "fmp4", "ts")} | {"flv": clips.clip(SECONDS)}    # made first: nobody waits
     pubs = {k: WsPublisher(m.http, f"room-{k}", path, SECONDS) for k, path in files.items()}
     for k, p in pubs.items():
         t.is_(p.hello, {"streamKey": f"room-{k}", "message": "Room created"}, f"{k}: the room is created")
+        t.is_(times(m, f"room-{k}"), (True, None), f"{k}: /streams says when; it is live since no time yet")
         t.publishers.append(p)
         p.start()
     for k in pubs:
@@ -56,7 +67,7 @@ with Test("live rooms") as t:
     status, _, body = m.get("/streams")
     listed = json.loads(body)
     t.is_((listed["count"], {s["streamKey"] for s in listed["streams"]}), (len(pubs), {f"room-{k}" for k in pubs}), "/streams lists them")
-    t.ok(all("createdAt" in s for s in listed["streams"]), "with their times")
+    t.ok(all(times(m, f"room-{k}")[1] for k in pubs), "with their times")
     t.is_(m.get("/health")[2], b"ok", "/health says ok")
     t.is_(m.get("/ws")[0], 426, "/ws is for WebSockets")
 

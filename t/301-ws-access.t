@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""301-ws-access: keys, signatures, origins, closed routes, WS_PORT and HLS_URL; requests that a handover must not mangle."""
+"""301-ws-access: keys, signatures, origins, closed routes, WS_PORT, HLS_URL and RTMP_BASE_URL; requests that a handover must not mangle."""
 import http.client, json, os, socket, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-import clips
+import clips, upload
 from millrace import BUILD, TOP, Test, free_port, wait_for
+from tus import OCTETS, request
 from ws import CLOSE, Closed, Refused, WebSocket, frame
 
 
@@ -92,12 +93,18 @@ with Test("who may publish over /ws") as t:
             return e.status
     held = wait_for("a room is open", lambda: (lambda w: w if isinstance(w, WebSocket) else None)(try_room("one")))
     t.is_(try_room("two"), 429, "limits.per_address holds for rooms")
+    for url in ("http://cdn.example/hls/live/stream.m3u8", "http://folder.example/hls/live/", "http://bare.example"):
+        m.configure({"ws.hls_url": url})
+        m.cli("reload")
+        want = url.removesuffix("stream.m3u8").rstrip("/") + "/one.m3u8"
+        wait_for(f"{url} is {want}", lambda: want.encode() in m.get("/ws?role=viewer&streamKey=one")[2], 10)
+        t.ok(True, f"hls_url {url}: a viewer is told {want}")
     held.close()
 
     # the shipped config takes the old servers' variables
     port, rtmp, own = free_port(), free_port(), free_port()
     env = dict(os.environ, WS_PORT=str(port), MILLRACE_HTTP=f"127.0.0.1:{own}", MILLRACE_RTMP=f"127.0.0.1:{rtmp}",
-        HLS_BASE_URL="http://cdn.example/hls/live/")
+        HLS_BASE_URL="http://cdn.example/hls/live/", RTMP_BASE_URL=f"rtmp://127.0.0.1:{m.rtmp}/live/")
     with open(f"{TOP}/etc/millrace.yaml") as f:
         text = f.read()
     text = text.replace("#run_dir: /run/millrace", f"run_dir: {t.dir}/old/run").replace("#data_dir: /var/lib/millrace", f"data_dir: {t.dir}/old/data")
@@ -122,6 +129,13 @@ with Test("who may publish over /ws") as t:
         return json.loads(r.read()) if r.status == 200 else None
     t.is_(wait_for("a viewer is told", viewer)["hlsUrl"], "http://cdn.example/hls/live/old.m3u8", "HLS_BASE_URL is what viewers are told")
     ws.close()
+    m.configure({"limits.per_address": 16})
+    m.cli("reload")
+    with open(upload.mp4(), "rb") as f:
+        t.is_(request(own, "POST", "/upload/sent", {"Content-Type": OCTETS, "Upload-Length": str(os.path.getsize(f.name))}, f.read()).status, 201,
+            "a file is sent")
+    wait_for("it is pushed", lambda: m.stream("sent"), 30)
+    t.ok(True, "RTMP_BASE_URL is where, with its name behind it")
     p.terminate()
     p.wait(20)
     t.is_(p.returncode, 0, "it stops")

@@ -28,7 +28,7 @@ with Test("rooms whose ffmpeg fails") as t:
     pubs = {k: WsPublisher(m.http, k, files[k], 30) for k in kinds}
     # ... or there is none: who can begin again is asked to, others are closed
     pubs.update(ogg=WsPublisher(m.http, "ogg", files["ogg"], 30),
-        ogg2=WsPublisher(m.http, "ogg2", files["ogg"], 30, query="&restart=1"))
+        ogg2=WsPublisher(m.http, "ogg2", files["ogg"], 30, query="&restart=1", again=True))
     killed, had = {}, {}
     for p in pubs.values():
         t.publishers.append(p)
@@ -49,7 +49,12 @@ with Test("rooms whose ffmpeg fails") as t:
     t.is_(pubs["ogg"].code, 1012, "a client that can't begin again gets 1012")
     wait_for("ogg2: it is asked", lambda: pubs["ogg2"].state("restart"), 20)
     t.ok(pubs["ogg2"].is_alive(), "one that can is asked to")
+    wait_for("ogg2: another ffmpeg", lambda: intake(m, "ogg2") not in (None, killed["ogg2"]), 20)
+    had = segments(m, "ogg2")
+    wait_for("ogg2: segments of the new file", lambda: segments(m, "ogg2") > had + 3, 40)
+    t.ok(pubs["ogg2"].is_alive() and not pubs["ogg2"].again, "and its new file goes on", str(pubs["ogg2"].error))
     pubs["ogg2"].finish()
+    t.is_((pubs["ogg2"].error, pubs["ogg2"].code), (None, 1000), "and ends as it should")
 
     # a page's recorder begins again: a new file on the same connection, amid a block of the old one
     data, h264 = (open(clips.container(k), "rb").read() for k in ("vp8", "h264"))

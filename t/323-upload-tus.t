@@ -6,6 +6,51 @@ from millrace import *
 from tus import *
 from upload import *
 
+TUS_JS = "tus-js-client@4"
+# The file argv[1] to argv[2], interrupted after its first chunk; prints the upload's URL.
+TUS_JS_SCRIPT = """
+const fs = require("fs"), tus = require("tus-js-client");
+let broken = false;
+const upload = new tus.Upload(fs.createReadStream(process.argv[1]), {
+    endpoint: process.argv[2], chunkSize: 100000, metadata: { filename: "Zoë.mp4" },
+    onError: e => { console.error(String(e)); process.exit(1); },
+    onSuccess: () => console.log(upload.url),
+    onChunkComplete: () => {
+        if (!broken) {
+            broken = true;
+            upload.abort().then(() => upload.start());
+        }
+    },
+});
+upload.start();
+"""
+
+
+def tus_js():
+    """The folder with the npm package tus-js-client, or "" where it can't be had."""
+    folder = os.path.join(TOP, "build", "tus-js")
+    if not os.path.isdir(f"{folder}/node_modules/tus-js-client") and shutil.which("npm"):
+        os.makedirs(folder, exist_ok=True)
+        try:
+            subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, TUS_JS], timeout=60,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            pass
+    return folder if shutil.which("node") and os.path.isdir(f"{folder}/node_modules/tus-js-client") else ""
+
+
+def real_client(t, here):
+    folder = tus_js()
+    if not folder:
+        t.ok(True, "tus-js-client # SKIP npm does not give it here")
+        return
+    r = subprocess.run(["node", "-e", TUS_JS_SCRIPT, mp4(), f"http://127.0.0.1:{here.http}/upload/bert"], cwd=folder, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    t.is_((r.returncode, r.stderr), (0, ""), f"tus-js-client sends a file, in spite of a break: {r.stdout.strip()}")
+    j = wait_state(here, r.stdout.strip().rsplit("/")[-1], "done", "failed")
+    t.is_((j["state"], j["file"], j["name"]), ("done", "Zoë.mp4", "bert"), "... and it is pushed")
+
+
 with Test(__doc__) as t:
     there = t.server(**{"streams.record.path": "recordings/{stream}/{start}.mp4", "streams.reconnect_delay": "1s", "jobs.scan": "1s"})
     here = t.server(**{"upload.target": f"rtmp://127.0.0.1:{there.rtmp}/live/{{name}}", "jobs.scan": "60s", "jobs.workers": 2, "upload.max_size": "50MiB"})
@@ -78,6 +123,8 @@ with Test(__doc__) as t:
     t.is_((j["state"], j["file"], j["name"]), ("done", "Zoë.mp4", "alice"), "converted and pushed")
     got = probe(wait_recordings(there, "alice")[0])
     t.ok(abs(got["h264"][0] - 4) < 0.4, f"it has arrived: {got}")
+
+    real_client(t, here)
 
     # With its first bytes; a length that is told later; checksums.
     r = request(port, "POST", "/upload/", {"Upload-Length": "10", "Content-Type": OCTETS}, b"01234")

@@ -92,7 +92,7 @@ with Test(__doc__, limit=150) as t:
     got = [n for n, _ in numbers(f"{m.data}/media/video/{closed['video']}")]
     t.ok(got[:5] == list(range(5)) and got[-6:] == list(range(6, 12)), "a frame that cannot be decoded costs itself alone", got)
 
-    # ffmpeg refuses it: no component has such a sampling. A few are lost and not counted; of many the file is kept.
+    # ffmpeg refuses it: no component has such a sampling. A few are lost and not counted; of many the file is kept, too, with the reason.
     broken = bytearray(jpegs[0])
     broken[broken.index(b"\xff\xc0") + 11] = 0
     c = Client(m, "few")
@@ -103,9 +103,21 @@ with Test(__doc__, limit=150) as t:
     c = Client(m, "many")
     for jpeg in jpegs[:9] + [bytes(broken)] * 3:
         c.video(jpeg)
-    c.cut()
-    dead = wait_for("a session that has lost too much has failed", lambda: re.search(r"many_\d+\.mkv: 3 of 12 frames.*kept", m.cli("jobs", "--failed").stdout), 20, 0.2)
-    t.ok([f for f in os.listdir(f"{m.data}/media/temp") if f.startswith("many_")], "... and its file is kept", dead)
+    closed = c.close()
+    t.is_((closed["state"], closed["frames"], closed["lost"]), ("done", 9, 3), "a session that has lost much is told how much")
+    t.is_([n for n, _ in numbers(f"{m.data}/media/video/{closed['video']}")], list(range(9)), "... and has an MP4 of the others")
+    dead = wait_for("its job has failed", lambda: re.search(r"many_\d+\.mkv: 3 of 12 frames.*kept", m.cli("jobs", "--failed").stdout), 20, 0.2)
+    t.is_(sorted(f[-4:] for f in os.listdir(f"{m.data}/media/temp") if f.startswith("many_")), [".mkv", ".txt"], "... and its file is kept, with the reason")
+    c = Client(m, "all")
+    c.audio(sound)
+    for _ in range(4):
+        c.video(bytes(broken))
+    closed = c.close()
+    t.is_((closed["state"], closed["frames"], closed.get("lost"), "video" in closed, "audio" in closed), ("failed", 0, 4, False, True),
+        f"not one frame: {closed.get('error')}")
+    id = next(j["id"] for j in json.loads(m.cli("jobs", "--failed", "--json").stdout)["jobs"] if "many_" in json.dumps(j))
+    t.is_(m.cli("jobs", "retry", id).returncode, 0, "a retry")
+    wait_for("it is let go of", lambda: not [f for f in os.listdir(f"{m.data}/media/temp") if f.startswith("many_")], 20, 0.2)
 
     # Names: whatever an id is, it leads nowhere else, and two ids are never one.
     names = []

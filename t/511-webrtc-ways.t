@@ -91,6 +91,11 @@ def hevc(t, m):
     p = watch(t, m, "carol")
     t.is_(up(m, "carol", "h264")["webrtc"]["reason"], "video made H.264 (hevc), sound made Opus (aac)", "HEVC becomes H.264")
     p.stop()
+    for codec in ("vp9", "av1"):
+        t.publish(m, codec, clips.enhanced(codec, "aac", 30)).join_live()
+        p = watch(t, m, codec)
+        t.is_(up(m, codec, "h264")["webrtc"]["reason"], f"video made H.264 ({codec}), sound made Opus (aac)", f"so does {codec}")
+        p.stop()
     t.publish(m, "dora", clips.enhanced("hevc", "opus", 30)).join_live()
     p = watch(t, m, "dora")
     o = up(m, "dora", "h264")

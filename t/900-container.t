@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """900-container: make up and make down: server, Redis, S3 server and Prometheus in containers, volumes that stay."""
-import json, os, sys, urllib.request
+import json, os, sys, urllib.error, urllib.request
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 import s3
@@ -48,7 +48,7 @@ class Containers:
         os.chmod(self.podman, 0o755)
         self.env = dict(os.environ, PODMAN=self.podman)
         self.src = f"{self.store}/src"
-        self.ports = {n: free_port() for n in ("RTMP_PORT", "HTTP_PORT", "PROMETHEUS_PORT", "S3_PORT", "WEBRTC_PORT", "WHIP_PORTS")}
+        self.ports = {n: free_port() for n in ("RTMP_PORT", "HTTP_PORT", "PROMETHEUS_PORT", "S3_PORT", "WEBRTC_PORT", "WHIP_PORTS", "WS_PORT")}
 
     def tree(self):
         """The files of this tree, in a place of their own: make up writes .env and input_files."""
@@ -60,6 +60,7 @@ class Containers:
             text = f.read()
         for name, port in self.ports.items():
             text = re.sub(rf"(?m)^{name}=.*", f"{name}={port}", text)
+        text = re.sub(r"(?m)^API_TOKEN=.*", "API_TOKEN=s3cret-of-900", text)
         with open(f"{self.src}/.env", "w") as f:
             f.write(text)
 
@@ -90,6 +91,17 @@ def fetch(port, path):
             return r.read()
     except OSError:
         return b""
+
+
+def create_ingress(port, token):
+    """The status of POST /v1/createIngress."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/createIngress?roomId=carol", b"",
+        {"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=5) as r:
+            return r.status
+    except urllib.error.HTTPError as e:
+        return e.code
 
 
 def answer(port, path):
@@ -123,6 +135,8 @@ def use(t, c):
     code, out = c.run("make", "-s", "up")
     t.ok(code == 0 and f"rtmp://localhost:{c.ports['RTMP_PORT']}/live/NAME" in out, "make up, and it says where to publish", out)
     wait_for("the server answers", lambda: b"ok" in fetch(http_port, "/healthz"), 60, 0.5)
+    t.like(fetch(c.ports["WS_PORT"], "/healthz").decode(), "ok", "WS_PORT is a further port")
+    t.is_([create_ingress(http_port, token) for token in ("", "s3cret-of-900")], [401, 200], "calls from outside want API_TOKEN, and have it")
     p = RtmpPublisher("127.0.0.1", c.ports["RTMP_PORT"], "live", "alice", clips.clip(seconds=8))
     t.publishers.append(p)
     p.start()

@@ -110,6 +110,8 @@ CONTAINERS = {
         "-c:a", "libopus", "-b:a", "64k", "-live", "1", "-cluster_time_limit", "500"]),
     "vp9": ("webm", "webm", ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "300k", "-g", "50",
         "-c:a", "libopus", "-b:a", "64k", "-live", "1", "-cluster_time_limit", "500"]),
+    "av1": ("webm", "webm", ["-c:v", "libsvtav1", "-preset", "12", "-b:v", "300k", "-g", "50",
+        "-c:a", "libopus", "-b:a", "64k", "-live", "1", "-cluster_time_limit", "500"]),
     "h264": ("matroska", "mkv", ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-b:v", "300k", "-g", "50",
         "-c:a", "libopus", "-b:a", "64k", "-live", "1", "-cluster_time_limit", "500"]),
     "fmp4": ("mp4", "mp4", ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-b:v", "300k", "-g", "50",

@@ -331,6 +331,16 @@ bounded(void **state)
 }
 
 static void
+ports_alone(void **state)
+{
+	json_t *conf = load("http: {listen: ':8080, 8081, 8080'}\n"), *list = conf_get(conf, "http.listen");
+
+	assert_int_equal(json_array_size(list), 2);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 1), "address")), ":8081");
+	json_decref(conf);
+}
+
+static void
 webrtc(void **state)
 {
 	json_t *conf = load("webrtc: {listen: '192.0.2.7:0', addresses: '203.0.113.7, 2001:db8::7', ingest_ports: 9000,"
@@ -382,7 +392,7 @@ main(void)
 		cmocka_unit_test(patterns_and_keys), cmocka_unit_test(relations), cmocka_unit_test(all_at_once),
 		cmocka_unit_test(environment), cmocka_unit_test(cut_everywhere), cmocka_unit_test(bounded),
 		cmocka_unit_test(watched_folders), cmocka_unit_test(wrong_folders),
-		cmocka_unit_test(webrtc), cmocka_unit_test(missing_file),
+		cmocka_unit_test(ports_alone), cmocka_unit_test(webrtc), cmocka_unit_test(missing_file),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

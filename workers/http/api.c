@@ -56,7 +56,8 @@ stream_json(const struct view_stream *v)
 	json_object_set_new(o, "app", text(v->s.app));
 	json_object_set_new(o, "protocol", text(v->s.protocol));
 	json_object_set_new(o, "state", json_string(state_name(v->s.state)));
-	json_object_set_new(o, "since", json_string(wall_format(v->s.since_wall_ms, since)));
+	json_object_set_new(o, "since", v->s.since_wall_ms > 0 ?
+	    json_string(wall_format(v->s.since_wall_ms, since)) : json_null());
 	json_object_set_new(o, "viewers", json_integer(v->s.viewers));
 	json_object_set_new(o, "bitrate_bps", json_integer(v->m.bitrate_bps));
 	json_object_set_new(o, "fps", json_real(v->m.fps_milli / 1000.0));

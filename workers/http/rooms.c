@@ -23,7 +23,7 @@ rooms_own_url(const struct conn *c, char *out, size_t size)
 		snprintf(out, size, "http://%s", host != NULL ? host : "localhost");
 }
 
-/* ws.hls_url is one stream's playlist: its last part is replaced. ws.hls_base_url is what stands before. */
+/* ws.hls_url is one stream's playlist: its last part is replaced. What stands before is ws.hls_base_url, or it. */
 static json_t *
 hls_url(const struct conn *c, const char *name)
 {
@@ -33,10 +33,12 @@ hls_url(const struct conn *c, const char *name)
 	size_t n = strlen(base);
 
 	rooms_own_url(c, own, sizeof(own));
+	if (n == 0) {
+		base = one;
+		n = slash != NULL && strstr(slash, ".m3u8") != NULL ? (size_t)(slash - one) : strlen(one);
+	}
 	if (n > 0)
 		snprintf(url, sizeof(url), "%.*s/%s.m3u8", (int)n, base, name);
-	else if (slash != NULL)
-		snprintf(url, sizeof(url), "%.*s/%s.m3u8", (int)(slash - one), one, name);
 	else
 		snprintf(url, sizeof(url), "%s/stream/%s/live.m3u8", own, name);
 	return msg_text(url, strlen(url));
@@ -108,11 +110,11 @@ rooms_list(struct conn *c, const struct route_match *m)
 {
 	const struct view *v = view_get();
 	json_t *list = json_array();
-	char since[32];
+	char created[32];
 
 	for (unsigned i = 0; v != NULL && i < v->n; i++)
 		json_array_append_new(list, json_pack("{s:o, s:s}", "streamKey",
 		    msg_text(v->streams[i].s.name, strlen(v->streams[i].s.name)), "createdAt",
-		    wall_format(v->streams[i].s.since_wall_ms, since)));
+		    wall_format(v->streams[i].s.created_wall_ms, created)));
 	answer_json(c, 200, json_pack("{s:i, s:o}", "count", (int)json_array_size(list), "streams", list));
 }

@@ -5,8 +5,9 @@
  *   .NAME.mp4.tmp -> ffmpeg decodes its first and last seconds -> fsync, rename -> only now the file goes
  *
  * The lock is the ingest's own: while it is held by another nothing is touched. Done twice it does
- * no harm. Whatever fails, the file stays. Frames that ffmpeg cannot decode are counted and said;
- * the MP4 has the others. The ffmpeg is the supervisor's (MSG_SPAWN kind "frames").
+ * no harm. Whatever fails, the file stays; for good with the reason beside it, NAME.txt, which the
+ * session tells its client. Frames that ffmpeg cannot decode are counted and said; the MP4 has the
+ * others, and of many the file stays, too. The ffmpeg is the supervisor's (MSG_SPAWN kind "frames").
  */
 #include "workers/jobs/frames.h"
 
@@ -31,7 +32,7 @@
 #define FILE_BYTES (FRAMES_NAME_BYTES + 32)	/* relative to data_dir */
 #define SLACK_MS 1000
 #define CHECKED_MS 2500		/* what one check decodes, and less */
-#define LOST_PERCENT 5		/* of its frames, and one: damaged ones of their sender */
+#define LOST_PERCENT 5		/* of its frames, and one: of more the file is kept */
 
 enum step { READ, ENCODE, CHECK_HEAD, CHECK_TAIL, SYNC };
 
@@ -42,11 +43,11 @@ struct frames {
 	int lock;			/* its file, locked */
 	char file[FILE_BYTES], mp4[FILE_BYTES], tmp[FILE_BYTES];
 	char file_path[PATH_BYTES], mp4_path[PATH_BYTES], tmp_path[PATH_BYTES];	/* the same, absolute */
-	char wav_path[PATH_BYTES], wav_tmp_path[PATH_BYTES];
+	char wav_path[PATH_BYTES], wav_tmp_path[PATH_BYTES], why_path[PATH_BYTES];
 	struct ffmpeg ff;
 	bool timed;			/* frames get the times of the file, not so many a second */
 	int64_t encoded, mp4_ms;	/* frames in the MP4, and how long it says it is */
-	bool no_memory;
+	bool no_memory, no_picture;	/* ffmpeg's words: it wants more; not one can be decoded */
 	struct slow *slow;
 };
 
@@ -65,11 +66,24 @@ frames_free(struct frames *f)
 }
 
 static void
+write_why(const struct frames *f, const char *why)
+{
+	int fd = open(f->why_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+
+	if (fd < 0 || write(fd, why, strlen(why)) < 0)
+		log_warn("cannot write %s", f->why_path);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void
 fail(struct frames *f, enum job_verdict v, const char *why)
 {
 	struct job *job = f->job;
 	char text[FILE_BYTES + 300];
 
+	if (f->lock >= 0 && v == JOB_REFUSED)
+		write_why(f, why);
 	snprintf(text, sizeof(text), "%s: %.250s", f->file, why);
 	frames_free(f);
 	job_fails(job, v, text);
@@ -115,6 +129,8 @@ on_line(void *ctx, const char *line)
 		f->mp4_ms = ms;
 	if (strstr(line, "get_buffer") != NULL || strstr(line, "Cannot allocate memory") != NULL)
 		f->no_memory = true;
+	if (strstr(line, "Cannot determine format of input") != NULL)
+		f->no_picture = true;
 }
 
 static void
@@ -139,6 +155,7 @@ over(struct frames *f)
 
 	if (unlink(f->file_path) == -1 && errno != ENOENT)
 		log_warn("cannot remove %s", f->file_path);
+	unlink(f->why_path);
 	if (r->frames > 0) {
 		json_object_set_new(result, "video", json_sprintf("%s.mp4", r->name));
 		if (f->encoded > 0)	/* else the run before knew */
@@ -168,12 +185,18 @@ static void
 synced_cb(int rc, void *ctx)
 {
 	struct frames *f = ctx;
+	int64_t lost = f->raw.frames - f->encoded;
+	char text[160];
 
 	f->slow = NULL;
-	if (rc == 0)
-		over(f);
-	else
+	snprintf(text, sizeof(text), "%lld of %lld frames could not be decoded, its MP4 has the others; it is kept",
+	    (long long)lost, (long long)f->raw.frames);
+	if (rc != 0)
 		fail(f, verdict_of(rc), strerror(rc));
+	else if (lost > 1 && lost * 100 > f->raw.frames * LOST_PERCENT)
+		fail(f, JOB_REFUSED, text);
+	else
+		over(f);
 }
 
 /* --- the steps --- */
@@ -189,26 +212,19 @@ expected_ms(const struct frames *f)
 	return f->encoded == r->frames ? r->video_end_ms - r->video_ms : -1;
 }
 
-/* Are its frames in the MP4? If not, and that can't be let pass, it has failed: false. */
+/* Are frames in the MP4, all but those that can't be decoded? If not, it has failed: false. */
 static bool
 has_frames(struct frames *f)
 {
 	int64_t lost = f->raw.frames - f->encoded;
-	bool too_many = lost > 1 && lost * 100 > f->raw.frames * LOST_PERCENT;
-	char text[160];
 
-	if (lost <= 0)
-		return true;
-	snprintf(text, sizeof(text), "%lld of %lld frames could not be decoded%s", (long long)lost,
-	    (long long)f->raw.frames, too_many ? "; it is kept" : "");
-	if (f->no_memory)
+	if (lost > 0 && f->no_memory)
 		fail(f, JOB_AGAIN, "its frames want more memory than frames.ffmpeg_memory; it is kept");
 	else if (f->encoded == 0)
 		fail(f, JOB_REFUSED, "not one of its frames can be decoded; it is kept");
-	else if (too_many)
-		fail(f, JOB_REFUSED, text);
 	else {
-		log_warnx("%s: %s", f->file, text);
+		if (lost > 0)
+			log_warnx("%s: %lld frames could not be decoded", f->file, (long long)lost);
 		return true;
 	}
 	return false;
@@ -247,7 +263,7 @@ on_exited(void *ctx, bool well, const char *words)
 
 	if (strstr(words, "No space left") != NULL)
 		fail(f, JOB_LATER, "no space left on the disk");
-	else if (well && (f->step == ENCODE || words[0] == '\0'))
+	else if ((well && words[0] == '\0') || (f->step == ENCODE && (well || f->no_picture)))
 		next_step(f);
 	else
 		fail(f, JOB_AGAIN, words[0] != '\0' ? words : "ffmpeg failed");
@@ -310,6 +326,7 @@ make_paths(struct frames *f)
 	snprintf(f->mp4, sizeof(f->mp4), FRAMES_VIDEO_DIR "/%s.mp4", name);
 	snprintf(f->tmp, sizeof(f->tmp), FRAMES_VIDEO_DIR "/.%s.mp4.tmp", name);
 	snprintf(f->file_path, PATH_BYTES, "%s/%s", data_dir, f->file);
+	snprintf(f->why_path, PATH_BYTES, "%s/" FRAMES_RAW_DIR "/%s.txt", data_dir, name);
 	snprintf(f->mp4_path, PATH_BYTES, "%s/%s", data_dir, f->mp4);
 	snprintf(f->tmp_path, PATH_BYTES, "%s/%s", data_dir, f->tmp);
 	snprintf(f->wav_path, PATH_BYTES, "%s/" FRAMES_AUDIO_DIR "/%s.wav", data_dir, name);
