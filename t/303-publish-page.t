@@ -78,7 +78,7 @@ with Test(__doc__, limit=240 + 2 * SECONDS) as t:
         t.ok(plays_on(b), "a frozen page comes back to its stream")
 
         # its ffmpeg dies: nothing but a discontinuity
-        pid = next(o["pid"] for o in m.stream("cam")["outputs"] if o["kind"] == "intake")
+        pid = wait_for("its ffmpeg", lambda: next((o["pid"] for o in m.stream("cam")["outputs"] if o["kind"] == "intake"), 0), 20)
         os.kill(pid, signal.SIGKILL)
         wait_for("another ffmpeg", lambda: any(o["kind"] == "intake" and o["pid"] not in (0, pid) for o in m.stream("cam")["outputs"]), 20)
         t.ok(plays_on(b, 3), "a dead ffmpeg is replaced")

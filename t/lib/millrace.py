@@ -26,6 +26,16 @@ class Timeout(Exception):
     pass
 
 
+def kill_one(pid, sig, kill=os.kill):
+    """A process that status has as 0 is none just now: to the kernel 0 is all of the test's group, prove's, too."""
+    if pid <= 0:
+        raise ProcessLookupError(f"kill({pid}, {sig}): there is no such process just now")
+    kill(pid, sig)
+
+
+os.kill = kill_one
+
+
 def patience():
     """Limits are for what never comes: stretched under sanitizers, and where others keep the machine busy."""
     return SLOW * (3 if os.getloadavg()[0] > 3 * os.cpu_count() else 1)
