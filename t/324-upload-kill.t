@@ -54,10 +54,12 @@ class Sender(threading.Thread):
 
 
 def kill(pid):
+    """Was it there?"""
     try:
         os.kill(pid, signal.SIGKILL)
+        return True
     except ProcessLookupError:
-        pass
+        return False
 
 
 def video(path):
@@ -87,8 +89,7 @@ def one_round(t, rnd, there, here, round_, data, source):
         if kind == "jobs":
             victims = rnd.sample(victims, min(len(victims), 3))
         for pid in victims[:3]:
-            os.kill(pid, signal.SIGKILL)
-            killed[kind] = killed.get(kind, 0) + 1
+            killed[kind] = killed.get(kind, 0) + kill(pid)
         if kind == "millraced":
             here.proc.wait()
             wait_for("its children leave", lambda: not orphans(there), 10, 0.05)
