@@ -53,7 +53,7 @@ window.colour = room => {
 
 def colour(name, seconds=60):
     path = os.path.join(clips.MEDIA, f"colour_{name}_{seconds}s.flv")
-    return clips._made(path, ["-f", "lavfi", "-i", f"color={name}:size=320x180:rate=25", "-f", "lavfi", "-i", "sine=440:sample_rate=44100",
+    return clips.made(path, ["-f", "lavfi", "-i", f"color={name}:size=320x180:rate=25", "-f", "lavfi", "-i", "sine=440:sample_rate=44100",
         "-t", str(seconds), "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "50", "-pix_fmt", "yuv420p", *clips.AUDIO["aac"]])
 
 

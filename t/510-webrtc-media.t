@@ -12,7 +12,7 @@ FRAME = 90000 // 25
 def colour(name, seconds=40):
     """A clip of one colour, with a tone."""
     path = os.path.join(clips.MEDIA, f"colour_{name}_{seconds}s.flv")
-    return clips._made(path, ["-f", "lavfi", "-i", f"color={name}:size=320x180:rate=25", "-f", "lavfi", "-i", "sine=440:sample_rate=44100",
+    return clips.made(path, ["-f", "lavfi", "-i", f"color={name}:size=320x180:rate=25", "-f", "lavfi", "-i", "sine=440:sample_rate=44100",
         "-t", str(seconds), "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "50", "-pix_fmt", "yuv420p", *clips.AUDIO["aac"]])
 
 
@@ -54,7 +54,7 @@ def long_gop(t, m):
 def flashes(seconds=40):
     """White and a tone for the first 200 ms of each second, black and silence for the rest."""
     path = os.path.join(clips.MEDIA, f"flashes_{seconds}s.flv")
-    return clips._made(path, ["-f", "lavfi", "-i", "color=black:size=320x180:rate=25,drawbox=color=white:t=fill:enable='lt(mod(t,1),0.2)'",
+    return clips.made(path, ["-f", "lavfi", "-i", "color=black:size=320x180:rate=25,drawbox=color=white:t=fill:enable='lt(mod(t,1),0.2)'",
         "-f", "lavfi", "-i", "aevalsrc='0.6*sin(2*PI*1000*t)*lt(mod(t,1),0.2)':s=44100", "-t", str(seconds), "-c:v", "libx264", "-preset",
         "ultrafast", "-tune", "zerolatency", "-g", "25", "-pix_fmt", "yuv420p", *clips.AUDIO["aac"]])
 

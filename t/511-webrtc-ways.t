@@ -11,7 +11,7 @@ BFRAMES = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-x264-params"
 
 def b_frames(seconds=60):
     path = os.path.join(clips.MEDIA, f"bframes_{seconds}s.flv")
-    return clips._made(path, ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "lavfi", "-i", "sine=440:sample_rate=44100",
+    return clips.made(path, ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "lavfi", "-i", "sine=440:sample_rate=44100",
         "-t", str(seconds), *BFRAMES, *clips.AUDIO["aac"]])
 
 
@@ -161,6 +161,11 @@ def not_set(t):
     ports = [wait_for("its port", lambda m=m: (m.status().get("webrtc") or {}).get("ports"), 20, 0.1)[0] for m in servers]
     t.ok(ports[0] != ports[1] and min(ports) >= 8189, f"where no port is asked for, the second takes another: {ports}")
     t.like(servers[1].log(), r"webrtc.listen: cannot listen on .*:8189: taken by .*; as it is not set, port \d+ is used", "and says so")
+    status, note = servers[1].status(), f"as it is not set, port {ports[1]} is used"
+    t.is_([a.rsplit(":", 1)[1] for a in status["listeners"]["webrtc"]], [str(ports[1])], "status: its own port")
+    t.like(servers[1].cli("status").stdout, rf"  webrtc \S*:{ports[1]}\b", "and for eyes")
+    t.ok(note in json.dumps(status["warnings"]), "which is among the warnings", status["warnings"])
+    t.like(servers[1].log(), rf"viewers on \S*:{ports[1]} ", "the log names it for the firewall")
 
 
 def six(t):

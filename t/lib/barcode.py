@@ -6,7 +6,7 @@
 
 A number has 12 bits, and 4 that check them: what was read is right or -1.
 """
-import fcntl, os, subprocess, time
+import os, subprocess, time
 
 import clips
 from media import flv_tags, is_header
@@ -32,14 +32,7 @@ def stripe(number):
 def clip(name, video, audio, seconds=60, first=0):
     """Path of an FLV; video None: only sound, a tone of 440 Hz."""
     path = os.path.join(clips.MEDIA, f"bars_{name}_{first}_{seconds}s.flv")
-    if os.path.exists(path):
-        return path
-    os.makedirs(clips.MEDIA, exist_ok=True)
-    with open(path + ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(path):
-            _make(path, video, audio, seconds, first)
-    return path
+    return clips.once(path, lambda part: _make(part, video, audio, seconds, first))
 
 
 def _make(path, video, audio, seconds, first):
@@ -48,13 +41,12 @@ def _make(path, video, audio, seconds, first):
         args += ["-f", "lavfi", "-i", f"testsrc2=size={WIDTH}x{HEIGHT - STRIPE}:rate={FPS}", "-f", "rawvideo", "-pix_fmt", "gray",
             "-s", f"{WIDTH}x{STRIPE}", "-r", str(FPS), "-i", "pipe:", "-filter_complex", "[2]format=yuv420p[b];[1][b]vstack[v]", "-map", "[v]", *video]
     p = subprocess.Popen(["ffmpeg", "-hide_banner", "-loglevel", "error", "-y", *args, "-map", "0:a", *audio, "-t", str(seconds),
-        "-f", "flv", path + ".part"], stdin=subprocess.PIPE)
+        "-f", "flv", path], stdin=subprocess.PIPE)
     for n in range(seconds * FPS if video else 0):
         p.stdin.write(stripe(first + n))
     p.stdin.close()
     if p.wait():
         raise RuntimeError(f"ffmpeg made no {path}")
-    os.rename(path + ".part", path)
 
 
 class Sent:

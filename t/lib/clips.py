@@ -14,7 +14,7 @@ MEDIA = os.path.join(TOP, "build", "media")
 def clip(seconds=60, gop=1.0, audio=True, video=True, fps=25, size="320x180"):
     """Path of an FLV with these properties."""
     path = os.path.join(MEDIA, f"{seconds}s_g{gop}_{'a' if audio else ''}{'v' if video else ''}_{fps}_{size}.flv")
-    return _made(path, _args(seconds, gop, audio, video, fps, size))
+    return made(path, _args(seconds, gop, audio, video, fps, size))
 
 
 def gop_change(first=2, second=10, seconds=44):
@@ -23,13 +23,13 @@ def gop_change(first=2, second=10, seconds=44):
     args = _args(seconds, 1000, True, True, 25, "320x180")
     keys = f"if(lt(t,20),gte(t,n_forced*{first}),gte(t,20+(n_forced-{20 // first})*{second}))"
     at = args.index("-g")
-    return _made(path, args[:at] + ["-force_key_frames", f"expr:{keys}"] + args[at:])
+    return made(path, args[:at] + ["-force_key_frames", f"expr:{keys}"] + args[at:])
 
 
 def bulky(seconds=12, mbit=24):
     """Noise: mbit a second, for what counts bytes."""
     path = os.path.join(MEDIA, f"bulky_{seconds}s_{mbit}.flv")
-    return _made(path, ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25,noise=alls=60:allf=t+u", "-f", "lavfi", "-i",
+    return made(path, ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25,noise=alls=60:allf=t+u", "-f", "lavfi", "-i",
         "anoisesrc=amplitude=0.1:seed=1:sample_rate=48000", "-t", str(seconds), "-c:v", "libx264", "-preset", "ultrafast",
         "-b:v", f"{mbit}M", "-minrate", f"{mbit}M", "-maxrate", f"{mbit}M", "-bufsize", f"{mbit}M", "-g", "25", "-pix_fmt",
         "yuv420p", *AUDIO["aac"]])
@@ -64,7 +64,11 @@ AUDIO = {"aac": ["-c:a", "aac", "-b:a", "64k", "-ac", "1"], "opus": ["-c:a", "li
 def enhanced(video, audio, seconds=12):
     """An FLV of Enhanced RTMP tags: made from an MP4, because not every ffmpeg can write one. A key frame each second."""
     path = os.path.join(MEDIA, f"enhanced_{video}_{audio}_{seconds}s.flv")
-    whole = _made(path + ".mp4", ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "lavfi", "-i",
+    return once(path, lambda part: _enhance(path + ".mp4", part, video, audio, seconds))
+
+
+def _enhance(mp4_path, part, video, audio, seconds):
+    whole = made(mp4_path, ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25", "-f", "lavfi", "-i",
         "anoisesrc=amplitude=0.1:seed=1:sample_rate=48000", "-t", str(seconds), "-pix_fmt", "yuv420p", *VIDEO[video], *AUDIO[audio]], "mp4")
     with open(whole, "rb") as f:
         v, a = mp4.tracks(f.read())
@@ -82,26 +86,29 @@ def enhanced(video, audio, seconds=12):
         if a.codec == b"mp4a":
             time = n * 1024         # the encoder's delay made the first one short
         tags.append((time * 1000 // a.scale, 8, (b"\x91Opus" if a.codec == b"Opus" else b"\xaf\1") + data))
-    with open(path + ".part", "wb") as f:
+    with open(part, "wb") as f:
         f.write(b"FLV\1\5\0\0\0\t\0\0\0\0")
         for ms, kind, body in sorted(tags, key=lambda t: t[0]):
             f.write(bytes([kind]) + len(body).to_bytes(3, "big") + (ms & 0xFFFFFF).to_bytes(3, "big") + bytes([ms >> 24, 0, 0, 0]))
             f.write(body + (len(body) + 11).to_bytes(4, "big"))
-    os.rename(path + ".part", path)
-    return path
 
 
-def _made(path, args, form="flv"):
+def once(path, make):
+    """path, made by make(another path) if nobody has yet; tests run side by side and want the same ones."""
     if os.path.exists(path):
         return path
     os.makedirs(MEDIA, exist_ok=True)
     with open(path + ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(path):
-            subprocess.run(["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y", *args,
-                "-f", form, path + ".part"], check=True)
+            make(path + ".part")
             os.rename(path + ".part", path)
     return path
+
+
+def made(path, args, form="flv"):
+    return once(path, lambda part: subprocess.run(["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y", *args,
+        "-f", form, part], check=True))
 
 
 # What browsers and apps send as chunks: (format, suffix, ffmpeg's arguments).
@@ -128,5 +135,5 @@ def container(name, seconds=30, size="320x240"):
     """A file as MediaRecorder (or an app) would send it in chunks."""
     form, suffix, args = CONTAINERS[name]
     path = os.path.join(MEDIA, f"container_{name}_{seconds}s_{size}.{suffix}")
-    return _made(path, ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25", "-f", "lavfi", "-i",
+    return made(path, ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25", "-f", "lavfi", "-i",
         "anoisesrc=amplitude=0.1:seed=1:sample_rate=48000", "-t", str(seconds), "-pix_fmt", "yuv420p", *args], form)

@@ -36,6 +36,14 @@ def kill_one(pid, sig, kill=os.kill):
 os.kill = kill_one
 
 
+def fatal(kind, error, tb):
+    """What ends a test outside of `with Test` is said in TAP, too: prove shows nothing else."""
+    print("".join(f"# {line}" for part in traceback.format_exception(kind, error, tb) for line in part.splitlines(True)), flush=True)
+
+
+sys.excepthook = fatal
+
+
 def patience():
     """Limits are for what never comes: stretched under sanitizers, and where others keep the machine busy."""
     return SLOW * (3 if os.getloadavg()[0] > 3 * os.cpu_count() else 1)

@@ -77,19 +77,14 @@ def webm(seconds=4):
         "-cpu-used", "8", "-b:v", "300k", "-c:a", "libopus", "-f", "webm", "-live", "1"])
 
 
-def made(name, args, change=None):
-    path = os.path.join(clips.MEDIA, name)
-    if not os.path.exists(path):
-        os.makedirs(clips.MEDIA, exist_ok=True)
-        tmp = f"{path}.{os.getpid()}"
-        subprocess.run(["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y", *args, tmp], check=True)
-        if change:
-            with open(tmp, "rb") as f:
-                data = change(f.read())
-            with open(tmp, "wb") as f:
-                f.write(data)
-        os.rename(tmp, path)
-    return path
+def made(name, args, change=lambda data: data):
+    def make(part):
+        subprocess.run(["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y", *args, part], check=True)
+        with open(part, "rb") as f:
+            data = change(f.read())
+        with open(part, "wb") as f:
+            f.write(data)
+    return clips.once(os.path.join(clips.MEDIA, name), make)
 
 
 def recordings(m, name):
