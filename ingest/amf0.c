@@ -222,14 +222,6 @@ amf0_number(struct evbuffer *out, double d)
 }
 
 void
-amf0_bool(struct evbuffer *out, int v)
-{
-	uint8_t b = v != 0;
-
-	put(out, AMF_BOOL, &b, 1);
-}
-
-void
 amf0_key(struct evbuffer *out, const char *key)
 {
 	size_t n = strlen(key) & 0xffff;

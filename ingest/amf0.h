@@ -23,7 +23,6 @@ struct evbuffer;
 json_t *amf0_read(const uint8_t *in, size_t len, int *whole);
 
 void amf0_number(struct evbuffer *out, double v);
-void amf0_bool(struct evbuffer *out, int v);
 void amf0_string(struct evbuffer *out, const char *s);	/* at most 65535 bytes */
 void amf0_null(struct evbuffer *out);
 /* An object: begin, then key + value for each, then end. */

@@ -46,9 +46,8 @@ add_hash(char out[FRAMES_CLIENT_MAX + 1], const void *data, size_t len)
 	sha256_digest(&ctx, sizeof(digest), digest);
 	if (n > FRAMES_CLIENT_MAX - HASH_DIGITS - 1)
 		n = FRAMES_CLIENT_MAX - HASH_DIGITS - 1;
-	n += (size_t)snprintf(out + n, FRAMES_CLIENT_MAX + 1 - n, "-");
-	for (size_t i = 0; i < sizeof(digest); i++)
-		n += (size_t)snprintf(out + n, FRAMES_CLIENT_MAX + 1 - n, "%02x", digest[i]);
+	out[n] = '-';
+	hex_format(out + n + 1, digest, sizeof(digest));
 }
 
 void

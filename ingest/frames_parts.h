@@ -35,6 +35,7 @@ struct frames_session {
 	bool mux, extended, disk_low;
 	bool want_live;			/* it asks for its stream, too */
 	int64_t born_ms, synced_ms, pinged_ms, deadline_ms;
+	int sync_errno;			/* what was told of last */
 	int64_t lost;			/* frames that could not be decoded */
 	unsigned end_code;		/* it has ended before the GRANT: is carried out behind what is held */
 	char how[160];
@@ -50,8 +51,6 @@ void frames_tick_in(struct frames_session *s, int64_t ms);
 void frames_end(struct frames_session *s, unsigned code, const char *how);
 /* The end that waits for a GRANT waits no longer: what is held is lost. */
 void frames_end_waiting(struct frames_session *s);
-/* The process ends, unless its live stream has not come to its end yet. */
-void frames_leave(struct frames_session *s);
 /* CLOSED, and the end. state: "done", "queued" (files come later) or "failed", for the reason why, else NULL. */
 void frames_say_closed(struct frames_session *s, const char *state, const char *why);
 /* CLOSE, or a limit that has the same effect: once. */

@@ -46,6 +46,14 @@ let_go(struct frames_session *s)
 	    file));
 }
 
+/* The process ends, unless its live stream has not come to its end yet. */
+static void
+leave(struct frames_session *s)
+{
+	if (s->phase == FR_LINGER && s->conn.fd < 0 && !frames_live_busy(&s->live))
+		svc_exit(s->svc, 0, s->how);
+}
+
 static void
 linger(struct frames_session *s, unsigned code, const char *reason)
 {
@@ -55,14 +63,7 @@ linger(struct frames_session *s, unsigned code, const char *reason)
 		ws_close(s->ws, code, reason);
 	s->phase = FR_LINGER;
 	conn_linger(&s->conn, LINGER_MS);
-	frames_leave(s);
-}
-
-void
-frames_leave(struct frames_session *s)
-{
-	if (s->phase == FR_LINGER && s->conn.fd < 0 && !frames_live_busy(&s->live))
-		svc_exit(s->svc, 0, s->how);
+	leave(s);
 }
 
 /* What came before it was known who this is waits for the supervisor's word, and its end with it; at most ms. */
@@ -217,7 +218,7 @@ on_over(void *ctx, const char *why)
 	if (s->phase == FR_FINISHING && s->conn.fd < 0)
 		s->phase = FR_LINGER;
 	if (s->phase == FR_LINGER)
-		frames_leave(s);
+		leave(s);
 	else
 		frames_end(s, WS_POLICY, why);
 }
@@ -336,7 +337,7 @@ on_room(void *ctx)
 static void
 on_live_over(void *ctx)
 {
-	frames_leave(ctx);
+	leave(ctx);
 }
 
 static const struct frames_live_ops live_ops = { on_room, on_live_over };

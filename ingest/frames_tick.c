@@ -93,14 +93,26 @@ show(struct frames_session *s, int64_t now)
 	board_end(&p->seq);
 }
 
-/* What was received to the disk, and is there room for more? */
+static void
+look_at_sync(struct frames_session *s)
+{
+	int error = rec_sync_error(s->sync);
+
+	if (error == 0 || error == s->sync_errno)
+		return;
+	errno = s->sync_errno = error;
+	log_warn("the disk did not take all that was received: a part of it may be lost");
+}
+
+/* What was received to the disk, and is there room for more? Who is not let in yet has no file. */
 static void
 look_after_file(struct frames_session *s, int64_t now)
 {
-	if (now - s->synced_ms < conf_int(s->svc->conf, "streams.record.sync"))
+	if (s->sync == NULL || now - s->synced_ms < conf_int(s->svc->conf, "streams.record.sync"))
 		return;
 	s->synced_ms = now;
 	frames_look_at_disk(s);
+	look_at_sync(s);
 	if (s->file.fd >= 0)
 		rec_sync_give(s->sync, s->file.fd, false, 0);
 }

@@ -6,8 +6,10 @@
 #include <sys/prctl.h>
 
 #include "frames_session.h"
+#include "log.h"
 #include "routes.h"
 #include "session.h"
+#include "syscalls.h"
 #include "upload_session.h"
 
 #define SESSION(word) { word, session_new, session_free, session_conn, session_grant, session_refuse, \
@@ -29,6 +31,11 @@ static const struct route_ops *row;	/* NULL: a spare, which waits for its connec
 static int
 start(struct svc *s, int argc, char **argv)
 {
+	/* Before anybody's bytes: all sockets it will ever have come to it over its control channel. */
+	if (syscalls_restrict(false) == -1) {
+		log_warn("no sandbox: seccomp");
+		return -1;
+	}
 	prctl(PR_SET_NAME, "millrace-spare");	/* until it has a connection */
 	svc_ready(s);
 	return 0;

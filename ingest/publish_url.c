@@ -75,11 +75,30 @@ last_segment(const char *path, size_t *len)
 	return last;
 }
 
+/* "johndoe&key=...", "johndoe%3Fkey=...", "johndoe key=...": the key stands where it is none. */
 static void
-say_no_name(size_t len, char *why, size_t size)
+say_misplaced(const char *name, char *why, size_t size)
+{
+	static const char *const words[] = { "key=", "sig=" };
+	const char *end = name + strcspn(name, "& ;,%"), *at;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		at = strcasestr(end, words[i]);
+		if (at != NULL)
+			snprintf(why, size, "write ?%s... behind the name (not %.*s%s...)", words[i],
+			    end[0] == '%' ? 3 : 1, end, words[i]);
+	}
+}
+
+static void
+say_no_name(const char *user, size_t len, char *why, size_t size)
 {
 	if (len > STREAM_NAME_MAX)
 		snprintf(why, size, "this name is longer than %d: %zu characters", STREAM_NAME_MAX, len);
+	else if (isspace((unsigned char)user[0]))
+		snprintf(why, size, "the Stream Key begins with a space, or the like: take it away");
+	else if (isspace((unsigned char)user[len - 1]))
+		snprintf(why, size, "there is a space, or the like, at the end of the Stream Key: take it away");
 	else
 		snprintf(why, size, "a stream's name may have letters, digits, dot, underscore and hyphen, "
 		    "no leading dot");
@@ -94,7 +113,8 @@ publish_url_match(const json_t *patterns, const char *path, const char *name, st
 	char full[4200];
 	json_t *p;
 
-	snprintf(why, size, "no pattern matches this URL");
+	str_copy(why, name[strspn(name, "/")] != '\0' ? "no pattern matches this URL" : "the Stream Key is empty",
+	    size);
 	snprintf(full, sizeof(full), "%s/%s", path, name);
 	/* "live/x/" + "" and "live" + "x/": the name is the last segment without slashes */
 	last = last_segment(name[0] != '\0' ? name : path, &n);
@@ -112,8 +132,9 @@ publish_url_match(const json_t *patterns, const char *path, const char *name, st
 			memcpy(out->name, user, len);
 			return 0;
 		}
-		say_no_name(len, why, size);
+		say_no_name(user, len, why, size);
 	}
+	say_misplaced(last, why, size);
 	return -1;
 }
 
@@ -153,6 +174,27 @@ write_segment(FILE *f, const char *s, size_t n, const char *key, size_t key_len)
 	}
 }
 
+/* The name that stands in the Server's path (which ends at a '?'), because there was no Stream Key; else "NAME". */
+static const char *
+key_in_url(const json_t *patterns, const char *path, size_t *len)
+{
+	const char *key = "", *s, *pattern;
+	size_t n, nw, end = strcspn(path, "?"), i;
+	json_t *p;
+
+	for (const char *at = path; (n = segment(&at, &s)) > 0 && (size_t)(s - path) < end; )
+		key = s;
+	*len = strcspn(key, "/?");
+	json_array_foreach(patterns, i, p)
+		for (pattern = json_string_value(p); (nw = segment(&pattern, &s)) > 0; )
+			if (nw == *len && memcmp(s, key, nw) == 0)
+				*len = 0;	/* "live" of rtmp://h/live */
+	if (*len > 0)
+		return key;
+	*len = strlen("NAME");
+	return "NAME";
+}
+
 void
 publish_url_hint(const json_t *patterns, const char *tc_url, const char *name, char *buf, size_t size)
 {
@@ -162,13 +204,15 @@ publish_url_hint(const json_t *patterns, const char *tc_url, const char *name, c
 	FILE *f;
 
 	buf[0] = '\0';
+	host = host != NULL ? host + 3 : "HOST";
 	key = last_segment(name, &n);
+	if (n == 0)
+		key = key_in_url(patterns, host + strcspn(host, "/?"), &n);
 	if (pattern == NULL || !stream_name_ok(key, n))
 		return;
 	f = fmemopen(buf, size, "w");
 	if (f == NULL)
 		return;
-	host = host != NULL ? host + 3 : "HOST";
 	fprintf(f, "; this would match: Server rtmp://%.*s", (int)strcspn(host, "/?"), host);
 	/* the name goes behind the server by itself; where it is not last, the whole path goes before it */
 	while ((len = segment(&pattern, &s)) > 0)

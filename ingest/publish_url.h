@@ -25,6 +25,7 @@ int publish_url_match(const json_t *patterns, const char *path, const char *name
 /*
  * What would match the simplest pattern, at the host of the tcUrl, to be put behind why:
  * "; this would match: Server rtmp://h/live, Stream Key johndoe"; "" if the name could be none.
+ * Without a name it is taken from the tcUrl ("rtmp://h/johndoe"), else it is NAME.
  */
 void publish_url_hint(const json_t *patterns, const char *tc_url, const char *name, char *buf, size_t size);
 /* What to say to a player that came by RTMP to our address `local`: its playlist's URL. */

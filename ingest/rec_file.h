@@ -22,14 +22,19 @@ struct rec_file {
 
 /* The thread that syncs. NULL + errno. */
 struct rec_sync *rec_sync_new(void);
-void rec_sync_free(struct rec_sync **s);	/* waits for what it was given */
+int rec_sync_free(struct rec_sync **s);		/* waits for what it was given; as rec_sync_error() */
 /*
- * fd: fdatasync(2) soon; close: and closes it then. Never blocks: what finds no place is left out.
- * upto_ms: what came before that is in it, or in what was given before.
+ * fd: fdatasync(2) soon; close: and closes it then. Never blocks: a sync that finds no place is left out,
+ * a close waits. upto_ms: what came before that is in it, or in what was given before.
  */
 void rec_sync_give(struct rec_sync *s, int fd, bool close, int64_t upto_ms);
 /* The upto_ms of the last one that is on the disk, 0: none is. */
 int64_t rec_sync_done_ms(const struct rec_sync *s);
+/*
+ * Now and then: the errno of the last one that failed since this was asked, 0: none did. What was in that
+ * file may be lost: the kernel says so once, and of the same pages a later sync succeeds.
+ */
+int rec_sync_error(struct rec_sync *s);
 
 /*
  * Makes dir/START.flv, locked, with headers; first is its first tag. -1 + errno. wall_ms is

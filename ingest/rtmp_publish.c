@@ -9,10 +9,12 @@
 #include "conf.h"
 #include "protocol.h"
 #include "rtmp_session.h"
+#include "url.h"
 #include "util.h"
 
-#define SAID_MAX 1024
+#define SAID_MAX 2048
 #define URL_SHOWN 400
+#define NAME_SHOWN 200
 
 struct protocol {
 	struct protocol_env env;
@@ -23,25 +25,37 @@ struct protocol {
 static void
 show_url(const char *url, char *out, size_t size)
 {
-	const char *host = strstr(url, "://"), *at;
+	const char *slashes = strstr(url, "://"), *host;
 	size_t n;
 
-	host = host != NULL ? host + 3 : url;
-	n = strcspn(host, "/?");
-	at = memrchr(host, '@', n);
-	snprintf(out, size, "%.*s%.*s", (int)(host - url), url, (int)strcspn(at != NULL ? at + 1 : host, "?"),
-	    at != NULL ? at + 1 : host);
+	host = url_host(url, &n);
+	snprintf(out, size, "%.*s%.*s", slashes != NULL ? (int)(slashes + 3 - url) : 0, url, (int)strcspn(host, "?"),
+	    host);
+}
+
+/* Behind a '=' is a key that was put into the name, or the path, instead of behind a '?'. */
+static void
+hide_key(char *s)
+{
+	size_t name = strcspn(s, "="), n = strlen(s + name);
+
+	if (n > 1)
+		str_copy(s + name, "=***", n < 5 ? n + 1 : 5);
 }
 
 static void
 refuse_url(struct protocol *p, const struct rtmp_publish *wish, const char *why)
 {
 	const json_t *patterns = conf_get(p->env.svc->conf, "authorize.patterns");
-	char hint[400], url[URL_SHOWN], said[SAID_MAX], told[SAID_MAX], *text = json_dumps(patterns, JSON_COMPACT);
+	char hint[400], url[URL_SHOWN], name[NAME_SHOWN], said[SAID_MAX], told[SAID_MAX];
+	char *text = json_dumps(patterns, JSON_COMPACT);
 
 	show_url(wish->tc_url, url, sizeof(url));
+	hide_key(url);
+	str_copy(name, wish->name, sizeof(name));
+	hide_key(name);
 	publish_url_hint(patterns, url, wish->name, hint, sizeof(hint));
-	snprintf(said, sizeof(said), "%s: url %s name %s, patterns %s%s", why, url, wish->name, text, hint);
+	snprintf(said, sizeof(said), "%s: url %s name \"%s\", patterns %s%s", why, url, name, text, hint);
 	free(text);
 	snprintf(told, sizeof(told), "%s%s", why, hint);
 	rtmp_session_refuse(p->rtmp, "NetStream.Publish.Denied", told);

@@ -22,11 +22,6 @@
 #define AGGREGATE_HEAD 11	/* of each FLV tag in one */
 #define AGGREGATE_TAIL 4
 
-static const char *const phase_names[] = {
-	[PHASE_HANDSHAKE] = "handshake", [PHASE_CONNECT] = "connect", [PHASE_PUBLISH] = "publish",
-	[PHASE_ASKED] = "publish", [PHASE_LIVE] = "live", [PHASE_OVER] = "over",
-};
-
 static int on_message(void *ctx, const struct rtmp_message *m);
 
 void
@@ -83,18 +78,6 @@ const char *
 rtmp_session_error(const struct rtmp_session *s)
 {
 	return s->error;
-}
-
-bool
-rtmp_session_publishing(const struct rtmp_session *s)
-{
-	return s->phase == PHASE_LIVE;
-}
-
-const char *
-rtmp_session_state(const struct rtmp_session *s)
-{
-	return phase_names[s->phase];
 }
 
 int

@@ -59,6 +59,4 @@ void rtmp_session_accept(struct rtmp_session *s);	/* NetStream.Publish.Start */
 void rtmp_session_refuse(struct rtmp_session *s, const char *code, const char *description);
 void rtmp_session_unpublish(struct rtmp_session *s, const char *description);	/* server ends it */
 void rtmp_session_ping(struct rtmp_session *s, uint32_t ts);
-bool rtmp_session_publishing(const struct rtmp_session *s);	/* accepted */
-const char *rtmp_session_state(const struct rtmp_session *s);	/* "handshake" "connect" "publish" "live" */
 #endif

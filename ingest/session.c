@@ -211,7 +211,7 @@ session_stop_message(struct svc *svc, struct msg *m)
 void
 session_yield(struct svc *svc, struct msg *m)
 {
-	session_stop(svc, msg_str_or(m, "reason", "another publisher takes the name"), 2000);
+	session_stop(svc, msg_str_or(m, "reason", "another publisher takes the name"), PROTO_YIELD_MS);
 	conn_linger(&((struct session *)svc->ctx)->conn, LINGER_YIELD_MS);
 }
 

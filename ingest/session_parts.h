@@ -6,11 +6,13 @@
 #define MILLRACE_SESSION_PARTS_H
 
 #include "conn.h"
+#include "proto.h"
 #include "protocol.h"
 #include "session.h"
 #include "stream.h"
 
-#define SESSION_HURRY_MS 2000	/* to end, when somebody waits for the name, or the server stops */
+/* To end, when somebody waits for the name, or the server stops. What is left until SIGKILL is for the last words. */
+#define SESSION_HURRY_MS (PROTO_YIELD_MS - 500)
 #define SESSION_CLOSE_MS 20000	/* else: for the last segment, also if ffmpeg has to be started again */
 
 enum phase { SES_PROTOCOL, SES_CLAIMED, SES_LIVE, SES_DRAINING, SES_CLOSING, SES_LINGER };

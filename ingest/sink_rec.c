@@ -34,6 +34,7 @@ struct rec {
 	struct tag *next;		/* first tag not written; NULL: all are, or wait for a key frame */
 	bool paused, room, torn;		/* torn: what was lost ends at the next key frame */
 	int64_t synced_ms, checked_ms;
+	int sync_errno;			/* what was told of, until another file is begun */
 	int64_t since_ms, came_ms;	/* recorded since (the last pause); the last tag came */
 	struct sink_rec_stats stats;
 };
@@ -97,6 +98,32 @@ pause_it(struct rec *r, int error)
 	r->sink.env.warn(r->sink.env.warn_ctx, text);
 }
 
+/* Said once for a file: it stands while that is written, so that whoever asks sees it. */
+static void
+look_at_sync(struct rec *r, int error)
+{
+	char text[160];
+
+	if (error == 0 || error == r->sync_errno)
+		return;
+	r->sync_errno = error;
+	snprintf(text, sizeof(text), "the disk did not take all that was recorded (%.50s): a part of it may be lost",
+	    strerror(error));
+	if (r->paused)
+		log_warnx("%s", text);		/* what stands is the pause */
+	else
+		r->sink.env.warn(r->sink.env.warn_ctx, text);
+}
+
+static void
+forget_sync(struct rec *r)
+{
+	if (r->sync_errno == 0)
+		return;
+	r->sync_errno = 0;
+	r->sink.env.warn(r->sink.env.warn_ctx, "");
+}
+
 static bool
 has_space(struct rec *r, int64_t now)
 {
@@ -153,6 +180,7 @@ open_file(struct rec *r, bool last)
 	if (rec_file_open(&r->file, r->sink.env.dir, r->next, frame_ms) < 0)
 		return -1;
 	r->torn = false;
+	forget_sync(r);
 	log_info("recording to %s/%s", r->sink.env.dir, r->file.name);
 	return 1;
 }
@@ -223,7 +251,10 @@ rec_tag(struct sink *s, struct tag *t)
 static void
 rec_tick(struct sink *s, int64_t now)
 {
-	record(rec_of(s), now, false);
+	struct rec *r = rec_of(s);
+
+	record(r, now, false);
+	look_at_sync(r, rec_sync_error(r->sync));
 }
 
 static const struct tag *
@@ -276,7 +307,7 @@ rec_free(struct sink **s)
 	struct rec *r = rec_of(*s);
 
 	file_over(r);
-	rec_sync_free(&r->sync);
+	look_at_sync(r, rec_sync_free(&r->sync));
 	free(r);
 	*s = NULL;
 }

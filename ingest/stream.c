@@ -1,8 +1,13 @@
 /* stream.c - a live publisher's media (contract in stream.h). Called by session.c only. */
 #include "stream.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "conf.h"
 #include "landlock.h"
@@ -11,6 +16,8 @@
 #include "sink_rec.h"
 #include "util.h"
 
+#define HOLD_TRIES 100
+#define HOLD_WAIT_US 1000
 #define SIZE_MAX_TOLD 16384	/* pixels an encoder may say its picture has */
 
 void
@@ -18,8 +25,9 @@ stream_init(struct stream *s, struct svc *svc)
 {
 	memset(s, 0, sizeof(*s));
 	s->svc = svc;
+	s->rec_hold = -1;
 	ring_init(&s->ring, 0);
-	tracks_init(&s->tracks);
+	tracks_init(&s->tracks, (int)conf_int(svc->conf, "streams.header_changes"));
 }
 
 void
@@ -33,6 +41,36 @@ stream_free(struct stream *s)
 	browsers_free(&s->browsers);
 	tracks_free(&s->tracks);
 	ring_free(&s->ring);
+	if (s->rec_hold != -1)
+		close(s->rec_hold);
+}
+
+/*
+ * Makes a folder and holds it: one that is empty and that nobody holds is removed (workers/jobs/tree.c), perhaps
+ * just now. Its descriptor, or -1 + errno.
+ */
+static int
+hold_dir(const char *path)
+{
+	int fd, why = EBUSY;
+	struct stat st, held;
+
+	for (int i = 0; i < HOLD_TRIES; i++) {
+		if (dir_ensure(path, 0750) == -1 && errno != ENOENT)
+			return -1;
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd == -1 && errno != ENOENT)
+			return -1;
+		why = fd == -1 ? ENOENT : EBUSY;
+		if (fd != -1 && flock(fd, LOCK_SH | LOCK_NB) == 0 && fstat(fd, &held) == 0 && stat(path, &st) == 0 &&
+		    st.st_ino == held.st_ino)
+			return fd;
+		if (fd != -1)
+			close(fd);
+		usleep(HOLD_WAIT_US);
+	}
+	errno = why;
+	return -1;
 }
 
 int
@@ -44,7 +82,11 @@ stream_make_dirs(struct stream *s, const char *name)
 	snprintf(s->dir, sizeof(s->dir), "%s/hls/%s", data_dir, name);
 	if (record)
 		snprintf(s->rec_dir, sizeof(s->rec_dir), "%s/rec/%s", data_dir, name);
-	return dir_ensure(s->dir, 0750) == 0 && (!record || dir_ensure(s->rec_dir, 0750) == 0) ? 0 : -1;
+	if (dir_ensure(s->dir, 0750) == -1)
+		return -1;
+	if (record && s->rec_hold == -1)
+		s->rec_hold = hold_dir(s->rec_dir);
+	return record && s->rec_hold == -1 ? -1 : 0;
 }
 
 int

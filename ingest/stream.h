@@ -19,6 +19,7 @@
 struct stream {
 	struct svc *svc;
 	char dir[512], rec_dir[512];	/* data_dir/hls/NAME; data_dir/rec/NAME, "": not recorded */
+	int rec_hold;			/* rec_dir, locked: it stays though it be empty */
 	struct ring ring;
 	struct timeline timeline;
 	struct tracks tracks;

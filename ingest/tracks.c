@@ -13,6 +13,7 @@
 
 #define VIDEO_GONE_MS 2000	/* audio goes on, no picture for this long: the track has ended */
 #define WAIT_KEY_MS 3000	/* audio waits this long for the first key frame of a video it knows of */
+#define CHANGES_MS 10000	/* streams.header_changes count for */
 #define WAIT_TRACK_MS 500	/* nothing starts before that, unless both tracks are there */
 
 #define AVC FLV_FOURCC('a', 'v', 'c', '1')
@@ -26,9 +27,10 @@
 #define LEGACY 16	/* codec ids of before FourCCs are less */
 
 void
-tracks_init(struct tracks *t)
+tracks_init(struct tracks *t, int changes_max)
 {
 	memset(t, 0, sizeof(*t));
+	t->changes_max = changes_max;
 	t->gen = ring_gen_new(NULL);
 }
 
@@ -151,10 +153,27 @@ take_header(struct tracks *t, const struct flv_info *info, const uint8_t *body, 
 	set_track(t, g, info, body, body, len);
 }
 
-static void
-switch_pending(struct tracks *t)
+/* Each generation is a file, and a child of every output: nobody may have them by the thousand. */
+static bool
+may_change(struct tracks *t, int64_t now)
 {
-	if (t->pending == NULL)
+	if (t->changes == 0 || now - t->changes_ms > CHANGES_MS) {
+		t->changes = 0;
+		t->changes_ms = now;
+	}
+	if (t->changes < t->changes_max) {
+		t->changes++;
+		return true;
+	}
+	snprintf(t->unsupported, sizeof(t->unsupported), "headers change too often: more than streams.header_changes "
+	    "(%d) in %d s", t->changes_max, CHANGES_MS / 1000);
+	return false;
+}
+
+static void
+switch_pending(struct tracks *t, int64_t now)
+{
+	if (t->pending == NULL || !may_change(t, now))
 		return;
 	ring_gen_unref(&t->gen);
 	t->gen = t->pending;
@@ -175,10 +194,10 @@ announce(struct tracks *t, const struct flv_info *info, const uint8_t *body)
 }
 
 static enum tracks_verdict
-take_video(struct tracks *t, const struct flv_info *info, const uint8_t *body)
+take_video(struct tracks *t, const struct flv_info *info, const uint8_t *body, int64_t now)
 {
 	if (info->keyframe) {
-		switch_pending(t);
+		switch_pending(t, now);
 		/* VP9's header does not tell the size */
 		if (info->codec == VP9 && t->gen->width == 0)
 			video_facts(t, t->gen, info, body);
@@ -227,7 +246,8 @@ tracks_take(struct tracks *t, const struct flv_info *info, const uint8_t *body, 
 
 	if (t->first_ms == 0)
 		t->first_ms = now;
-	if (info->metadata || info->sequence_end || info->multitrack || !supported(t, info))
+	if (t->unsupported[0] != '\0' || info->metadata || info->sequence_end || info->multitrack ||
+	    !supported(t, info))
 		return TRACKS_DROP;
 	if (info->sequence_header) {
 		if (is_blank(info))
@@ -239,7 +259,9 @@ tracks_take(struct tracks *t, const struct flv_info *info, const uint8_t *body, 
 		return TRACKS_DROP;
 	announce(t, info, body);
 	*(audio ? &t->last_audio_ms : &t->last_video_ms) = now;
-	v = audio ? take_audio(t, now) : take_video(t, info, body);
+	v = audio ? take_audio(t, now) : take_video(t, info, body, now);
+	if (t->unsupported[0] != '\0')		/* its header was not taken */
+		return TRACKS_DROP;
 	if (v == TRACKS_FRAME && !audio)
 		t->begun = true;
 	settle(t, now);
@@ -256,7 +278,7 @@ tracks_tick(struct tracks *t, int64_t ahead_ms, int64_t now)
 		return false;
 	if (!t->gen->video) {	/* audio alone: late headers of audio take effect at once */
 		if (t->pending != NULL && !t->pending->video)
-			switch_pending(t);
+			switch_pending(t, now);
 		return false;
 	}
 	if (now - t->last_video_ms < VIDEO_GONE_MS || now - t->last_audio_ms > VIDEO_GONE_MS / 2)

@@ -16,12 +16,14 @@ struct tracks {
 	bool told, expect_video, expect_audio; /* by metadata, if it came */
 	int told_width, told_height;
 	int64_t first_ms, last_video_ms, last_audio_ms;	/* now_ms() of frames */
+	int changes, changes_max;	/* generations by new headers since changes_ms */
+	int64_t changes_ms;
 	char unsupported[96];		/* why the stream can't be taken, "" = fine */
 };
 
 enum tracks_verdict { TRACKS_DROP, TRACKS_FRAME, TRACKS_HEADER };
 
-void tracks_init(struct tracks *t);
+void tracks_init(struct tracks *t, int changes_max);	/* streams.header_changes */
 void tracks_free(struct tracks *t);
 /* info is the parsed head. FRAME: append it with t->gen. */
 enum tracks_verdict tracks_take(struct tracks *t, const struct flv_info *info, const uint8_t *body,

@@ -331,10 +331,10 @@ upload_store_unsynced(const struct upload_store *s)
 	return s->written - s->synced;
 }
 
-void
-upload_store_flush(struct upload_store *s)
+static void
+flush(struct upload_store *s)
 {
-	s->flush = true;
+	s->flush = true;	/* no more will come now: acked() follows for all that is written, soon */
 	sync_if_due(s);
 }
 
@@ -376,7 +376,7 @@ upload_store_checked(struct upload_store *s)
 {
 	s->dirty |= s->in.unchecked != -1;
 	s->in.unchecked = -1;
-	upload_store_flush(s);
+	flush(s);
 }
 
 int64_t

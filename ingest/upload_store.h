@@ -65,8 +65,6 @@ void upload_store_find(struct upload_store *s, const char *id);
 int upload_store_write(struct upload_store *s, const void *p, size_t len);
 /* Not on the disk yet; the caller reads no more while this is beyond upload.unsynced. */
 int64_t upload_store_unsynced(const struct upload_store *s);
-/* No more will come now: acked() follows for all that is written, soon. */
-void upload_store_flush(struct upload_store *s);
 /* It is whole. complete() follows. */
 void upload_store_finish(struct upload_store *s);
 /* Back to this offset, which was acked: what came since was not what it should be. 0 or -1. */

@@ -255,8 +255,7 @@ new_id(char id[WHIP_ID + 1])
 
 	if (getrandom(raw, sizeof(raw), 0) != sizeof(raw))
 		fatal("no random numbers");
-	for (size_t i = 0; i < sizeof(raw); i++)
-		snprintf(id + 2 * i, 3, "%02x", raw[i]);
+	hex_format(id, raw, sizeof(raw));
 }
 
 static void

@@ -262,6 +262,14 @@ board_pause_reason(int error)
 }
 
 const char *
+board_stream_state_name(unsigned state)
+{
+	static const char *const names[] = { "free", "starting", "live", "reconnecting", "finishing" };
+
+	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
+}
+
+const char *
 board_codec_name(unsigned codec)
 {
 	static const char *const names[] = { "", "h264", "hevc", "av1", "vp9", "aac", "opus", "mp3", "other" };

@@ -259,6 +259,7 @@ struct board_header {
 	char ffmpeg[64];		/* its version, "missing" */
 	uint64_t refusals[BOARD_REFUSALS]; /* `refused` is their sum */
 	struct board_refused last_refused;
+	int64_t limit_wall_ms;		/* the last one of refusals[BOARD_REFUSED_LIMIT]; 0 = none */
 };
 
 /* Seqlock for a single writer: odd while writing. */
@@ -281,6 +282,7 @@ int board_read_page(const struct board_page *p, struct board_page *out);
 /* A page for a child: memfd of BOARD_PAGE_BYTES, sealed; *map is the supervisor's mapping. fd or -1. */
 int board_page_create(struct board_page **map);
 void board_page_unmap(struct board_page **map);
+const char *board_stream_state_name(unsigned state);	/* "live" "reconnecting" ... */
 const char *board_codec_name(unsigned codec);	/* "h264" "aac" ... "" for none */
 /* Why a recording is paused: its errno, 0 for disk.reserve. Whether room on the disk ends that; in a few words. */
 bool board_pause_is_space(int error);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "log_quota.h"
 #include "util.h"
 
 #define CONF_BYTES_MAX (8 << 20)
@@ -137,4 +138,19 @@ conf_s3_given(const json_t *conf)
 		if (conf_str(conf, keys[i])[0] != '\0')
 			return keys[i];
 	return NULL;
+}
+
+void
+conf_apply_log(const json_t *conf)
+{
+	const json_t *format = conf_get(conf, "log.format"), *level = conf_get(conf, "log.level");
+	const json_t *lines = conf_get(conf, "log.foreign_lines");
+	enum log_level l;
+
+	if (json_is_string(format))
+		log_set_format(strcmp(json_string_value(format), "json") == 0 ? LOG_JSON : LOG_LOGFMT);
+	if (json_is_string(level) && log_level_parse(json_string_value(level), &l) == 0)
+		log_set_level(l);
+	if (json_is_integer(lines))
+		log_quota_set((unsigned)json_integer_value(lines));
 }

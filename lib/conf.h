@@ -24,6 +24,8 @@ int64_t conf_int(const json_t *conf, const char *path);
 bool conf_bool(const json_t *conf, const char *path);
 const char *conf_str(const json_t *conf, const char *path);
 json_t *conf_get(const json_t *conf, const char *path);	/* borrowed; NULL if absent */
+/* Section log, as far as conf has it: format, level, how many lines of others. */
+void conf_apply_log(const json_t *conf);
 /* The first of storage.s3.endpoint, bucket, access_key and secret_key that is given, or NULL. */
 const char *conf_s3_given(const json_t *conf);
 /* Does any of hooks.urls want events of this name ("segment")? Of a child's config. */

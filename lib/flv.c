@@ -22,6 +22,7 @@
 #define AUDIO_MULTITRACK 5
 #define TRACKS_ONE 0
 #define TRACKS_MANY_CODECS 2
+#define NS_IN_MS 1000000
 
 struct cursor { const uint8_t *p; size_t len, at; };
 
@@ -44,10 +45,11 @@ get(struct cursor *c, unsigned bytes, uint32_t *out)
 
 /*
  * ModEx chain (v2, "ExVideoTagHeader"): size byte + 1, 256 stands for a 16 bit size + 1;
- * data; then a byte of ModEx type and the packet type that follows.
+ * data; then a byte of ModEx type and the packet type that follows. Nanoseconds move the time
+ * at which it is shown, never the message's own; every clock of ours counts ms.
  */
 static int
-modex(struct cursor *c, unsigned *packet_type, uint32_t *nano)
+modex(struct cursor *c, unsigned *packet_type, int32_t *offset_ms)
 {
 	uint32_t size, types;
 	size_t data;
@@ -68,7 +70,7 @@ modex(struct cursor *c, unsigned *packet_type, uint32_t *nano)
 		if (get(c, 1, &types) < 0)
 			return -1;
 		if (types >> 4 == 0 && size >= 3)	/* TimestampOffsetNano, UI24 */
-			*nano = be_get(c->p + data, 3);
+			*offset_ms = (int32_t)((be_get(c->p + data, 3) + NS_IN_MS / 2) / NS_IN_MS);
 		*packet_type = types & 15;
 	}
 	return 0;
@@ -129,9 +131,10 @@ static int
 video_enhanced(struct cursor *c, uint8_t head, struct flv_info *out)
 {
 	unsigned type = head & 15, frame = head >> 4 & 7;
+	int32_t offset_ms = 0;
 
 	out->enhanced = true;
-	if (modex(c, &type, &out->nano_offset) < 0)
+	if (modex(c, &type, &offset_ms) < 0)
 		return -1;
 	if (frame == 5 && type != VIDEO_METADATA) {	/* a command, no picture */
 		out->metadata = true;
@@ -149,6 +152,7 @@ video_enhanced(struct cursor *c, uint8_t head, struct flv_info *out)
 		return -1;
 	if (type > VIDEO_TS_SEQUENCE_START)
 		return torn();
+	out->cts_ms += offset_ms;
 	out->payload = c->at;
 	out->payload_len = c->len - c->at;
 	return 0;
@@ -193,7 +197,7 @@ audio_enhanced(struct cursor *c, uint8_t head, struct flv_info *out)
 	unsigned type = head & 15;
 
 	out->enhanced = true;
-	if (modex(c, &type, &out->nano_offset) < 0)
+	if (modex(c, &type, &out->cts_ms) < 0)
 		return -1;
 	if (type == AUDIO_MULTITRACK ? multitrack(c, &type, out) < 0 : get(c, 4, &out->codec) < 0)
 		return -1;

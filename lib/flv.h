@@ -27,8 +27,8 @@ struct flv_info {
 	bool keyframe;		/* video: starts a GOP (coded frame, not the header) */
 	bool metadata;		/* video Metadata packet (HDR) or ignorable info frame */
 	bool multitrack;	/* nothing in here is of track 0: not for us */
-	int32_t cts_ms;		/* composition time offset */
-	uint32_t nano_offset;	/* ModEx TimestampOffsetNano, ns */
+	int32_t cts_ms;		/* when it is shown, after its time: composition time offset and, rounded
+				 * to the nearest ms, ModEx TimestampOffsetNano; of sound the latter alone */
 	size_t payload;		/* offset of the codec payload in the body */
 	int sample_rate, channels; /* legacy audio head, 0 = unknown */
 	size_t payload_len;	/* to the end of the body; of a multitrack message: track 0's bytes */

@@ -5,8 +5,9 @@
 #include "ingress_id.h"
 
 #include <nettle/sha2.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "util.h"
 
 const char *
 ingress_id(const char *name, char buf[INGRESS_ID])
@@ -18,7 +19,7 @@ ingress_id(const char *name, char buf[INGRESS_ID])
 	sha256_update(&ctx, 8, (const uint8_t *)"ingress");
 	sha256_update(&ctx, strlen(name), (const uint8_t *)name);
 	sha256_digest(&ctx, sizeof digest, digest);
-	snprintf(buf, INGRESS_ID, "IN_%02x%02x%02x%02x%02x%02x%02x%02x", digest[0], digest[1], digest[2], digest[3],
-	    digest[4], digest[5], digest[6], digest[7]);
+	memcpy(buf, "IN_", 3);
+	hex_format(buf + 3, digest, (INGRESS_ID - 4) / 2);
 	return buf;
 }

@@ -39,8 +39,7 @@ intake_new_id(char id[INTAKE_ID])
 
 	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
 		return -1;
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+	hex_format(id, bytes, sizeof(bytes));
 	return 0;
 }
 

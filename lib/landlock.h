@@ -1,6 +1,7 @@
 /*
  * landlock.h - lock this process into a few folders (landlock(7)); used by an ingest after
- * GRANT and by millrace-exec. A kernel without landlock is no error here: millraced warns of it.
+ * GRANT and by millrace-exec. Files only: what connects to a UNIX socket is held by syscalls.h.
+ * A kernel without landlock is no error here: millraced warns of it.
  */
 #ifndef MILLRACE_LANDLOCK_H
 #define MILLRACE_LANDLOCK_H

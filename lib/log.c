@@ -1,11 +1,10 @@
 /*
  * log.c - the one way a line gets out: a single write of at most 4096 bytes to fd 2.
  *
- * It may not block: fd 2 is non-blocking (or polled first where it could not be made so),
- * sockets are sent to with MSG_DONTWAIT. 4096 is PIPE_BUF, so lines of several processes
- * on one pipe never mix. What the reader does not take is dropped and counted, and the
- * next line that fits says how many went. Text from outside is escaped here, so no byte
- * of a peer can forge a line or reach a terminal as a control.
+ * It may not block: fd 2 is non-blocking (or polled first where it could not be made so), sockets are sent to
+ * with MSG_DONTWAIT. 4096 is PIPE_BUF, so lines of several processes on one pipe never mix. What the reader does
+ * not take is dropped and counted, and the next line that fits says how many went. Text from outside is escaped
+ * here, so no byte of a peer can forge a line or reach a terminal as a control.
  */
 #include "log.h"
 
@@ -21,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "log_quota.h"
 #include "util.h"
 
 #define LINE_MAX_BYTES 4096
@@ -188,11 +188,8 @@ put_char(struct line *l, const uint8_t *s, size_t len)
 	} else if (s[0] < 0x20 || s[0] == 0x7f || c1) {
 		snprintf(esc, sizeof esc, "\\u%04x", c1 ? s[1] : s[0]);
 		put(l, esc, 6);
-	} else if (n == 0) {
-		put(l, replacement, 3);
-	} else {
-		put(l, (const char *)s, n);
-	}
+	} else
+		put(l, n == 0 ? replacement : (const char *)s, n == 0 ? 3 : n);
 	return n ? n : 1;
 }
 
@@ -278,6 +275,13 @@ emit(enum log_level level, const char *source, const char *text, size_t len)
 	struct line l = { .len = 0, .json = lg.format == LOG_JSON };
 	char when[32];
 
+	if (lg.format == LOG_PLAIN) {
+		snprintf(l.buf, sizeof l.buf - LINE_RESERVE, "%s: %s%s", lg.kind,
+		    level == LOG_LEVEL_WARN ? "warning: " : "", text);
+		l.len = strlen(l.buf);
+		write_line(&l);
+		return;
+	}
 	wall_format(wall_ms(), when);
 	if (l.json)
 		put(&l, "{", 1);
@@ -383,7 +387,7 @@ log_foreign(enum log_level l, const char *source, const char *text, int len)
 	char copy[LINE_MAX_BYTES];
 	size_t n = len < 0 ? 0 : (size_t)len;
 
-	if (l > lg.level)
+	if (l > lg.level || !log_quota_take())
 		return;
 	if (n >= sizeof copy)
 		n = sizeof copy - 1;

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
-enum log_format { LOG_LOGFMT, LOG_JSON };
+enum log_format { LOG_LOGFMT, LOG_JSON, LOG_PLAIN };	/* PLAIN: "KIND: warning: text", for a terminal */
 
 /*
  * The supervisor calls this before it drops its rights: fd 2 is replaced by an own

@@ -177,8 +177,7 @@ msg_chan_queued(const struct msg_chan *c)
 }
 
 int
-msg_send_tail(struct msg_chan *c, uint16_t type, uint32_t id, json_t *body,
-    const int *fds, int nfds, const void *tail, size_t tail_len)
+msg_send(struct msg_chan *c, uint16_t type, uint32_t id, json_t *body, const int *fds, int nfds)
 {
 	struct packet *p = NULL;
 
@@ -187,7 +186,7 @@ msg_send_tail(struct msg_chan *c, uint16_t type, uint32_t id, json_t *body,
 	else if (c->queued >= PROTO_QUEUE_MAX)
 		errno = ENOBUFS;
 	else
-		p = packet_new(type, id, body, tail, tail_len);
+		p = packet_new(type, id, body);
 	json_decref(body);
 	if (p == NULL) {
 		for (int i = 0; i < nfds; i++)
@@ -202,12 +201,6 @@ msg_send_tail(struct msg_chan *c, uint16_t type, uint32_t id, json_t *body,
 	c->queued++;
 	chan_push(c);
 	return 0;
-}
-
-int
-msg_send(struct msg_chan *c, uint16_t type, uint32_t id, json_t *body, const int *fds, int nfds)
-{
-	return msg_send_tail(c, type, id, body, fds, nfds, NULL, 0);
 }
 
 void

@@ -22,8 +22,6 @@ struct msg {
 	uint16_t type;
 	uint32_t id;
 	json_t *body;		/* an object; borrowed by the callback */
-	const uint8_t *tail;	/* raw bytes behind the JSON, tail_len may be 0 */
-	size_t tail_len;
 	int fds[PROTO_FDS_MAX];	/* the callback takes one by msg_take_fd(); the rest are closed */
 	int nfds;
 };
@@ -41,13 +39,11 @@ size_t msg_chan_queued(const struct msg_chan *c);
 
 /*
  * Queues one message. body is stolen (NULL = {}), fds are closed once sent, also
- * on failure. tail is copied. 0, or -1: ENOBUFS (PROTO_QUEUE_MAX), EMSGSIZE, EPIPE
+ * on failure. 0, or -1: ENOBUFS (PROTO_QUEUE_MAX), EMSGSIZE, EPIPE
  * (also for c NULL: a child whose channel has ended but who was not reaped yet).
  */
 int msg_send(struct msg_chan *c, uint16_t type, uint32_t id, json_t *body,
     const int *fds, int nfds);
-int msg_send_tail(struct msg_chan *c, uint16_t type, uint32_t id, json_t *body,
-    const int *fds, int nfds, const void *tail, size_t tail_len);
 /* Tries to send what is queued for at most timeout_ms (a child's last BYE). */
 void msg_flush(struct msg_chan *c, int timeout_ms);
 

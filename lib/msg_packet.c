@@ -27,11 +27,11 @@ packet_free(struct packet *p)
 }
 
 struct packet *
-packet_new(uint16_t type, uint32_t id, const json_t *body, const void *tail, size_t tail_len)
+packet_new(uint16_t type, uint32_t id, const json_t *body)
 {
 	struct proto_header h = { .version = PROTO_VERSION, .type = type, .id = id };
 	char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
-	size_t json_len = text != NULL ? strlen(text) : 0, len = sizeof(h) + json_len + tail_len;
+	size_t json_len = text != NULL ? strlen(text) : 0, len = sizeof(h) + json_len;
 	struct packet *p = NULL;
 
 	h.json_len = (uint32_t)json_len;
@@ -42,8 +42,6 @@ packet_new(uint16_t type, uint32_t id, const json_t *body, const void *tail, siz
 		memcpy(p->bytes, &h, sizeof(h));
 		if (json_len > 0)
 			memcpy(p->bytes + sizeof(h), text, json_len);
-		if (tail_len > 0)
-			memcpy(p->bytes + sizeof(h) + json_len, tail, tail_len);
 	} else
 		errno = EMSGSIZE;
 	free(text);
@@ -100,7 +98,7 @@ packet_parse(const uint8_t *buf, size_t len, struct msg *m)
 	if (len < sizeof(h))
 		return -1;
 	memcpy(&h, buf, sizeof(h));
-	if (h.json_len > len - sizeof(h))
+	if (h.json_len != len - sizeof(h))
 		return -1;
 	if (h.version != PROTO_VERSION && h.type != MSG_STOP && h.type != MSG_BYE)
 		return -1;
@@ -108,8 +106,6 @@ packet_parse(const uint8_t *buf, size_t len, struct msg *m)
 	m->id = h.id;
 	m->body = h.json_len == 0 ? json_object()
 	    : json_loadb((const char *)buf + sizeof(h), h.json_len, 0, NULL);
-	m->tail = buf + sizeof(h) + h.json_len;
-	m->tail_len = len - sizeof(h) - h.json_len;
 	return json_is_object(m->body) ? 0 : -1;
 }
 
@@ -140,7 +136,7 @@ packet_recv(int fd, uint8_t buf[PROTO_MSG_MAX], struct msg *m)
 int
 msg_write(int fd, uint16_t type, uint32_t id, json_t *body)
 {
-	struct packet *p = packet_new(type, id, body, NULL, 0);
+	struct packet *p = packet_new(type, id, body);
 	int rc;
 
 	json_decref(body);

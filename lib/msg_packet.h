@@ -14,15 +14,14 @@ struct packet {
 };
 
 /* Bytes of one message; body is borrowed. NULL + EMSGSIZE. */
-struct packet *packet_new(uint16_t type, uint32_t id, const json_t *body, const void *tail,
-    size_t tail_len);
+struct packet *packet_new(uint16_t type, uint32_t id, const json_t *body);
 /* Closes its descriptors, too. */
 void packet_free(struct packet *p);
 /* 0, or -1 + errno of sendmsg(2). */
 int packet_send(int fd, const struct packet *p);
 /*
  * 1 got one (m->body is a new reference, NULL if the packet was bad and is dropped), 0 nothing
- * there, -1 EOF or error. m->tail points into buf.
+ * there, -1 EOF or error.
  */
 int packet_recv(int fd, uint8_t buf[PROTO_MSG_MAX], struct msg *m);
 void packet_close_fds(struct msg *m);

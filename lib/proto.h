@@ -4,8 +4,7 @@
  *
  * Every child has one SOCK_SEQPACKET socket to the supervisor, fd 3. One
  * packet is one message: struct proto_header, then json_len bytes of a JSON
- * object, then an optional raw tail; at most PROTO_MSG_MAX bytes and
- * PROTO_FDS_MAX descriptors. Unknown JSON keys are ignored; a missing key is
+ * object; at most PROTO_MSG_MAX bytes and PROTO_FDS_MAX descriptors. Unknown JSON keys are ignored; a missing key is
  * an error reported by lib/msg.c (msg_str, msg_int). Media never passes here.
  *
  * Times are integers in milliseconds (`_ms`), sizes in bytes (`_bytes`).
@@ -36,6 +35,7 @@ enum proto_fd {
 #define HOOK_ERROR_OUTPUT "output"
 #define PROTO_QUEUE_MAX 256	/* messages queued to one peer */
 #define PROTO_HUNG_MS 5000	/* age of the oldest unsent message = peer is hung */
+#define PROTO_YIELD_MS 2000	/* from YIELD to its end, else SIGKILL */
 #define PROTO_READY_MS 10000	/* from spawn to READY, else SIGKILL */
 #define PROTO_BEAT_MS 2000	/* a child touches its board page this often */
 #define PROTO_BEAT_DEAD_MS 15000 /* an older beat means hung: SIGKILL */
@@ -44,7 +44,7 @@ struct proto_header {		/* host byte order: both ends are one machine */
 	uint16_t version;
 	uint16_t type;		/* enum proto_type */
 	uint32_t id;		/* pairs CALL/REPLY, CLAIM/GRANT/REFUSE; 0 if unused */
-	uint32_t json_len;
+	uint32_t json_len;	/* all the rest */
 };
 
 enum proto_type {
@@ -83,8 +83,9 @@ enum proto_type {
 			 * never started again; task: the worker's number for it, which SPAWNED (stderr,
 			 * progress) and EXITED repeat. input and output are relative to data_dir.
 			 * kind "remux", "check": params {input, output, matroska, transcode_audio, hvc1,
-			 * sound_only, tail (bools, may be left out)}. "probe" {input}; "convert" {input, output, video,
-			 * audio: "copy"|"encode"|"none"}; "push" {input, name, start_ms} to upload.target.
+			 * sound_only, tail (bools), bytes (int: so many of input's beginning; all may be left
+			 * out)}. "probe" {input}; "convert" {input, output, video, audio:
+			 * "copy"|"encode"|"none"}; "push" {input, name, start_ms} to upload.target.
 			 * kind "frames": {input, output, width, height, fps, video_ms, audio_ms (ints), timed,
 			 * sound (bools)}. One at a time: the one before is killed.
 			 * From an ingest {output:"job", task, kind:"playback", params {input: below media/,
@@ -119,27 +120,26 @@ enum proto_type {
 			 * route "room" {.., name}: signalling of room NAME: it goes to the webrtc worker that
 			 * NAME belongs to (lib/stream_name.h), as CONN; REFUSED code "off": there is none. */
 	MSG_WANT,	/* webrtc: {name, want (bool)}: it has viewers that wait for NAME, which may be long
-			 * before that is live; false: none any more. See FEED. */
+			 * before that is live; false: none any more. true is answered by FEED, on or not. */
 	/* supervisor -> child */
 	MSG_CONN = 32,	/* {route, peer, local, proxy_protocol (bool)} + 1 fd: the connection this ingest
 			 * serves; route "rtmp", or HANDOFF's, then + its second fd; of "whip", which only
 			 * millrace-whip takes, + a bound UDP socket. To a webrtc worker:
-			 * {route: "room", name, peer, local} + both */
+			 * {route: "room", name, peer, local, live (bool: NAME is)} + both */
 	MSG_GRANT,	/* {name, resume (bool: the stream goes on)}: claim granted */
 	MSG_REFUSE,	/* {code, text}: claim refused; code: "key" "signature" "expired"
-			 * "duplicate" "elsewhere" "redis" "busy" "disk" "limit" "stopping" */
+			 * "duplicate" "elsewhere" "redis" "busy" "limit" "stopping" */
 	MSG_SPAWNED,	/* {output, pid, params} + fds stdin, stderr, list: a child runs with
 			 * exactly these params. Sent once per process. */
 	MSG_EXITED,	/* {output, pid, code, signal, retry_ms, reason}: it is gone; the requester
 			 * answers with a new SPAWN (fresh params), which the supervisor holds back
 			 * until the backoff allows. retry_ms -1: given up, output "failed". */
 	MSG_YIELD,	/* {reason}: ingest: another publisher takes the name: publish what you
-			 * have, BYE, exit. finish: stop waiting, clean up at once, exit */
+			 * have, BYE, exit, all within PROTO_YIELD_MS. finish: stop waiting, clean up at once, exit */
 	MSG_CONFIG,	/* {} + 1 fd: new config; apply `live` keys */
 	MSG_STOP,	/* {reason, grace_ms}: finish and exit. ingest: reason "stop" = ENDLIST comes
 			 * from the ingest's playlist (end = true) when {endlist:true} */
-	MSG_PING,	/* {}: nothing to do, proves the path */
-	MSG_LOGLEVEL,	/* {level}: change it now; also CLI -> supervisor */
+	MSG_LOGLEVEL = 41, /* {level}: change it now; also CLI -> supervisor */
 	MSG_PUSH,	/* {targets: [{id, rev, transcode (bool)}]}: to an ingest: all that its stream is to
 			 * be pushed to. Another rev of the same id: another target, begin anew. Where
 			 * to is not told: SPAWN of output "push:ID" has it filled in. */
@@ -158,10 +158,11 @@ enum proto_type {
 			 * header does not promise a track. The same ingest: the same clock; another
 			 * one: the publisher has come back, its times may be others. A FEED of a track
 			 * replaces the one before it. EOF: more may follow, by another FEED (an ffmpeg
-			 * that was started again). on false {name, ingest, on}: NAME is not live. */
+			 * that was started again). on false {name, ingest (0: none), on}: NAME is not
+			 * live. */
 	/* both: relayed by kind */
 	MSG_CALL = 64,	/* {to, verb, args, deadline_ms}: to "registry" | "jobs" | "webrtc" | "hooks" |
-			 * "supervisor" */
+			 * "supervisor"; from a child only what supervisor/route_may.c has, else EPERM */
 	MSG_REPLY,	/* {rc, body}: rc 0 or an errno-like code; body any JSON */
 	/* CLI -> supervisor, each answered by REPLY */
 	MSG_KICK = 80,	/* {name}: end the stream's publisher connection */
@@ -210,8 +211,10 @@ enum proto_type {
  *   kick {name}
  *   whip {name, id, method: "PATCH"|"DELETE", sdp, if_match} -> {sdp, etag}: to the ingest of a publisher by
  *                    WHIP, which answers as "webrtc" does to patch and delete; only of http
- *   ingress {name} -> {id, key}, ingress_remove {name} -> {}: a key for NAME, the same whenever it is asked for;
- *                    only of http and the CLI; EHOSTDOWN: other hosts can't be told; EINVAL, ENOSPC: {text}
+ *   ingress {name, hashes: of ingress_get} -> {id, key, hashes}, ingress_remove {name} -> {}: a key for NAME, the
+ *                    same whenever it is asked for, another one when it was removed in between;
+ *                    only of http and who may use control.sock; EHOSTDOWN: other hosts can't be told; EINVAL, ENOSPC,
+ *                    EIO (data_dir takes no file, so nothing has changed): {text}
  *   push_add {name, id, url, transcode, verify (bools, may be left out)} -> {id, target, live}
  *   push_remove {name, id} -> {id, config: bool}
  *   push_list {name ("": all), cursor} -> {pushes: [...], cursor}: supervisor/push_call.c

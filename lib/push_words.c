@@ -15,11 +15,15 @@
 
 enum { RANK_NONE, RANK_LINE, RANK_KNOWN, RANK_CAUSE };
 
+#define UNTRUSTED "its certificate can't be trusted: expired, or signed by none of the file of CAs"
+
 static const struct { const char *part; int rank; const char *words; } known[] = {
 	{ "Server error: ", RANK_CAUSE, NULL },		/* its own words follow */
 	{ "resolve hostname", RANK_CAUSE, "its host name can't be resolved" },
-	{ "Unable to verify peer", RANK_CAUSE, "its certificate can't be trusted" },
-	{ "certificate", RANK_CAUSE, "its certificate can't be trusted" },
+	{ "Error while reading file", RANK_CAUSE, "the file of CAs can't be read" },
+	{ "does not match hostname", RANK_CAUSE, "its certificate is for another host name" },
+	{ "Unable to verify peer", RANK_CAUSE, UNTRUSTED },
+	{ "certificate", RANK_CAUSE, UNTRUSTED },
 	{ "TLS fatal alert", RANK_CAUSE, "it speaks no TLS that we do" },
 	{ "An unexpected TLS packet", RANK_CAUSE, "it speaks no TLS: want rtmp:// instead of rtmps://?" },
 	{ "Connection refused", RANK_CAUSE, "connection refused: nothing listens there" },

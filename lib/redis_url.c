@@ -15,15 +15,6 @@
 #define REDIS_PORT 6379
 #define SENTINEL_PORT 26379
 
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* n bytes at s, percent-decoded, into out; -1: too long, a bad escape or a NUL. */
 static int
 decode(const char *s, size_t n, char *out, size_t size)
@@ -34,9 +25,9 @@ decode(const char *s, size_t n, char *out, size_t size)
 		int c = (unsigned char)s[i];
 
 		if (c == '%') {
-			if (n - i < 3 || hex(s[i + 1]) < 0 || hex(s[i + 2]) < 0)
+			if (n - i < 3 || hex_value(s[i + 1]) < 0 || hex_value(s[i + 2]) < 0)
 				return -1;
-			c = hex(s[i + 1]) << 4 | hex(s[i + 2]);
+			c = hex_value(s[i + 1]) << 4 | hex_value(s[i + 2]);
 			i += 2;
 		}
 		if (c == 0 || len + 1 >= size)

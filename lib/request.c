@@ -2,7 +2,8 @@
  * request.c - http-parser's callbacks turned into a struct request.
  * Bounds come first: the head may take max_header bytes on the wire (so the copies here can never
  * be larger), the body max_body. What http-parser lets through but must not be served is refused
- * here: HTTP/0.9 and 2.0, two or no Host fields. No sockets, and it knows no routes.
+ * here: HTTP/0.9 and 2.0, two or no Host fields; trailers are dropped. No sockets, and it knows no
+ * routes.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -139,11 +140,24 @@ on_url(struct http_parser *p, const char *at, size_t len)
 	return text_add(r, at, len);
 }
 
+/*
+ * What comes behind a body is not part of the head (RFC 9110 6.5.1): a proxy in front looks at heads only, so
+ * a client could name itself there by the fields in which the proxy says whom it asks for.
+ */
+static int
+trailer_drop(struct request *r, size_t len)
+{
+	r->head_bytes += len;
+	return r->head_bytes > r->max_header ? refuse(r, 431, "request trailer too large") : 0;
+}
+
 static int
 on_header_field(struct http_parser *p, const char *at, size_t len)
 {
 	struct request *r = p->data;
 
+	if (r->head_done)
+		return trailer_drop(r, len);
 	if (url_end(r) < 0 || value_end(r) < 0)
 		return -1;
 	if (r->current != FIELD_NONE || r->name_len == SIZE_MAX) {
@@ -160,6 +174,8 @@ on_header_value(struct http_parser *p, const char *at, size_t len)
 {
 	struct request *r = p->data;
 
+	if (r->head_done)
+		return trailer_drop(r, len);
 	if (r->name_len != SIZE_MAX) {	/* the name is complete: first part of its value */
 		r->current = field_find(r->name, r->name_len);
 		r->name_len = SIZE_MAX;

@@ -2,10 +2,10 @@
  * request_read.c - what a request says, once its head is read: method, path, query, fields,
  * percent-decoding. Contract in request.h.
  */
-#include <ctype.h>
 #include <string.h>
 
 #include "request.h"
+#include "util.h"
 
 unsigned
 request_method(const struct request *r)
@@ -43,15 +43,6 @@ const char *
 request_body(const struct request *r)
 {
 	return r->kept != NULL ? r->kept : "";
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = tolower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 int

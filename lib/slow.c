@@ -1,6 +1,6 @@
 /*
  * slow.c - a thread for one slow thing (contract in slow.h). The end comes back through a
- * pipe, so that everything else stays on the loop. Used by jobs, watch and ingest.
+ * pipe, so that everything else stays on the loop. Used by jobs, watch, http and ingest.
  */
 #include "slow.h"
 

@@ -39,6 +39,7 @@ static struct {
 	struct call *calls;
 	uint32_t next_id;
 	char *bye_reason;
+	const char *late_reason;		/* svc_exit_after() */
 	char *title;
 	size_t title_size;
 } sk;
@@ -130,18 +131,6 @@ svc_reply(struct svc *s, const struct msg *call, int rc, json_t *body)
 }
 
 static void
-apply_log(const struct svc *s)
-{
-	json_t *format = conf_get(s->conf, "log.format"), *level = conf_get(s->conf, "log.level");
-	enum log_level l;
-
-	if (json_is_string(format))
-		log_set_format(strcmp(json_string_value(format), "json") == 0 ? LOG_JSON : LOG_LOGFMT);
-	if (json_is_string(level) && log_level_parse(json_string_value(level), &l) == 0)
-		log_set_level(l);
-}
-
-static void
 on_config(struct svc *s, struct msg *m)
 {
 	int fd = msg_take_fd(m, 0);
@@ -155,7 +144,7 @@ on_config(struct svc *s, struct msg *m)
 	}
 	json_decref(s->conf);
 	s->conf = conf;
-	apply_log(s);
+	conf_apply_log(s->conf);
 	if (s->ops->config != NULL)
 		s->ops->config(s);
 }
@@ -270,6 +259,22 @@ svc_exit(struct svc *s, int code, const char *reason)
 }
 
 static void
+late_cb(evutil_socket_t fd, short what, void *ctx)
+{
+	svc_exit(ctx, 0, sk.late_reason);
+}
+
+void
+svc_exit_after(struct svc *s, int ms, const char *reason)
+{
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	sk.late_reason = reason;
+	if (event_base_once(s->base, -1, EV_TIMEOUT, late_cb, s, &tv) == -1)
+		svc_exit(s, 0, reason);
+}
+
+static void
 descriptors_take(struct svc *s)
 {
 	json_t *n;
@@ -344,7 +349,7 @@ svc_run(int argc, char **argv, const struct svc_ops *ops)
 	s.ops = ops;
 	sk.svc = &s;
 	descriptors_take(&s);
-	apply_log(&s);
+	conf_apply_log(s.conf);
 	log_set_hook(last_words);
 	title_take(argc, argv);
 	skeleton_start(&s);

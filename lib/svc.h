@@ -58,6 +58,8 @@ void svc_call(struct svc *s, const char *to, const char *verb, json_t *args, int
 void svc_reply(struct svc *s, const struct msg *call, int rc, json_t *body);
 /* Leaves the loop after this turn; BYE{reason} is sent and flushed by svc_run. */
 void svc_exit(struct svc *s, int code, const char *reason);
+/* The same with code 0 in so long, if nothing ends it before. reason is not copied. */
+void svc_exit_after(struct svc *s, int ms, const char *reason);
 /* argv[0] and /proc/self/comm become "millrace-KIND NAME". */
 void svc_title(struct svc *s, const char *name);
 #endif

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "conf.h"
+#include "url.h"
 #include "util.h"
 
 #define HEX_BYTES 8
@@ -64,10 +65,9 @@ static bool
 is_local(const char *url)
 {
 	static const char *const hosts[] = { "localhost", "127.", "[::1]" };
-	const char *host = strstr(url, "://") + 3, *at = memchr(host, '@', strcspn(host, "/"));
+	size_t n;
+	const char *host = url_host(url, &n);
 
-	if (at != NULL)
-		host = at + 1;
 	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
 		if (strncasecmp(host, hosts[i], strlen(hosts[i])) == 0)
 			return true;
@@ -87,6 +87,5 @@ target_lane(const json_t *conf, const char *name, const char *host_id, char out[
 	if (is_local(url))
 		sha256_update(&ctx, strlen(host_id), (const uint8_t *)host_id);
 	sha256_digest(&ctx, sizeof(digest), digest);
-	for (size_t i = 0; i < sizeof(digest); i++)
-		snprintf(out + 2 * i, 3, "%02x", digest[i]);
+	hex_format(out, digest, sizeof(digest));
 }

@@ -125,6 +125,28 @@ str_copy(char *dst, const char *src, size_t size)
 	return len;
 }
 
+void
+hex_format(char *out, const void *data, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *in = data;
+
+	for (; n > 0; n--, in++) {
+		*out++ = digits[*in >> 4];
+		*out++ = digits[*in & 15];
+	}
+	*out = '\0';
+}
+
+int
+hex_value(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	digit |= 0x20;
+	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
 size_t
 utf8_sequence(const uint8_t *s, size_t len)
 {

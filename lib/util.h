@@ -23,6 +23,9 @@ char *xstrdup(const char *s);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 size_t str_copy(char *dst, const char *src, size_t size);	/* strlcpy; returns strlen(src) */
+/* 2 * n lower-case digits and a NUL. */
+void hex_format(char *out, const void *data, size_t n);
+int hex_value(char digit);	/* -1: it is none */
 /* Bytes of the well-formed UTF-8 sequence at s (RFC 3629), 0 if it is none or torn. */
 size_t utf8_sequence(const uint8_t *s, size_t len);
 int fd_cloexec_nonblock(int fd);

@@ -61,13 +61,6 @@ ws_text(struct ws *w, const char *text, size_t len)
 }
 
 void
-ws_binary(struct ws *w, const void *p, size_t len)
-{
-	if (!w->over)
-		frame(w, WSLAY_BINARY_FRAME, p, len);
-}
-
-void
 ws_json(struct ws *w, json_t *body)
 {
 	char *text = json_dumps(body, JSON_COMPACT);
@@ -290,12 +283,6 @@ const char *
 ws_error(const struct ws *w)
 {
 	return w->error;
-}
-
-bool
-ws_is_over(const struct ws *w)
-{
-	return w->over;
 }
 
 bool

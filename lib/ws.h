@@ -54,10 +54,8 @@ const char *ws_error(const struct ws *w);	/* what was wrong, "" if nothing */
 /* To the peer; nothing after a Close. */
 void ws_text(struct ws *w, const char *text, size_t len);
 void ws_json(struct ws *w, json_t *body);	/* stolen */
-void ws_binary(struct ws *w, const void *p, size_t len);
 void ws_ping(struct ws *w);
 /* Once: further calls do nothing. reason: at most 123 bytes are sent. ws_input() gives -1 from now on. */
 void ws_close(struct ws *w, unsigned code, const char *reason);
-bool ws_is_over(const struct ws *w);
 bool ws_is_held(const struct ws *w);	/* the peer closed, and waits for the answer */
 #endif

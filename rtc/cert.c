@@ -35,8 +35,7 @@ name_it(X509 *cert)
 	if (RAND_bytes(serial, sizeof(serial)) != 1)
 		return -1;
 	serial[0] &= 0x7f;
-	for (size_t i = 0; i < sizeof(serial); i++)
-		snprintf(text + 2 * i, 3, "%02x", serial[i]);
+	hex_format(text, serial, sizeof(serial));
 	if (X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (uint8_t *)text, -1, -1, 0) != 1 ||
 	    X509_set_issuer_name(cert, name) != 1)
 		return -1;
@@ -103,15 +102,6 @@ cert_use(SSL_CTX *ctx)
 	return SSL_CTX_use_certificate(ctx, own.cert) == 1 && SSL_CTX_use_PrivateKey(ctx, own.key) == 1 ? 0 : -1;
 }
 
-static int
-nibble(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int
 cert_print_parse(struct cert_print *out, const char *text)
 {
@@ -128,9 +118,9 @@ cert_print_parse(struct cert_print *out, const char *text)
 	if (strlen(text) != 3 * kinds[kind].len - 1)
 		return -1;
 	for (size_t i = 0; i < kinds[kind].len; i++, text += 3) {
-		if (nibble(text[0]) < 0 || nibble(text[1]) < 0 || (text[2] != ':' && text[2] != '\0'))
+		if (hex_value(text[0]) < 0 || hex_value(text[1]) < 0 || (text[2] != ':' && text[2] != '\0'))
 			return -1;
-		out->digest[i] = (uint8_t)(nibble(text[0]) << 4 | nibble(text[1]));
+		out->digest[i] = (uint8_t)(hex_value(text[0]) << 4 | hex_value(text[1]));
 	}
 	out->len = kinds[kind].len;
 	str_copy(out->hash, kinds[kind].hash, sizeof(out->hash));

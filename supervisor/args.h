@@ -1,9 +1,11 @@
 /*
- * args.h - an argv as it is put together, of copies; output_argv_free() of output_argv.h
- * frees it. What is beyond ARGS_MAX is left out: nobody comes near.
+ * args.h - an argv as it is put together, of copies, until args_free(). What is beyond ARGS_MAX
+ * is left out: nobody comes near.
  */
 #ifndef MILLRACE_SUPERVISOR_ARGS_H
 #define MILLRACE_SUPERVISOR_ARGS_H
+
+#include <stdlib.h>
 
 #include "util.h"
 
@@ -25,4 +27,13 @@ args_add(struct args *a, const char *const *list)
 		a->v[a->n++] = xstrdup(*list);
 }
 #define ADD(a, ...) args_add(a, (const char *const[]){ __VA_ARGS__, NULL })
+
+static inline void
+args_free(char ***argv)
+{
+	for (char **p = *argv; p != NULL && *p != NULL; p++)
+		free(*p);
+	free(*argv);
+	*argv = NULL;
+}
 #endif

@@ -27,29 +27,7 @@
 #include "util.h"
 
 #define DIGEST_HEX (2 * SHA256_DIGEST_SIZE)
-#define SALT_BYTES 8
 #define EXP_DIGITS 12	/* until the year 33658 */
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-static void
-hex_text(const uint8_t *in, size_t len, char *out)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		snprintf(out + 2 * i, 3, "%02x", in[i]);
-}
 
 /* One %XX or plain byte of *in; -1 for a torn escape or a NUL, which no key contains. */
 static int
@@ -64,8 +42,8 @@ decode_byte(const char **in, const char *end)
 	}
 	if (end - p < 3)
 		return -1;
-	hi = hex_digit(p[1]);
-	lo = hex_digit(p[2]);
+	hi = hex_value(p[1]);
+	lo = hex_value(p[2]);
 	*in = p + 3;
 	c = hi == -1 || lo == -1 ? -1 : hi << 4 | lo;
 	return c == 0 ? -1 : c;
@@ -113,7 +91,7 @@ key_digest(const char *salt, size_t salt_len, const char *key, char hex[DIGEST_H
 	sha256_update(&ctx, salt_len, (const uint8_t *)salt);
 	sha256_update(&ctx, strlen(key), (const uint8_t *)key);
 	sha256_digest(&ctx, sizeof(digest), digest);
-	hex_text(digest, sizeof(digest), hex);
+	hex_format(hex, digest, sizeof(digest));
 }
 
 /* Does key have this hash? Takes the same time for every key. */
@@ -159,7 +137,7 @@ signature(const char *secret, const char *name, const char *exp, char hex[DIGEST
 	hmac_sha256_update(&ctx, 1, (const uint8_t *)"\n");
 	hmac_sha256_update(&ctx, strlen(exp), (const uint8_t *)exp);
 	hmac_sha256_digest(&ctx, sizeof(digest), digest);
-	hex_text(digest, sizeof(digest), hex);
+	hex_format(hex, digest, sizeof(digest));
 }
 
 static enum auth_verdict
@@ -184,14 +162,7 @@ auth_key_fits(const json_t *hash, const char *key)
 }
 
 enum auth_verdict
-auth_check(const json_t *keys, const char *secret, const char *name, const char *query,
-    int64_t now_sec)
-{
-	return auth_check_also(keys, NULL, secret, name, query, now_sec);
-}
-
-enum auth_verdict
-auth_check_also(const json_t *keys, const json_t *more, const char *secret, const char *name,
+auth_check(const json_t *keys, const json_t *more, const char *secret, const char *name,
     const char *query, int64_t now_sec)
 {
 	char key[AUTH_VALUE_MAX], sig[DIGEST_HEX + 2];
@@ -239,15 +210,30 @@ auth_sign(const char *secret, const char *name, int64_t exp_sec)
 	return xasprintf("exp=%s&sig=%s", exp, hex);
 }
 
-char *
-auth_hash_key(const char *key)
+void
+auth_salt(char salt[AUTH_SALT])
 {
-	char salt[2 * SALT_BYTES + 1], hex[DIGEST_HEX + 1];
-	uint8_t random[SALT_BYTES];
+	uint8_t random[(AUTH_SALT - 1) / 2];
 
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		fatal("getrandom");
-	hex_text(random, sizeof(random), salt);
+	hex_format(salt, random, sizeof(random));
+}
+
+char *
+auth_hash_key_salted(const char *key, const char *salt)
+{
+	char hex[DIGEST_HEX + 1];
+
 	key_digest(salt, strlen(salt), key, hex);
 	return xasprintf("sha256:%s:%s", salt, hex);
+}
+
+char *
+auth_hash_key(const char *key)
+{
+	char salt[AUTH_SALT];
+
+	auth_salt(salt);
+	return auth_hash_key_salted(key, salt);
 }

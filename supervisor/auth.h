@@ -11,14 +11,15 @@
 
 #define AUTH_VALUE_MAX 256	/* a longer key is no key */
 #define AUTH_IDENTITY 32
+#define AUTH_SALT 17		/* hex digits with their NUL */
 
 /* The decoded value of name in "a=b&c=d" (a leading '?' is skipped); -1: absent, empty, torn, too long. */
 int auth_param(const char *query, const char *name, char *out, size_t size);
 /* Has key this hash ("sha256:SALT:HEX")? */
 bool auth_key_fits(const json_t *hash, const char *key);
-/* auth_check() with more hashes that let NAME's publisher in, a list or NULL: with any it is not open. */
-enum auth_verdict auth_check_also(const json_t *keys, const json_t *more, const char *secret, const char *name,
-    const char *query, int64_t now_sec);
+/* A new random salt, and auth_hash_key() with one. */
+void auth_salt(char salt[AUTH_SALT]);
+char *auth_hash_key_salted(const char *key, const char *salt);
 /* Who a (checked) query is: equal for the same key, or for any two signatures; zeros without either. */
 void auth_identity(const char *query, uint8_t out[AUTH_IDENTITY]);
 #endif

@@ -38,16 +38,12 @@ static const struct { const char *name; bool foreign, wanted; } kinds[KIND_COUNT
 	[KIND_HOOKS] = { "hooks", false, true },
 };
 
+static void end_if_done(struct child *c);
+
 const char *
 child_kind_name(enum child_kind kind)
 {
 	return kinds[kind].name;
-}
-
-bool
-child_is_foreign(enum child_kind kind)
-{
-	return kinds[kind].foreign;
 }
 
 const char *
@@ -166,13 +162,13 @@ child_started(struct child *c, pid_t pid)
 	c->started_ms = now_ms();
 	c->ready_ms = 0;
 	c->reaped = false;
-	c->pipes_closed = child_is_foreign(c->kind);
+	c->pipes_closed = kinds[c->kind].foreign;
 	c->asked = c->said_bye = false;
 	c->reason[0] = '\0';
 	c->stop_rung = 0;
 	c->status = 0;
 	/* A foreign program says no READY: its owner judges it. */
-	if (child_is_foreign(c->kind))
+	if (kinds[c->kind].foreign)
 		evtimer_del(c->timer);
 	else
 		evtimer_add(c->timer, &limit);
@@ -209,7 +205,7 @@ control_cb(struct msg_chan *chan, struct msg *m, void *ctx)
 		c->stop_rung = 1;
 		evtimer_add(c->timer, &soon);
 	}
-	child_end_if_done(c);
+	end_if_done(c);
 }
 
 /* Places the descriptors of proto.h; their number, at most 6 + listeners. */
@@ -360,8 +356,9 @@ tell_others(struct child *c)
 	}
 }
 
-void
-child_end_if_done(struct child *c)
+/* Reaped and pipes closed: obituary, then what follows. */
+static void
+end_if_done(struct child *c)
 {
 	char next[64] = "";
 	bool quiet;
@@ -395,5 +392,5 @@ child_reaped(pid_t pid, int status)
 	}
 	c->reaped = true;
 	c->status = status;
-	child_end_if_done(c);
+	end_if_done(c);
 }

@@ -15,18 +15,15 @@ struct child *child_new(enum child_kind kind, const char *name);	/* NULL: EMFILE
 int child_launch(struct child *c);		/* one of our programs; 0 or -1 + errno */
 void child_started(struct child *c, pid_t pid);	/* bookkeeping common to all launches */
 void child_free(struct child *c);
-void child_end_if_done(struct child *c);	/* reaped and pipes closed: obituary, then what follows */
 /* A new descriptor of /dev/null, opened once. */
 int child_null_fd(void);
-bool child_is_foreign(enum child_kind kind);
 
 /* --- child_foreign.c --- */
-int child_launch_foreign(struct child *c, char *const argv[], const int fds[4], const char *profile,
-    const char *writable);
+int child_launch_foreign(struct child *c, char *const argv[], const int fds[4], const struct child_box *box);
 
 /* --- child_config.c --- */
 int child_config_fd(enum child_kind kind);	/* a new descriptor for a child, or -1 + errno */
-void child_config_reset(void);			/* after a reload: build them anew */
+void child_config_reset(void);			/* after a reload: build them anew, with its log level */
 void child_limits(const struct child *c);	/* prlimit: descriptors, memory */
 
 /* --- child_stop.c --- */

@@ -3,7 +3,7 @@
  * a sealed memfd, and its limits.
  *
  * One memfd per kind is made and kept until a reload, so that a start costs no JSON.
- * Called by child.c for every launch and by child_work.c after a reload.
+ * Called by child.c for every launch, by child_work.c after a reload, by control.c for a log level.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +14,11 @@
 #include "conf.h"
 #include "log.h"
 #include "supervisor/child.h"
+#include "supervisor/conf_table.h"
+#include "util.h"
 
 static int cached[KIND_COUNT];	/* descriptor + 1; 0 = not made yet */
+static char level[8];		/* what `millrace loglevel` has set; "" = the config's */
 
 static int
 make(enum child_kind kind)
@@ -34,6 +37,8 @@ make(enum child_kind kind)
 	json_object_set_new(view, "wanted_events", conf_wanted_events(sv.conf));
 	json_object_set_new(view, "host_id", json_string(sv.host_id));
 	json_object_set_new(view, "host", json_string(sv.host));
+	if (level[0] != '\0')
+		conf_set(view, "log.level", json_string(level));
 	fd = conf_write_memfd(view);
 	json_decref(view);
 	return fd;
@@ -53,8 +58,8 @@ child_config_fd(enum child_kind kind)
 	return fcntl(cached[kind] - 1, F_DUPFD_CLOEXEC, 3);
 }
 
-void
-child_config_reset(void)
+static void
+forget(void)
 {
 	int kind;
 
@@ -63,6 +68,20 @@ child_config_reset(void)
 			close(cached[kind] - 1);
 		cached[kind] = 0;
 	}
+}
+
+void
+child_config_reset(void)
+{
+	level[0] = '\0';
+	forget();
+}
+
+void
+child_config_level(const char *name)
+{
+	str_copy(level, name, sizeof(level));
+	forget();
 }
 
 static void
@@ -79,6 +98,20 @@ limit(pid_t pid, enum __rlimit_resource what, int64_t value)
 		log_debug("cannot limit pid %d", (int)pid);
 }
 
+#if !defined(__SANITIZE_ADDRESS__)
+/* A webrtc worker has the rings of all its streams; with limits.worker_memory for the rest. */
+static int64_t
+worker_memory(enum child_kind kind)
+{
+	int64_t workers = conf_int(sv.conf, "webrtc.workers"), bytes = conf_int(sv.conf, "limits.worker_memory");
+	int64_t streams = (conf_int(sv.conf, "streams.max") + workers - 1) / workers;
+
+	if (kind == KIND_WEBRTC)
+		bytes += streams * conf_int(sv.conf, "webrtc.ring");
+	return bytes;
+}
+#endif
+
 void
 child_limits(const struct child *c)
 {
@@ -94,5 +127,7 @@ child_limits(const struct child *c)
 #if !defined(__SANITIZE_ADDRESS__)	/* whose shadow memory is terabytes of address space */
 	if (c->kind == KIND_INGEST)
 		limit(c->pid, RLIMIT_AS, conf_int(sv.conf, "limits.ingest_memory"));
+	else	/* not address space: each thread's arena reserves 64 MiB of it that are never used */
+		limit(c->pid, RLIMIT_DATA, worker_memory(c->kind));
 #endif
 }

@@ -49,6 +49,17 @@ child_count(enum child_kind kind)
 	return n;
 }
 
+/* pid 0: a peer of another pid namespace; or a child that waits for its next try. */
+bool
+child_has_pid(pid_t pid)
+{
+	const struct child *c;
+
+	for (c = child_list; c != NULL && (pid <= 0 || c->pid != pid || c->reaped); c = c->next)
+		;
+	return c != NULL;
+}
+
 bool
 child_none_left(void)
 {

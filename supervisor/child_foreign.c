@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "conf.h"
 #include "log.h"
 #include "supervisor/child.h"
 #include "util.h"
@@ -34,7 +33,7 @@ place_fds(const int fds[4], struct spawn_fd *out)
 }
 
 /* OPTION=VALUE of millrace-exec; those that are not wanted are left out. */
-#define OPTIONS 5
+#define OPTIONS 6
 #define OPTION_BYTES 640
 static int
 place_options(const struct child_box *box, char text[OPTIONS][OPTION_BYTES], char **out)
@@ -47,8 +46,9 @@ place_options(const struct child_box *box, char text[OPTIONS][OPTION_BYTES], cha
 		snprintf(text[n++], OPTION_BYTES, "fsize=%lld", (long long)box->fsize);
 	if (box->second != NULL)
 		snprintf(text[n++], OPTION_BYTES, "write=%s", box->second);
-	if (box->readable != NULL)
-		snprintf(text[n++], OPTION_BYTES, "read=%s", box->readable);
+	for (int i = 0; i < 2; i++)
+		if (box->readable[i] != NULL)
+			snprintf(text[n++], OPTION_BYTES, "read=%s", box->readable[i]);
 	if (box->dies_with_us)
 		snprintf(text[n++], OPTION_BYTES, "parent=%d", (int)getpid());
 	for (int i = 0; i < n; i++)
@@ -81,8 +81,8 @@ spawn_under_exec(char *const argv[], const int fds[4], const struct child_box *b
 	return spawn_program(path, args, environ, placed, place_fds(fds, placed));
 }
 
-static int
-launch(struct child *c, char *const argv[], const int fds[4], const struct child_box *box)
+int
+child_launch_foreign(struct child *c, char *const argv[], const int fds[4], const struct child_box *box)
 {
 	pid_t pid = spawn_under_exec(argv, fds, box);
 	int i, saved = errno;
@@ -97,36 +97,14 @@ launch(struct child *c, char *const argv[], const int fds[4], const struct child
 	return 0;
 }
 
-/* What a profile has without asking. */
-static struct child_box
-plain_box(const char *profile, const char *writable)
-{
-	struct child_box box = { .profile = profile, .writable = writable };
-
-	if (strcmp(profile, "redis") == 0)	/* its socket is there */
-		box.second = conf_str(sv.conf, "run_dir");
-	else
-		box.memory = conf_int(sv.conf, "limits.ffmpeg_memory");
-	return box;
-}
-
-int
-child_launch_foreign(struct child *c, char *const argv[], const int fds[4], const char *profile,
-    const char *writable)
-{
-	struct child_box box = plain_box(profile, writable);
-
-	return launch(c, argv, fds, &box);
-}
-
 struct child *
-child_start_boxed(enum child_kind kind, char *const argv[], const int fds[4], const struct child_box *box)
+child_start_foreign(enum child_kind kind, char *const argv[], const int fds[4], const struct child_box *box)
 {
 	const char *name = box->writable != NULL ? strrchr(box->writable, '/') : NULL;
 	struct child *c = child_new(kind, name != NULL ? name + 1 : NULL);
 	int saved;
 
-	if (launch(c, argv, fds, box) == 0) {
+	if (child_launch_foreign(c, argv, fds, box) == 0) {
 		child_ready(c);
 		return c;
 	}
@@ -135,13 +113,4 @@ child_start_boxed(enum child_kind kind, char *const argv[], const int fds[4], co
 	child_free(c);
 	errno = saved;
 	return NULL;
-}
-
-struct child *
-child_start_foreign(enum child_kind kind, char *const argv[], const int fds[4], const char *profile,
-    const char *writable)
-{
-	struct child_box box = plain_box(profile, writable);
-
-	return child_start_boxed(kind, argv, fds, &box);
 }

@@ -23,16 +23,7 @@
 #define JOBS_MAX 64		/* of jobs.workers, however many cores */
 
 static int64_t last_check_ms;
-
-/* Of those there may be several of. */
-static void
-start_worker(enum child_kind kind, int worker)
-{
-	char name[16];
-
-	snprintf(name, sizeof(name), "%d", worker + 1);
-	child_start(kind, name)->worker = worker;
-}
+static int wanted_now[KIND_COUNT];	/* by the config: adjust() */
 
 static int
 jobs_wanted(void)
@@ -52,34 +43,69 @@ watch_wanted(void)
 	return json_array_size(conf_get(sv.conf, "watch")) > 0;
 }
 
-/* How many of a kind the config wants; the highest numbers go, missing ones come. */
+/* Of those there may be several of. The ports it inherits go by its number. */
+static void
+start_worker(enum child_kind kind, int worker)
+{
+	char name[16];
+	struct child *c;
+
+	snprintf(name, sizeof(name), "%d", worker + 1);
+	c = child_new(kind, name);
+	c->worker = worker;
+	child_relaunch(c);
+}
+
+static bool
+place_taken(enum child_kind kind, int worker)
+{
+	const struct child *c;
+
+	for (c = child_list; c != NULL; c = c->next)
+		if (c->kind == kind && c->worker == worker)
+			return true;
+	return false;
+}
+
+/*
+ * As many of a kind as the config wants: the highest numbers go, missing ones come. Who is still on
+ * the way out for the reload before this one keeps its place, and its successor starts at its end.
+ */
 static void
 adjust(enum child_kind kind, int want, const char *why)
 {
-	int have = 0;
+	int i, missing = 0;
 	struct child *c;
 
+	wanted_now[kind] = want;
 	for (c = child_list; c != NULL; c = c->next) {
 		if (c->kind != kind)
 			continue;
-		if (c->worker >= have)
-			have = c->worker + 1;
-		if (c->worker < want)
-			continue;
-		c->wanted = false;
-		if (c->state != CHILD_BACKOFF)
+		c->wanted = c->worker < want;
+		if (!c->wanted && c->state != CHILD_BACKOFF)
 			child_stop(c, why);
 	}
-	if (have < want && kind != KIND_WATCH)
-		log_info("%d %s worker%s launched, %d in all", want - have, child_kind_name(kind),
-		    want - have == 1 ? "" : "s", want);
-	for (; have < want; have++)
-		start_worker(kind, have);
+	for (i = 0; i < want; i++)
+		missing += !place_taken(kind, i);
+	if (missing > 0 && kind != KIND_WATCH)
+		log_info("%d %s worker%s launched, %d in all", missing, child_kind_name(kind),
+		    missing == 1 ? "" : "s", want);
+	for (i = 0; i < want; i++)
+		if (!place_taken(kind, i))
+			start_worker(kind, i);
+}
+
+int
+child_wanted(enum child_kind kind)
+{
+	return wanted_now[kind];
 }
 
 static void
 adjust_all(void)
 {
+	if (sv.stopping)
+		return;
 	adjust(KIND_HTTP, (int)conf_int(sv.conf, "http.workers"), "http.workers is smaller now");
 	adjust(KIND_JOBS, jobs_wanted(), "jobs.workers or jobs.pushes is smaller now");
 	adjust(KIND_WEBRTC, (int)conf_int(sv.conf, "webrtc.workers"), "webrtc.workers is smaller now");

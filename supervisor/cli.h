@@ -46,6 +46,8 @@ int cli_locate(struct cli *c);
 /* What starts the server where our program lies in dir. free(). */
 char *cli_start_command(const struct cli *c, const char *dir);
 void cli_print_start(const struct cli *c, FILE *out);
+/* The server of scripts/run is down: says so if the one in run_dir, the service's, is up. */
+void cli_other_runs(const struct cli *c, const char *run_dir, FILE *out);
 /* The message for a file in run_dir that this user may not open. */
 void cli_not_permitted(const struct cli *c, const char *file);
 
@@ -73,7 +75,6 @@ const struct board_watch *cli_snap_watch(const struct cli_snap *s);	/* or NULL *
 /* "healthy", or the first thing that is wrong. */
 const char *cli_snap_health(const struct cli_snap *s, char *buf, size_t size);
 int cli_snap_exit_code(const struct cli_snap *s);
-const char *cli_stream_state(const struct board_stream *b);	/* "live" "reconnecting" ... */
 
 /* --- cli_advice.c --- */
 /* [{stream (or ""), text}]: what is wrong and what to change. New reference. */
@@ -86,8 +87,6 @@ void cli_text_status(const struct cli_snap *s, FILE *out);
 void cli_text_streams(const struct cli_snap *s, FILE *out);
 
 /* --- cli_ask.c --- */
-/* A connection to control.sock, or -1 after a message. */
-int cli_connect(const struct cli *c);
 /* Sends and waits. rc of the REPLY, *body (may be NULL pointer) a new reference; -1 after a message. */
 int cli_ask(const struct cli *c, uint16_t type, json_t *body, json_t **reply);
 /* A CALL of "jobs" or "registry", args stolen; as cli_ask(). */
@@ -129,7 +128,6 @@ void cli_table_print(struct cli_table *t, FILE *out, int width);
 const char *cli_record_state(const struct board_media *m);	/* "" if it is not recorded; m may be NULL */
 json_t *cli_json_record(const struct board_media *m);
 void cli_text_record(const struct board_stream *b, const struct board_media *m, struct cli_table *t);
-const struct board_jobs *cli_snap_jobs(const struct cli_snap *s);	/* with the queue's figures, or NULL */
 json_t *cli_json_jobs(const struct cli_snap *s);		/* null: they are not known */
 json_t *cli_json_job(const struct cli_snap *s, const struct board_proc *p);	/* null: it does nothing */
 void cli_text_jobs(const struct cli_snap *s, FILE *out);

@@ -13,6 +13,8 @@
 #include "util.h"
 
 #define GOP_BAD_MS 4000
+#define SILENT_MS 4000		/* from a publisher: no network jitter any more */
+#define LIMIT_AGE_MS 600000	/* what was turned away longer ago is history */
 
 static void
 add(json_t *list, const char *stream, char *text)
@@ -31,6 +33,20 @@ larger(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+/* True if it is silent: then its key frames are no matter of its settings. */
+static bool
+advise_silence(json_t *list, const struct cli_snap *s, const struct board_stream *b, const struct board_media *m)
+{
+	int64_t age = s->h.beat_ms - m->last_media_ms;
+	char a[CLI_FORMAT];
+
+	if (m->last_media_ms == 0 || age < SILENT_MS)
+		return false;
+	add(list, b->name, xasprintf("nothing has come for %s s: is the encoder or its network stuck?",
+	    cli_seconds(age, a)));
+	return true;
+}
+
 /* True if something was said about key frames. */
 static bool
 advise_keys(json_t *list, const struct cli_snap *s, const struct board_stream *b,
@@ -40,7 +56,7 @@ advise_keys(json_t *list, const struct cli_snap *s, const struct board_stream *b
 	int64_t age = now - larger(m->last_key_ms, 0);
 	char a[CLI_FORMAT];
 
-	if (m->video_codec == BOARD_CODEC_NONE || b->state != BOARD_STREAM_LIVE)
+	if (m->video_codec == BOARD_CODEC_NONE)
 		return false;
 	if (m->last_key_ms > 0 && age > larger(limit, m->gop_ms + m->gop_ms / 2)) {
 		add(list, b->name, xasprintf("no key frame for %s s: no new segment until one comes;"
@@ -83,7 +99,7 @@ advise_media(json_t *list, const struct cli_snap *s, const struct board_stream *
 
 	if (m == NULL)
 		return;
-	keys = advise_keys(list, s, b, m);
+	keys = b->state == BOARD_STREAM_LIVE && (advise_silence(list, s, b, m) || advise_keys(list, s, b, m));
 	advise_feed(list, b, &m->feed);
 	if (m->warning[0] != '\0' && !(keys && strcasestr(m->warning, "key") != NULL))
 		add(list, b->name, xstrdup(m->warning));
@@ -122,9 +138,9 @@ advise_stream(json_t *list, const struct cli_snap *s, const struct board_stream 
 	char left[CLI_FORMAT];
 	uint32_t i;
 
-	if (b->state == BOARD_STREAM_RECONNECTING)
+	if (b->state == BOARD_STREAM_RECONNECTING && b->until_ms > s->now_ms)
 		add(list, b->name, xasprintf("the publisher is gone; waiting %s s more for it to come back",
-		    cli_seconds(larger(b->until_ms - s->now_ms, 0), left)));
+		    cli_seconds(b->until_ms - s->now_ms, left)));
 	advise_media(list, s, b);
 	for (i = 0; i < b->noutputs && i < BOARD_OUTPUTS; i++)
 		advise_output(list, b, &b->outputs[i]);
@@ -156,6 +172,19 @@ advise_notes(json_t *list, const char *notes)
 	}
 }
 
+static void
+advise_limit(json_t *list, const struct cli_snap *s)
+{
+	unsigned long long n = s->h.refusals[BOARD_REFUSED_LIMIT];
+	int64_t age = s->wall_ms - s->h.limit_wall_ms;
+	char ago[CLI_FORMAT];
+
+	if (n > 0 && age < LIMIT_AGE_MS)
+		add(list, "", xasprintf("%llu RTMP connection%s turned away since the start, the last %s ago: the log"
+		    " says whose and by which of limits.connections, per_address, handshakes", n,
+		    n == 1 ? " was" : "s were", cli_age(larger(age, 0), ago)));
+}
+
 json_t *
 cli_advice(const struct cli_snap *s)
 {
@@ -171,10 +200,7 @@ cli_advice(const struct cli_snap *s)
 	if (w != NULL && w->missing > 0)
 		add(list, "", xasprintf("watched folder %s cannot be read, the log says why: its files wait",
 		    w->missing_dir));
-	if (s->h.refusals[BOARD_REFUSED_LIMIT] > 0)
-		add(list, "", xasprintf("%llu RTMP connections were turned away since the start: the log says"
-		    " whose and by which of limits.connections, per_address, handshakes",
-		    (unsigned long long)s->h.refusals[BOARD_REFUSED_LIMIT]));
+	advise_limit(list, s);
 	if (s->h.log_dropped > 0)
 		add(list, "", xasprintf("%llu log lines were lost: whoever reads millraced's stderr is too slow",
 		    (unsigned long long)s->h.log_dropped));

@@ -10,7 +10,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "conf.h"
 #include "msg.h"
 #include "supervisor/cli.h"
 #include "util.h"
@@ -49,8 +48,9 @@ not_running(const struct cli *c)
 	cli_print_start(c, stderr);
 }
 
-int
-cli_connect(const struct cli *c)
+/* To control.sock, or -1 after a message. */
+static int
+connect_to(const struct cli *c)
 {
 	int fd = open_socket(c->run_dir);
 
@@ -85,7 +85,7 @@ converse(int fd, uint16_t type, json_t *body, int timeout_ms, json_t **answer)
 int
 cli_ask(const struct cli *c, uint16_t type, json_t *body, json_t **reply)
 {
-	int fd = cli_connect(c), rc;
+	int fd = connect_to(c), rc;
 	json_t *answer;
 
 	if (fd == -1) {
@@ -96,7 +96,8 @@ cli_ask(const struct cli *c, uint16_t type, json_t *body, json_t **reply)
 	close(fd);
 	if (rc == -1) {
 		fprintf(stderr, "millrace: millraced does not answer (%s); `millrace status` works without it\n",
-		    errno == EPIPE ? "it closed the connection: root, its own user or control.group may ask" :
+		    errno == EPIPE || errno == ECONNRESET ? "it closed the connection: root, its own user or "
+		    "control.group may ask, limits.control of them at once; its log says which it was" :
 		    strerror(errno));
 		return -1;
 	}
@@ -125,6 +126,8 @@ cli_call_failed(const char *what, int rc, const json_t *body)
 		fprintf(stderr, "millrace: no worker is ready to answer; `millrace status` says why\n");
 	else if (rc == ETIMEDOUT)
 		fprintf(stderr, "millrace: no answer within %d s; is Redis hanging?\n", CALL_MS / 1000);
+	else if (rc == EBUSY)
+		fprintf(stderr, "millrace: %s: too many questions are under way (limits.calls); try again\n", what);
 	else if (rc != -1)
 		fprintf(stderr, "millrace: %s: %s\n", what, text != NULL ? text : strerror(rc));
 }

@@ -151,11 +151,3 @@ cli_snap_exit_code(const struct cli_snap *s)
 		return CLI_NOT_RUNNING;
 	return strcmp(cli_snap_health(s, health, sizeof(health)), "healthy") == 0 ? CLI_OK : CLI_FAILING;
 }
-
-const char *
-cli_stream_state(const struct board_stream *b)
-{
-	static const char *const names[] = { "free", "starting", "live", "reconnecting", "finishing" };
-
-	return b->state < sizeof(names) / sizeof(names[0]) ? names[b->state] : "unknown";
-}

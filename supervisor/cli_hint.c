@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "conf.h"
 #include "supervisor/cli.h"
+#include "supervisor/conf_table.h"
 #include "util.h"
 
 /* dir/name as a shell in this directory would call it, if it is there; else "". */
@@ -58,12 +60,36 @@ cli_start_command(const struct cli *c, const char *dir)
 }
 
 void
+cli_other_runs(const struct cli *c, const char *run_dir, FILE *out)
+{
+	struct cli_snap s;
+	bool closed;
+
+	if (!c->conf_own || strcmp(c->run_dir, run_dir) == 0)
+		return;
+	closed = cli_snap_read(&s, run_dir) == -1;
+	if (closed && errno != EACCES)
+		return;
+	if (closed || s.state >= CLI_STATE_HUNG)
+		fprintf(out, "That is the one of scripts/run (%s). The installed service is up: %smillrace -c "
+		    CLI_SYSTEM_CONF "\n", c->conf_path, closed ? "sudo " : "");
+	if (!closed)
+		cli_snap_free(&s);
+}
+
+void
 cli_print_start(const struct cli *c, FILE *out)
 {
-	char exe[PATH_MAX], *command;
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	char *slash;
+	const char *service = conf_keys[conf_find("run_dir")].standard;
+	char exe[PATH_MAX], *command, *slash;
+	ssize_t n;
 
+	if (c->conf_path == NULL && strcmp(c->run_dir, service) != 0) {
+		fprintf(out, "With -c FILE, the config that it was started with, its run_dir is found.\n");
+		return;
+	}
+	cli_other_runs(c, service, out);
+	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	exe[n > 0 ? n : 0] = '\0';
 	slash = strrchr(exe, '/');
 	if (slash != NULL)

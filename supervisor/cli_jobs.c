@@ -164,16 +164,16 @@ sorted(json_t *list)
 
 /* Whole, below the table: what is wrong is what one came for. */
 static void
-print_errors(const json_t *list, const char *name)
+print_words(const json_t *list, const char *name, const char *key)
 {
 	const json_t *o;
 	char *line;
 	size_t i;
 
 	json_array_foreach(list, i, o) {
-		if (obj_str(o, "error")[0] == '\0')
+		if (obj_str(o, key)[0] == '\0')
 			continue;
-		line = xasprintf("%s: %s", short_path(obj_str(o, name)), obj_str(o, "error"));
+		line = xasprintf("%s: %s", short_path(obj_str(o, name)), obj_str(o, key));
 		cli_printable(line);
 		printf("%s\n", line);
 		free(line);
@@ -203,7 +203,7 @@ print_jobs(const json_t *jobs)
 		cli_table_cell(t, "%s", job_file(j, file));
 	}
 	cli_table_print(t, stdout, cli_width(stdout));
-	print_errors(jobs, "id");
+	print_words(jobs, "id", "error");
 }
 
 static void
@@ -226,7 +226,8 @@ print_files(const json_t *files)
 		cli_table_cell(t, "%s", obj_str(f, "object"));
 	}
 	cli_table_print(t, stdout, cli_width(stdout));
-	print_errors(files, "path");
+	print_words(files, "path", "error");
+	print_words(files, "path", "note");
 }
 
 static int

@@ -121,8 +121,8 @@ stream(const struct cli_snap *s, const struct board_stream *b)
 	    "name", text(b->name), "app", text(b->app), "peer", text(b->peer), "protocol",
 	    text(b->protocol), "since", date(b->since_wall_ms), "bitrate_bps",
 	    (json_int_t)(m != NULL ? m->bitrate_bps : 0), "viewers", (json_int_t)b->viewers,
-	    "video", video(s, m), "audio", audio(m), "outputs", outputs(b, m), "state", cli_stream_state(b),
-	    "reconnects", (int)b->reconnects);
+	    "video", video(s, m), "audio", audio(m), "outputs", outputs(b, m), "state",
+	    board_stream_state_name(b->state), "reconnects", (int)b->reconnects);
 
 	json_object_set_new(o, "age_ms", json_integer(b->since_wall_ms > 0 ?
 	    s->wall_ms - b->since_wall_ms : 0));

@@ -102,6 +102,20 @@ peek_run_dir(const char *text, size_t len, struct conf_errors *e)
 	return found;
 }
 
+/* The same of a text that is no YAML: a line that says it is read for itself, else it is the default. */
+static json_t *
+scan_run_dir(const char *text, struct conf_errors *e)
+{
+	const char *line;
+
+	for (line = text; strncmp(line, "run_dir:", strlen("run_dir:")) != 0; line++) {
+		line += strcspn(line, "\n");
+		if (*line == '\0')
+			return json_string(conf_keys[conf_find("run_dir")].standard);
+	}
+	return peek_run_dir(line, strcspn(line, "\n"), e);
+}
+
 /* Whoever edits the config must still see the status of the server that runs on the old one. */
 static int
 locate_without(struct cli *c, const json_t *errors)
@@ -113,6 +127,8 @@ locate_without(struct cli *c, const json_t *errors)
 	text = file_read(c->conf_path, CONF_FILE_MAX, &len);
 	if (text != NULL)
 		c->peeked = peek_run_dir(text, len, &e);
+	if (text != NULL && c->peeked == NULL)
+		c->peeked = scan_run_dir(text, &e);
 	free(text);
 	json_decref(e.list);
 	if (c->peeked == NULL) {

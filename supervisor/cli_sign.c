@@ -12,11 +12,11 @@
 
 #include "conf.h"
 #include "log.h"
-#include "net.h"
 #include "stream_name.h"
 #include "supervisor/cli.h"
 #include "supervisor/conf_table.h"
 #include "supervisor/supervisor.h"
+#include "url.h"
 #include "util.h"
 
 #define KEY_BYTES 16
@@ -102,14 +102,13 @@ cli_publish_url(const json_t *conf, const char *host, const char *name, char *se
 static void
 own_host(const json_t *conf, char *out, size_t size)
 {
-	const char *url = conf_str(conf, "http.public_url"), *p = strstr(url, "://");
+	const char *url = conf_str(conf, "http.public_url"), *p;
 	const char *name = conf_str(conf, "host.name");
 	size_t n;
 
-	if (p != NULL) {
-		p += 3;
-		n = p[0] == '[' ? strcspn(p, "]/") + 1 : strcspn(p, ":/");
-		snprintf(out, size, "%.*s", (int)n, p);
+	if (url[0] != '\0') {
+		p = url_host(url, &n);
+		snprintf(out, size, "%.*s", (int)url_host_name(p, n), p);
 	} else if (name[0] != '\0')
 		str_copy(out, name, size);
 	else if (gethostname(out, size) == -1)
@@ -154,6 +153,9 @@ cli_sign_url(struct cli *c, int argc, char **argv)
 	fprintf(stderr, "OBS Server  %s\nOBS Key     %s?%s\nvalid until %s\n", server, key, query,
 	    wall_format(end_sec * 1000, until));
 	printf("%s/%s?%s\n", server, key, query);
+	if (conf_str(c->conf, "http.public_url")[0] == '\0' && strstr(server, host) != NULL)
+		fprintf(stderr, "%s is what this machine calls itself; set http.public_url to how others reach it\n",
+		    host);
 	free(query);
 	return CLI_OK;
 }
@@ -163,14 +165,12 @@ cli_key(struct cli *c, int argc, char **argv)
 {
 	uint8_t random[KEY_BYTES];
 	char key[2 * KEY_BYTES + 1], *hash;
-	size_t i;
 
 	if (argc != 2 || (strcmp(argv[1], "*") != 0 && !stream_name_ok(argv[1], strlen(argv[1]))))
 		return cli_usage_error("key", "want a stream's name, or '*' for all that have none of their own");
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		fatal("getrandom");
-	for (i = 0; i < sizeof(random); i++)
-		snprintf(key + 2 * i, 3, "%02x", random[i]);
+	hex_format(key, random, sizeof(random));
 	hash = auth_hash_key(key);
 	printf("Key, shown only now: %s\nIn OBS' Stream Key:  %s?key=%s\n\n"
 	    "Below authorize: keys: in the config, then `millrace reload`:\n    %s%s%s: \"%s\"\n",

@@ -15,7 +15,6 @@
 
 #include "conf.h"
 #include "supervisor/cli.h"
-#include "util.h"
 
 #define WATCH_MS 1000
 

@@ -160,11 +160,12 @@ state_cell(struct cli_table *t, const struct cli_snap *s, const struct board_str
 {
 	char left[CLI_FORMAT];
 
-	if (b->state == BOARD_STREAM_RECONNECTING)
-		cli_table_cell(t, "waits %ss", cli_seconds(b->until_ms > s->now_ms ?
-		    b->until_ms - s->now_ms : 0, left));
+	if (b->state == BOARD_STREAM_RECONNECTING && b->until_ms > s->now_ms)
+		cli_table_cell(t, "waits %ss", cli_seconds(b->until_ms - s->now_ms, left));
+	else if (b->state == BOARD_STREAM_RECONNECTING)
+		cli_table_cell(t, "ending");
 	else
-		cli_table_cell(t, "%s", cli_stream_state(b));
+		cli_table_cell(t, "%s", board_stream_state_name(b->state));
 }
 
 void

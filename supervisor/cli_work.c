@@ -9,7 +9,6 @@
 
 #include "msg.h"
 #include "supervisor/cli.h"
-#include "util.h"
 
 static json_t *
 text(const char *s)
@@ -64,8 +63,9 @@ cli_text_record(const struct board_stream *b, const struct board_media *m, struc
 
 /* --- jobs --- */
 
-const struct board_jobs *
-cli_snap_jobs(const struct cli_snap *s)
+/* With the queue's figures, or NULL. */
+static const struct board_jobs *
+queue_of(const struct cli_snap *s)
 {
 	unsigned i;
 
@@ -78,7 +78,7 @@ cli_snap_jobs(const struct cli_snap *s)
 json_t *
 cli_json_jobs(const struct cli_snap *s)
 {
-	const struct board_jobs *j = cli_snap_jobs(s);
+	const struct board_jobs *j = queue_of(s);
 
 	if (j == NULL)
 		return json_null();
@@ -124,7 +124,7 @@ cli_text_jobs(const struct cli_snap *s, FILE *out)
 		{ "WORKER", true, 0 }, { "JOB", false, 0 }, { "FILE", false, 20 }, { "DONE", true, 0 },
 		{ "SINCE", true, 0 }, { NULL, false, 0 },
 	};
-	const struct board_jobs *q = cli_snap_jobs(s), *j;
+	const struct board_jobs *q = queue_of(s), *j;
 	struct cli_table *t = cli_table_new(columns);
 	const struct board_proc *p;
 	char age[CLI_FORMAT];

@@ -4,7 +4,7 @@
  *
  * Every member is read as if it were a key of its own (conf_read). What waits for a URL is kept
  * by its id, which is made of URL and style if none is given: with an id of its own, a URL can be
- * changed and what waits goes to the new one. A URL is never part of a message: it may hold a key.
+ * changed and what waits goes to the new one. Of a URL a message has scheme and host: the rest may hold a key.
  * Called by conf_type.c only.
  */
 #include <nettle/sha2.h>
@@ -14,6 +14,7 @@
 #include "obj.h"
 #include "supervisor/conf_table.h"
 #include "supervisor/supervisor.h"
+#include "url.h"
 #include "util.h"
 
 #define URL_BYTES 1024
@@ -80,8 +81,19 @@ conf_hook_id(const char *url, const char *style, char out[CONF_HOOK_ID])
 	sha256_update(&ctx, strlen(style) + 1, (const uint8_t *)style);
 	sha256_update(&ctx, strlen(url), (const uint8_t *)url);
 	sha256_digest(&ctx, sizeof(digest), digest);
-	for (size_t i = 0; i < (CONF_HOOK_ID - 1) / 2; i++)
-		snprintf(out + 2 * i, 3, "%02x", digest[i]);
+	hex_format(out, digest, (CONF_HOOK_ID - 1) / 2);
+}
+
+const char *
+conf_hook_show(const char *url, char out[CONF_HOOK_SHOWN])
+{
+	const char *slashes = strstr(url, "://"), *host;
+	size_t n;
+
+	host = url_host(url, &n);
+	snprintf(out, CONF_HOOK_SHOWN, "%.*s%.*s%s", slashes != NULL ? (int)(slashes + 3 - url) : 0, url, (int)n, host,
+	    host[n] != '\0' && strcmp(host + n, "/") != 0 ? "/..." : "");
+	return out;
 }
 
 static void
@@ -96,8 +108,9 @@ give_id(json_t *hook)
 }
 
 static void
-check_hook(const json_t *list, const json_t *hook, unsigned line, struct conf_errors *e)
+check_hook(const json_t *list, const json_t *hook, bool given_id, unsigned line, struct conf_errors *e)
 {
+	char shown[CONF_HOOK_SHOWN];
 	const char *id = obj_str(hook, "id"), *url = obj_str(hook, "url");
 	const json_t *other;
 	size_t i;
@@ -108,8 +121,8 @@ check_hook(const json_t *list, const json_t *hook, unsigned line, struct conf_er
 		conf_error(e, line, "hooks.urls.id: \"%.40s\": want at most %d letters, digits or _", id, ID_MAX);
 	json_array_foreach(list, i, other)
 		if (strcmp(obj_str(other, "id"), id) == 0)
-			conf_error(e, line, "hooks.urls: the id %.40s is given twice; the same URL twice wants an id "
-			    "each", id);
+			conf_error(e, line, "hooks.urls: %s%.200s is given twice; the same URL twice wants an id each",
+			    given_id ? "the id " : "", given_id ? id : conf_hook_show(url, shown));
 	if (strcmp(obj_str(hook, "style"), "livekit") == 0 && obj_str(hook, "secret")[0] != '\0' &&
 	    obj_str(hook, "key")[0] == '\0')
 		conf_error(e, line, "hooks.urls: style livekit with a secret wants key, too: the API key whose "
@@ -132,6 +145,7 @@ read_hook(json_t *list, const struct conf_node *map, struct conf_errors *e)
 {
 	unsigned before = e->count;
 	json_t *hook = json_object();
+	bool given_id;
 
 	for (const struct conf_node *n = map->kind == CONF_MAP ? map->first : NULL; n != NULL; n = n->next)
 		read_member(hook, n, e);
@@ -139,8 +153,9 @@ read_hook(json_t *list, const struct conf_node *map, struct conf_errors *e)
 		conf_error(e, map->line, "hooks.urls: an entry without url: want {url: \"https://HOST/PATH\"}");
 	if (e->count == before) {
 		fill_defaults(hook, e);
+		given_id = obj_str(hook, "id")[0] != '\0';
 		give_id(hook);
-		check_hook(list, hook, map->line, e);
+		check_hook(list, hook, given_id, map->line, e);
 	}
 	json_array_append_new(list, hook);
 }

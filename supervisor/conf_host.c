@@ -1,9 +1,9 @@
 /*
- * conf_host.c - a config that is right in itself, beside the machine it is for: accounts and
- * folders that it names. Makes and opens nothing.
+ * conf_host.c - a config that is right in itself, beside the machine it is for: accounts, folders
+ * and files of CAs that it names. Makes and opens nothing.
  *
- * Errors are what a start would fail at; hints, of `millraced -t` and of a reload, are what would do nothing, or
- * not always what is meant.
+ * Errors are what a start would fail at, and a reload changes nothing for; hints, of `millraced -t` and of a
+ * reload, are what would do nothing, or not always what is meant.
  * Called by main.c and control_reload.c; both go to the terminal as FILE:LINE, as those of conf.c do.
  */
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "conf.h"
 #include "obj.h"
@@ -66,13 +67,55 @@ check_user(const json_t *conf, struct conf_errors *e)
 		    "--system --group %s), or name another", user, user);
 }
 
+/* One that is given. A system may lack the default, and need none. */
+static void
+check_ca_file(const json_t *conf, const char *key, struct conf_errors *e)
+{
+	const char *path = conf_str(conf, key);
+	unsigned line = conf_line(e->file, key);
+	struct stat st;
+
+	if (line == 0 || path[0] == '\0')
+		return;
+	if (stat(path, &st) == -1 || access(path, R_OK) == -1)
+		conf_error(e, line, "%s: %s: %s; want a readable file of CAs' certificates in PEM", key, path,
+		    strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		conf_error(e, line, "%s: %s is no file; want one of CAs' certificates in PEM", key, path);
+}
+
 void
 conf_host_errors(const json_t *conf, const char *file, json_t *errors)
 {
+	static const char *const ca_files[] = { "push_ca_file", "upload.ca_file", "storage.s3.ca_file",
+		"hooks.ca_file" };
 	struct conf_errors e = { .file = file, .list = errors };
 
 	check_user(conf, &e);
 	check_log(conf, &e);
+	for (size_t i = 0; i < sizeof(ca_files) / sizeof(ca_files[0]); i++)
+		check_ca_file(conf, ca_files[i], &e);
+}
+
+/* A start as root by another account, or by none, has left it behind: what is given away is data_dir itself alone. */
+void
+conf_host_owner(const json_t *conf, const char *file, json_t *errors)
+{
+	struct conf_errors e = { .file = file, .list = errors };
+	const char *user = conf_str(conf, "user"), *dir = conf_str(conf, "data_dir");
+	const struct passwd *pw = getpwnam(user[0] != '\0' ? user : RIGHTS_ACCOUNT);
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (geteuid() != 0 || pw == NULL)
+		return;
+	for (size_t i = 0; rights_inner[i] != NULL; i++)
+		if (path_join(path, sizeof(path), dir, rights_inner[i]) == 0 && lstat(path, &st) == 0 &&
+		    st.st_uid != pw->pw_uid) {
+			conf_error(&e, conf_line(file, "data_dir"), "data_dir: %s belongs to uid %u, not to %s: "
+			    "chown -R %s %s", path, (unsigned)st.st_uid, pw->pw_name, pw->pw_name, dir);
+			return;
+		}
 }
 
 /* Watched folders that all name their buckets need no other one. */

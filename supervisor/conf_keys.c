@@ -6,6 +6,7 @@
  * a unit test compares the three. `millrace help KEY` prints its line.
  */
 #include "supervisor/conf_keys_hooks.h"
+#include "supervisor/conf_keys_limits.h"
 #include "supervisor/conf_keys_webrtc.h"
 #include "supervisor/conf_table.h"
 
@@ -14,18 +15,16 @@
 #define GIB(n) ((int64_t)(n) << 30)
 #define SEC(n) ((int64_t)(n) * 1000)
 #define MEDIA (SEE_INGEST | SEE_FINISH)
+#define CA_FILE "/etc/ssl/certs/ca-certificates.crt"	/* of the package ca-certificates */
 #define REDIS (SEE_REGISTRY | SEE_JOBS | SEE_WATCH | SEE_HOOKS)
 
 const struct conf_key conf_keys[] = {
 	{ "run_dir", CONF_PATH, "/run/millrace", CONF_RESTART, SEE_ALL, 0, 0, NULL,
-	    "Sockets, pid file and the board that status reads. Private to one millraced; "
-	    "made if absent.", false },
+	    "Sockets, pid file and the board that status reads. Private to one millraced; made if absent.", false },
 	{ "data_dir", CONF_PATH, "/var/lib/millrace", CONF_RESTART, SEE_ALL, 0, 0, NULL,
-	    "Media, the embedded Redis' files, unsent events. Private to one millraced; "
-	    "made if absent.", false },
+	    "Media, the embedded Redis' files, unsent events. Private to one millraced; made if absent.", false },
 	{ "user", CONF_TEXT, "\"\"", CONF_RESTART, 0, 0, 0, NULL,
-	    "Account to run as when started as root. Empty: the account millrace if there "
-	    "is one.", false },
+	    "Account to run as when started as root. Empty: the account millrace if there is one.", false },
 
 	{ "host.name", CONF_TEXT, "\"\"", CONF_RESTART, SEE_ALL, 0, 0, NULL,
 	    "This host's name in status, logs and events. Empty: the system's host name.", false },
@@ -36,8 +35,7 @@ const struct conf_key conf_keys[] = {
 	{ "redis.prefix", CONF_TEXT, "\"millrace:\"", CONF_RESTART, REDIS, 0, 0, NULL,
 	    "What every key in Redis begins with; one cluster, one prefix.", false },
 	{ "redis.when_down", CONF_CHOICE, "allow", CONF_LIVE, SEE_REGISTRY, 0, 0, "allow|refuse",
-	    "New publishers while a shared Redis is away: let in, or refused. Running "
-	    "streams go on.", false },
+	    "New publishers while a shared Redis is away: let in, or refused. Running streams go on.", false },
 	{ "redis.claim_wait", CONF_DURATION, "250ms", CONF_LIVE, SEE_REGISTRY, 10, SEC(10), NULL,
 	    "How long a new publisher waits for the lease of its name in a shared Redis.", false },
 	{ "redis.timeout", CONF_DURATION, "1s", CONF_LIVE, REDIS, 10, SEC(60), NULL,
@@ -48,8 +46,7 @@ const struct conf_key conf_keys[] = {
 	    "true: switch from embedded to a URL although the embedded one holds data.", false },
 
 	{ "rtmp.listen", CONF_LISTENERS, "\":1935\"", CONF_LIVE, MEDIA | SEE_HTTP, 1, 16, NULL,
-	    "Addresses for publishers. Each ADDRESS:PORT or {address: ..., proxy_protocol: "
-	    "true}.", false },
+	    "Addresses for publishers. Each ADDRESS:PORT or {address: ..., proxy_protocol: true}.", false },
 	{ "rtmp.chunk_size", CONF_SIZE, "64KiB", CONF_NEW_STREAMS, SEE_INGEST, 128, 0xffffff, NULL,
 	    "Chunk size of what we send.", false },
 	{ "rtmp.ack_window", CONF_SIZE, "2500000B", CONF_NEW_STREAMS, SEE_INGEST, KIB(16), GIB(1), NULL,
@@ -61,8 +58,7 @@ const struct conf_key conf_keys[] = {
 	{ "rtmp.ping_interval", CONF_DURATION, "5s", CONF_LIVE, SEE_INGEST, 100, SEC(300), NULL,
 	    "Between two pings to a publisher.", false },
 	{ "rtmp.ping_timeout", CONF_DURATION, "15s", CONF_LIVE, SEE_INGEST, 200, SEC(600), NULL,
-	    "No byte at all for this long: the publisher is gone. More than "
-	    "ping_interval.", false },
+	    "No byte at all for this long: the publisher is gone. More than ping_interval.", false },
 	{ "rtmp.user_timeout", CONF_DURATION, "10s", CONF_NEW_STREAMS, SEE_INGEST, 0, SEC(600), NULL,
 	    "TCP_USER_TIMEOUT: sent bytes unacknowledged for this long end the connection. "
 	    "0s: as the kernel does.", false },
@@ -117,6 +113,11 @@ const struct conf_key conf_keys[] = {
 	    "Viewers that are counted, per worker; above it the one unseen for longest is forgotten.", false },
 	{ "http.max_recordings", CONF_INT, "10000", CONF_LIVE, SEE_HTTP, 1, 1000000, NULL,
 	    "Recordings that /recordings lists, the newest. Older ones can still be fetched.", false },
+	{ "http.max_waiting", CONF_INT, "1024", CONF_LIVE, SEE_HTTP, 1, 500000, NULL,
+	    "Requests at one worker that wait for that list while it is read; above it 503.", false },
+	{ "http.max_lookups", CONF_INT, "32", CONF_LIVE, SEE_HTTP, 1, 1000, NULL,
+	    "Streams that are not here and that one worker looks for on other hosts at the same time; "
+	    "above it 503.", false },
 
 	{ "ws.origins", CONF_ORIGINS, "[\"*\"]", CONF_LIVE, SEE_INGEST | SEE_WEBRTC, 0, 64, NULL,
 	    "Origins of web pages that may open a WebSocket, as https://HOST. \"*\": any; pages of this "
@@ -161,16 +162,16 @@ const struct conf_key conf_keys[] = {
 	{ "streams.cleanup_delay", CONF_DURATION, "2s", CONF_LIVE, SEE_ALL, 0, SEC(3600), NULL,
 	    "From the playlist's end to the removal of its files.", false },
 	{ "streams.silence", CONF_DURATION, "2s", CONF_LIVE, SEE_ALL, 0, SEC(60), NULL,
-	    "A publisher that sent no media for this long may be replaced by its own "
-	    "second connection.", false },
+	    "A publisher that sent no media for this long may be replaced by its own second connection.", false },
 	{ "streams.duplicate", CONF_CHOICE, "reject", CONF_LIVE, SEE_ALL, 0, 0, "reject|takeover",
 	    "A second publisher of a name that is live: refused, or it takes over.", false },
 	{ "streams.ring", CONF_SIZE, "32MiB", CONF_NEW_STREAMS, SEE_ALL, MIB(1), GIB(4), NULL,
-	    "Media kept in memory per stream; an output that falls further behind loses "
-	    "frames.", false },
+	    "Media kept in memory per stream; an output that falls further behind loses frames.", false },
 	{ "streams.key_frame_age", CONF_DURATION, "15s", CONF_LIVE, SEE_ALL, SEC(1), SEC(600), NULL,
-	    "Video without a key frame for this long is ended: it can't be cut into "
-	    "segments.", false },
+	    "Video without a key frame for this long is ended: it can't be cut into segments.", false },
+	{ "streams.header_changes", CONF_INT, "20", CONF_NEW_STREAMS, SEE_INGEST, 1, 1000, NULL,
+	    "New sequence headers or tracks within 10s that a publisher may send; with more it is ended. Each begins "
+	    "a recording file and an ffmpeg; the same headers again are none.", false },
 	{ "streams.max", CONF_INT, "256", CONF_LIVE, SEE_ALL, 1, 1024, NULL,
 	    "Streams of this host.", false },
 	{ "streams.hls.segment", CONF_DURATION, "1s", CONF_NEW_STREAMS, SEE_ALL, 200, SEC(60), NULL,
@@ -252,6 +253,8 @@ const struct conf_key conf_keys[] = {
 	    "Not empty: a sent file goes to this URL with its name behind it; upload.target is not used.", true },
 	{ "upload.verify", CONF_BOOL, "true", CONF_LIVE, 0, 0, 0, NULL,
 	    "The certificate of an rtmps:// target must be right.", false },
+	{ "upload.ca_file", CONF_PATH, CA_FILE, CONF_LIVE, 0, 0, 0, NULL,
+	    "The CAs' certificates it is judged by.", false },
 	{ "upload.max_size", CONF_SIZE, "4GiB", CONF_LIVE, SEE_INGEST, 1, GIB(10240), NULL,
 	    "Of one sent file, and of what it is converted to.", false },
 	{ "upload.max_uploads", CONF_INT, "1000", CONF_LIVE, SEE_INGEST, 1, 1000000, NULL,
@@ -344,6 +347,8 @@ const struct conf_key conf_keys[] = {
 	{ "push", CONF_PUSH, "[]", CONF_LIVE, 0, 0, 0, NULL,
 	    "Servers that streams are sent on to, each {id: youtube, url: \"rtmp://HOST/APP/KEY\", stream: \"*\", "
 	    "app: \"*\", transcode: false, verify: true}; {stream}, {app} and {host} in the URL.", true },
+	{ "push_ca_file", CONF_PATH, CA_FILE, CONF_LIVE, 0, 0, 0, NULL,
+	    "The CAs' certificates that an rtmps:// server's is judged by; the running push goes on.", false },
 	{ "push_batch", CONF_DURATION, "33ms", CONF_NEW_STREAMS, SEE_INGEST, 0, SEC(1), NULL,
 	    "Media is handed to a push's ffmpeg this often; a stream with a push is read as often.", false },
 	{ "push_lag", CONF_DURATION, "10s", CONF_NEW_STREAMS, SEE_INGEST, SEC(1), SEC(600), NULL,
@@ -352,33 +357,7 @@ const struct conf_key conf_keys[] = {
 	    "A push whose target takes nothing for this long is begun anew; half of it is how long a "
 	    "target may take to answer.", false },
 
-	{ "limits.connections", CONF_INT, "1000", CONF_LIVE, 0, 1, 10000, NULL,
-	    "Publishers' connections in all; one process each.", false },
-	{ "limits.per_address", CONF_INT, "250", CONF_LIVE, 0, 1, 10000, NULL,
-	    "Publishers' connections of one address.", false },
-	{ "limits.handshakes", CONF_INT, "250", CONF_LIVE, 0, 1, 10000, NULL,
-	    "Connections that do not publish yet; when full, the oldest is closed.", false },
-	{ "limits.spare", CONF_INT, "2", CONF_LIVE, 0, 0, 64, NULL,
-	    "Idle ingests kept ready, so that a publisher waits for no start of a process.", false },
-	{ "limits.ingest_memory", CONF_SIZE, "256MiB", CONF_NEW_STREAMS, 0, MIB(64), GIB(64), NULL,
-	    "Address space of an ingest. More than streams.ring and rtmp.max_buffered and "
-	    "64MiB.", false },
-	{ "limits.ffmpeg_memory", CONF_SIZE, "1GiB", CONF_NEW_STREAMS, 0, MIB(64), GIB(64), NULL,
-	    "Address space of an ffmpeg.", false },
-	{ "limits.files", CONF_INT, "1024", CONF_NEW_STREAMS, 0, 64, 1000000, NULL,
-	    "Descriptors of a child; an HTTP worker gets two per connection.", false },
-
-	{ "limits.pushes", CONF_INT, "8", CONF_LIVE, 0, 0, 8, NULL,
-	    "Push targets of one stream.", false },
-	{ "limits.pushes_added", CONF_INT, "1000", CONF_LIVE, 0, 0, 10000, NULL,
-	    "Push targets that `millrace push add` and the API may add, of all streams together.", false },
-	{ "limits.ingress_keys", CONF_INT, "10000", CONF_LIVE, 0, 0, 100000, NULL,
-	    "Streams that /v1/createIngress may have given a key.", false },
-
-	{ "limits.watch_files", CONF_INT, "100000", CONF_LIVE, SEE_WATCH, 16, 10000000, NULL,
-	    "Files of watched folders that are known; what is beyond is not looked at.", false },
-	{ "limits.watch_depth", CONF_INT, "16", CONF_LIVE, SEE_WATCH, 1, 64, NULL,
-	    "Folders inside each other that a recursive watch goes into.", false },
+	CONF_KEYS_LIMITS,
 
 	{ "disk.reserve", CONF_SIZE, "512MiB", CONF_LIVE, MEDIA | SEE_HTTP | SEE_JOBS, 0, GIB(10240), NULL,
 	    "Less space than this in data_dir is a fault in status; below it recordings "
@@ -392,6 +371,8 @@ const struct conf_key conf_keys[] = {
 	    "One line per event, as key=value or as JSON.", false },
 	{ "log.level", CONF_CHOICE, "info", CONF_LIVE, SEE_ALL, 0, 0, "error|warn|info|debug",
 	    "Least level that is written.", false },
+	{ "log.foreign_lines", CONF_INT, "100", CONF_LIVE, SEE_ALL, 1, 1000000, NULL,
+	    "Lines of ffmpeg, or of redis-server, that one process of ours writes in 10 s.", false },
 	{ "log.file", CONF_TEXT, "\"\"", CONF_RESTART, 0, 0, 0, NULL,
 	    "Where the log goes. Empty: stderr.", false },
 	{ "events.spool_max", CONF_SIZE, "64MiB", CONF_LIVE, SEE_REGISTRY, KIB(64), GIB(16), NULL,

@@ -51,6 +51,8 @@
 	{ "hooks.error_interval", CONF_DURATION, "10s", CONF_LIVE, 0, 100, SEC(3600), NULL, \
 	    "Each trouble of a stream is told at most once in this time; what was over before it was told is not.", \
 	    false }, \
+	{ "hooks.max_viewers", CONF_INT, "131072", CONF_LIVE, 0, 1, 1 << 24, NULL, \
+	    "Viewers that play and stop are told of at once; of who comes beyond that neither is told.", false }, \
 	{ "hooks.max_registered", CONF_INT, "100", CONF_LIVE, SEE_HOOKS, 0, CONF_REGISTERED_MAX, NULL, \
 	    "URLs that may be registered by /v1/registerWebhook.", false }, \
 	{ "hooks.ca_file", CONF_TEXT, "\"\"", CONF_LIVE, SEE_HOOKS, 0, 0, NULL, \

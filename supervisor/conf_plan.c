@@ -137,13 +137,49 @@ show(const struct conf_key *k, const json_t *v)
 	return json_dumps(v, JSON_ENCODE_ANY);
 }
 
+static char *
+count_keys(const json_t *keys)
+{
+	size_t n = json_object_size(keys);
+
+	return n == 0 ? xstrdup("none") : xasprintf("%zu key%s", n, n == 1 ? "" : "s");
+}
+
+/* " (alice: another one, bob: added)": whose, and never what. */
+static char *
+whose_keys(const json_t *old, const json_t *new)
+{
+	char *all = xstrdup(""), *longer;
+	json_t *names = json_copy((json_t *)old), *hashes;
+	const char *name;
+
+	json_object_update_missing(names, (json_t *)new);
+	json_object_foreach(names, name, hashes) {
+		const json_t *was = json_object_get(old, name), *is = json_object_get(new, name);
+
+		if (json_equal(was, is))
+			continue;
+		longer = xasprintf("%s%s%s: %s", all, all[0] != '\0' ? ", " : " (", name,
+		    was == NULL ? "added" : is == NULL ? "removed" : "another one");
+		free(all);
+		all = longer;
+	}
+	longer = xasprintf("%s)", all);
+	json_decref(names);
+	free(all);
+	return longer;
+}
+
 static void
 add(json_t *list, const struct conf_key *k, const json_t *old, const json_t *new)
 {
-	char *a = show(k, old), *b = show(k, new), *line;
+	bool keys = k->type == CONF_KEYS;
+	char *a = keys ? count_keys(old) : show(k, old), *b = keys ? count_keys(new) : show(k, new), *line;
+	char *more = keys ? whose_keys(old, new) : xstrdup(strcmp(a, b) == 0 ? " (another one)" : "");
 
-	line = xasprintf("%s: %s -> %s%s", k->path, a, b, strcmp(a, b) == 0 ? " (another one)" : "");
+	line = xasprintf("%s: %s -> %s%s", k->path, a, b, more);
 	json_array_append_new(list, json_string(line));
+	free(more);
 	free(a);
 	free(b);
 	free(line);

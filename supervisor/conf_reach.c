@@ -15,6 +15,7 @@
 #include "obj.h"
 #include "private.h"
 #include "supervisor/conf_table.h"
+#include "url.h"
 #include "util.h"
 
 /* --- ports --- */
@@ -128,31 +129,17 @@ is_barred(const char *address, const json_t *networks)
 	return net_parse(address, &addr) == 0 && !private_allowed((const struct sockaddr *)&addr.ss, networks);
 }
 
-/* The host's part of a URL, without what is in front of @ and without a port. */
-static void
-host_of(const char *url, char *host, size_t size)
-{
-	const char *from = strstr(url, "://"), *at;
-	size_t n;
-
-	from = from != NULL ? from + 3 : url;
-	n = strcspn(from, "/?#");
-	while ((at = memchr(from, '@', n)) != NULL) {
-		n -= (size_t)(at + 1 - from);
-		from = at + 1;
-	}
-	n = from[0] == '[' ? strcspn(from, "]%") : (at = memchr(from, ':', n)) != NULL ? (size_t)(at - from) : n;
-	snprintf(host, size, "%.*s", (int)n, from);
-}
-
 /* What a request is refused for (workers/hooks/send_url.c), if that is known before. */
 static bool
 leads_nowhere(const char *url, const json_t *networks, char address[NET_TEXT])
 {
 	char host[256], text[300];
 	struct in_addr in;
+	size_t n;
+	const char *from = url_host(url, &n);
 
-	host_of(url, host, sizeof(host));
+	n = from[0] == '[' ? strcspn(from, "]%") : url_host_name(from, n);	/* neither bracket nor zone */
+	snprintf(host, sizeof(host), "%.*s", (int)n, from);
 	if (strcasecmp(host, "localhost") == 0) {
 		str_copy(address, "127.0.0.1", NET_TEXT);
 		return is_barred("127.0.0.1:1", networks) && is_barred("[::1]:1", networks);
@@ -172,7 +159,7 @@ static void
 check_urls(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 {
 	const json_t *networks = conf_get(conf, "hooks.networks"), *hook;
-	char address[NET_TEXT];
+	char address[NET_TEXT], shown[CONF_HOOK_SHOWN];
 	size_t i;
 
 	if (!conf_both_read(lines, "hooks.networks", "hooks.networks"))
@@ -185,9 +172,9 @@ check_urls(const json_t *conf, const unsigned *lines, struct conf_errors *e)
 		return;
 	json_array_foreach(conf_get(conf, "hooks.urls"), i, hook)
 		if (leads_nowhere(obj_str(hook, "url"), networks, address))
-			conf_error(e, conf_line_of(lines, "hooks.urls", NULL), "hooks.urls: the URL of id %s leads to "
+			conf_error(e, conf_line_of(lines, "hooks.urls", NULL), "hooks.urls: %s leads to "
 			    "%s, which is private: add it to hooks.networks if that is meant",
-			    obj_str(hook, "id"), address);
+			    conf_hook_show(obj_str(hook, "url"), shown), address);
 }
 
 /* Its receivers look a secret up by the key in the token. */
@@ -210,14 +197,15 @@ static void
 hint_livekit(const json_t *conf, struct conf_errors *e)
 {
 	const json_t *hook;
+	char shown[CONF_HOOK_SHOWN];
 	size_t i;
 
 	json_array_foreach(conf_get(conf, "hooks.urls"), i, hook)
 		if (strcmp(obj_str(hook, "style"), "livekit") == 0 && obj_str(hook, "secret")[0] == '\0' &&
 		    conf_str(conf, "hooks.secret")[0] == '\0')
-			conf_error(e, conf_line(e->file, "hooks.urls"), "warning: hooks.urls: style livekit of id %s "
+			conf_error(e, conf_line(e->file, "hooks.urls"), "warning: hooks.urls: style livekit to %s "
 			    "is sent without a token, which LiveKit's receivers refuse: give it key and secret",
-			    obj_str(hook, "id"));
+			    conf_hook_show(obj_str(hook, "url"), shown));
 }
 
 static void

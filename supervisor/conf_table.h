@@ -108,6 +108,9 @@ json_t *conf_read_hooks(const struct conf_key *k, const struct conf_node *n, str
 #define CONF_HOOK_ID 17
 /* The id of one that was given none. Pure. */
 void conf_hook_id(const char *url, const char *style, char out[CONF_HOOK_ID]);
+#define CONF_HOOK_SHOWN 200
+/* As much of it as has no secrets: "https://host:8443/...". Returns out. */
+const char *conf_hook_show(const char *url, char out[CONF_HOOK_SHOWN]);
 int conf_check_pattern_name(const char *path, const char *text, unsigned line, struct conf_errors *e);
 
 /* --- conf_check.c: 0, or -1 after an error --- */

@@ -5,8 +5,9 @@
  *
  * Who may: the socket's mode keeps others out, and the kernel's word about the peer
  * (SO_PEERCRED, SO_PEERGROUPS: no name service, which might block) is checked again:
- * root, our own uid, members of control.group. A client has one minute per message.
- * Started and stopped by main.c; a reload is in control_reload.c.
+ * root, our own uid, members of control.group. Never a process of ours, though it has our uid:
+ * they say what they have to say over their own channel, where route.c judges it.
+ * A client has one minute per message. Started and stopped by main.c; a reload is in control_reload.c.
  */
 #include <errno.h>
 #include <grp.h>
@@ -22,7 +23,6 @@
 #include "supervisor/supervisor.h"
 #include "util.h"
 
-#define CONTROL_CLIENTS 32
 #define CONTROL_IDLE_SEC 60
 #define CONTROL_GROUPS 256
 
@@ -34,6 +34,7 @@ struct client {
 };
 
 static struct client *clients;
+static bool full_said;
 static int listener = -1;
 static struct event *accept_event;
 static gid_t group = (gid_t)-1;
@@ -47,6 +48,7 @@ client_free(struct client *cl)
 	for (p = &clients; *p != cl; p = &(*p)->next)
 		;
 	*p = cl->next;
+	full_said = full_said && clients != NULL;
 	route_forget(cl->chan);
 	msg_chan_free(&cl->chan);
 	event_free(cl->idle);
@@ -110,6 +112,7 @@ on_loglevel(struct client *cl, struct msg *m)
 		return;
 	}
 	log_set_level(level);
+	child_config_level(text);
 	child_each(tell_level, (void *)text);
 	log_info("log level is now %s, until the next restart or reload", text);
 	reply(cl, m, 0, NULL);
@@ -182,6 +185,17 @@ may(int fd, struct ucred *cred)
 	    (group != (gid_t)-1 && cred->gid == group) || in_group(fd);
 }
 
+static void
+refuse(int fd, const struct ucred *cred, bool ours)
+{
+	if (ours)
+		log_warnx("control.sock: pid %d is one of our own processes, which have nothing to do here: refused",
+		    (int)cred->pid);
+	else
+		log_warnx("control.sock: uid %u is neither root, our own nor in control.group", (unsigned)cred->uid);
+	close(fd);
+}
+
 static unsigned
 client_count(void)
 {
@@ -220,7 +234,7 @@ static void
 accept_cb(evutil_socket_t fd, short what, void *ctx)
 {
 	struct timeval pause = { 1, 0 };
-	struct ucred cred;
+	struct ucred cred = { 0, 0, 0 };
 	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (client == -1) {
@@ -230,12 +244,13 @@ accept_cb(evutil_socket_t fd, short what, void *ctx)
 		}
 		return;
 	}
-	if (!may(client, &cred)) {
-		log_warnx("control.sock: uid %u is neither root, our own nor in control.group",
-		    (unsigned)cred.uid);
-		close(client);
-	} else if (client_count() >= CONTROL_CLIENTS) {
-		log_warnx("control.sock has %d clients already", CONTROL_CLIENTS);
+	if (!may(client, &cred) || child_has_pid(cred.pid))
+		refuse(client, &cred, child_has_pid(cred.pid));
+	else if (client_count() >= conf_int(sv.conf, "limits.control")) {
+		if (!full_said)
+			log_warnx("control.sock has %u clients, limits.control: who comes now is turned away",
+			    client_count());
+		full_said = true;
 		close(client);
 	} else
 		client_new(client, &cred);
@@ -295,7 +310,7 @@ control_start(void)
 	mask = umask(0117);
 	rc = bind(listener, (struct sockaddr *)&address, sizeof(address));
 	umask(mask);
-	if (rc == -1 || listen(listener, CONTROL_CLIENTS) == -1) {
+	if (rc == -1 || listen(listener, SOMAXCONN) == -1) {
 		log_error("%s", address.sun_path);
 		return -1;
 	}

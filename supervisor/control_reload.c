@@ -66,16 +66,6 @@ keep_until_restart(json_t *to, const json_t *from)
 }
 
 static void
-apply_log(void)
-{
-	enum log_level level;
-
-	log_set_format(strcmp(conf_str(sv.conf, "log.format"), "json") == 0 ? LOG_JSON : LOG_LOGFMT);
-	if (log_level_parse(conf_str(sv.conf, "log.level"), &level) == 0)
-		log_set_level(level);
-}
-
-static void
 apply(json_t *to, json_t *plan)
 {
 	json_t *from = sv.conf;
@@ -83,7 +73,7 @@ apply(json_t *to, json_t *plan)
 	keep_until_restart(to, from);
 	sv.conf = to;
 	listen_reload(from, to, plan);
-	apply_log();
+	conf_apply_log(sv.conf);
 	child_send_config();
 	push_reload(from, to);
 	json_decref(from);
@@ -101,7 +91,10 @@ control_reload(bool dry_run)
 	json_t *errors = json_array(), *plan, *warnings;
 	json_t *to = conf_load(sv.conf_path, errors);
 
-	if (to == NULL) {
+	if (to != NULL)
+		conf_host_errors(to, sv.conf_path, errors);
+	if (json_array_size(errors) > 0) {
+		json_decref(to);
 		log_errors(errors);
 		return json_pack("{s:{s:[], s:[], s:[], s:[]}, s:o}", "plan", "now", "new_streams",
 		    "restart", "failed", "errors", errors);

@@ -3,10 +3,11 @@
  * sandboxes itself, then becomes PROGRAM, same pid. posix_spawn can set none of this.
  *
  * Profiles: "ffmpeg" (reads its stdin, cuts a stream: no network, no signals to others),
- * "convert" (the same for a stranger's file, behind everything live), "push" (may connect),
- * "redis" (the embedded server). Each writes in DIR only ("-": nowhere).
+ * "convert" (the same for a stranger's file, behind everything live), "push" (may connect, but to
+ * no UNIX socket: those of run_dir are its account's, too), "redis" (the embedded server). Each
+ * writes in DIR only ("-": nowhere).
  * Options: memory=BYTES of address space, write=DIR a second folder, read=FILE that it may read
- * besides, fsize=BYTES of a file it writes, parent=PID without which it is killed.
+ * besides (two at most), fsize=BYTES of a file it writes, parent=PID without which it is killed.
  * All: no new privileges, no core, landlock where the kernel has it, a seccomp filter of
  * what neither program needs. Denied calls give EPERM, so that a program can say so.
  * It prints one line and exits 127 if PROGRAM can't be started, 126 if it can't be locked in.
@@ -20,34 +21,38 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "landlock.h"
+#include "syscalls.h"
 #include "util.h"
 
 #define EXIT_NOT_LOCKED 126
 #define EXIT_NOT_FOUND 127
 #define RULES_MAX 40
+#define READABLE_MAX 2
 
 struct profile {
 	const char *name;
 	bool network;	/* sockets beyond those it inherits */
+	bool local;	/* of AF_UNIX, too */
 	bool kill;	/* may signal others */
 	rlim_t files;
 	int nice;
 };
 
 static const struct profile profiles[] = {
-	{ "ffmpeg", false, false, 64, 0 },
-	{ "convert", false, false, 64, 10 },
-	{ "push", true, false, 64, 0 },
-	{ "redis", true, true, 1200, 0 },
+	{ "ffmpeg", false, false, false, 64, 0 },
+	{ "convert", false, false, false, 64, 10 },
+	{ "push", true, false, false, 64, 0 },
+	{ "redis", true, true, true, 1200, 0 },
 };
 
 /* What the command line asks for besides. */
 struct options {
-	const char *second, *readable;	/* write=, read= */
+	const char *second, *readable[READABLE_MAX];	/* write=, read= */
 	unsigned long long memory, fsize;
 	pid_t parent;
 };
@@ -145,8 +150,8 @@ lock_files(const struct profile *p, const char *program, const char *writable, c
 		rules[n++] = (struct landlock_rule){ writable, true, false };
 	if (o->second != NULL)
 		rules[n++] = (struct landlock_rule){ o->second, true, false };
-	if (o->readable != NULL)
-		rules[n++] = (struct landlock_rule){ o->readable, false, false };
+	for (int i = 0; i < READABLE_MAX && o->readable[i] != NULL; i++)
+		rules[n++] = (struct landlock_rule){ o->readable[i], false, false };
 	rules[n].path = NULL;
 	if (landlock_restrict(rules) == -1)
 		die(EXIT_NOT_LOCKED, "landlock for", program);
@@ -163,20 +168,14 @@ deny(scmp_filter_ctx filter, const int *calls, size_t n)
 	return rc;
 }
 
+#define NUMBER(name) SCMP_SYS(name),
+
 static void
 filter_calls(const struct profile *p)
 {
-	static const int always[] = { SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv),
-		SCMP_SYS(process_vm_writev), SCMP_SYS(bpf), SCMP_SYS(io_uring_setup),
-		SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register), SCMP_SYS(mount),
-		SCMP_SYS(umount2), SCMP_SYS(unshare), SCMP_SYS(setns), SCMP_SYS(keyctl),
-		SCMP_SYS(add_key), SCMP_SYS(request_key), SCMP_SYS(userfaultfd),
-		SCMP_SYS(perf_event_open), SCMP_SYS(kexec_load), SCMP_SYS(init_module),
-		SCMP_SYS(finit_module), SCMP_SYS(open_by_handle_at) };
-	static const int network[] = { SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind),
-		SCMP_SYS(listen) };
-	static const int signals[] = { SCMP_SYS(kill), SCMP_SYS(tkill), SCMP_SYS(pidfd_open),
-		SCMP_SYS(pidfd_send_signal), SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo) };
+	static const int always[] = { SYSCALLS_NOBODYS(NUMBER) };
+	static const int network[] = { SYSCALLS_NETWORK(NUMBER) };
+	static const int signals[] = { SYSCALLS_SIGNALS(NUMBER) };
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int rc = filter == NULL ? -ENOMEM : 0;
 
@@ -184,6 +183,9 @@ filter_calls(const struct profile *p)
 		rc = deny(filter, always, sizeof(always) / sizeof(always[0]));
 	if (rc == 0 && !p->network)
 		rc = deny(filter, network, sizeof(network) / sizeof(network[0]));
+	if (rc == 0 && p->network && !p->local)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
+		    SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX));
 	if (rc == 0 && !p->kill)
 		rc = deny(filter, signals, sizeof(signals) / sizeof(signals[0]));
 	/* a program may abort(), and ask for its own limits */
@@ -214,7 +216,7 @@ parse_options(int argc, char **argv, struct options *o)
 		else if (strncmp(argv[i], "write=", 6) == 0)
 			o->second = argv[i] + 6;
 		else if (strncmp(argv[i], "read=", 5) == 0)
-			o->readable = argv[i] + 5;
+			o->readable[o->readable[0] != NULL] = argv[i] + 5;
 		else if (strncmp(argv[i], "fsize=", 6) == 0)
 			o->fsize = strtoull(argv[i] + 6, NULL, 10);
 		else if (strncmp(argv[i], "parent=", 7) == 0)

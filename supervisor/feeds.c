@@ -4,7 +4,7 @@
  *
  * A want may be there long before its stream and outlives it: whenever NAME is live, now or after
  * its publisher has come back, a socketpair is made and each side gets one end; no media passes
- * here. The stdout of an ffmpeg on that way goes to the worker as well (output_rtc.c starts it).
+ * here. The stdout of an ffmpeg on that way goes to the worker as well (output_start.c starts it).
  * The worker that a NAME belongs to is a matter of its hash, for signalling and media alike.
  *
  * Called by route.c (WANT, whom to ask), streams_event.c (live), child.c (deaths), output.c.
@@ -99,15 +99,22 @@ make_pair(int pair[2])
 }
 
 static void
+tell_off(struct child *worker, const char *name, pid_t ingest)
+{
+	if (send_feed(worker, json_pack("{s:s, s:i, s:b}", "name", name, "ingest", (int)ingest, "on", 0), -1) == -1)
+		log_debug("webrtc %s is not told that %s is not live", worker->name, name);
+}
+
+static void
 feed_on(struct want *w, struct child *ingest)
 {
 	int pair[2];
 
+	w->ingest = ingest;
 	if (make_pair(pair) == -1) {
 		log_warn("no socket for the feed of %s: its viewers wait", w->name);
 		return;
 	}
-	w->ingest = ingest;
 	if (tell_worker(w, "media", "flv", pair[1]) == -1)
 		close(pair[0]);
 	else if (send_feed(ingest, json_pack("{s:b}", "on", 1), pair[0]) == -1)
@@ -170,9 +177,11 @@ want_new(struct child *worker, const char *name)
 	return w;
 }
 
-static bool
-is_live(const struct stream *s)
+bool
+feeds_is_live(const char *name)
 {
+	const struct stream *s = stream_find(name);
+
 	return s != NULL && s->ingest != NULL && s->was_live;
 }
 
@@ -191,7 +200,6 @@ feeds_want(struct child *webrtc, struct msg *m)
 {
 	const char *name = msg_str_or(m, "name", "");
 	struct want *w = find(name);
-	struct stream *s = stream_find(name);
 
 	if (!json_is_true(json_object_get(m->body, "want"))) {
 		wants_no_more(webrtc, name);
@@ -207,9 +215,11 @@ feeds_want(struct child *webrtc, struct msg *m)
 	}
 	if (w == NULL)
 		w = want_new(webrtc, name);
-	/* Said again: what it was given is of no use to it any more. */
-	if (w != NULL && is_live(s))
-		feed_on(w, s->ingest);
+	/* Said again: what it was given is of no use to it any more. Or it was live when a viewer came (CONN). */
+	if (w != NULL && feeds_is_live(name))
+		feed_on(w, stream_find(name)->ingest);
+	else
+		tell_off(webrtc, name, 0);
 }
 
 void
@@ -228,9 +238,7 @@ feeds_ingest_gone(struct child *ingest)
 
 	if (w == NULL)
 		return;
-	if (send_feed(w->worker, json_pack("{s:s, s:i, s:b}", "name", w->name, "ingest", (int)ingest->pid, "on", 0),
-	    -1) == -1)
-		log_debug("webrtc %s is not told that %s is not live", w->worker->name, w->name);
+	tell_off(w->worker, w->name, ingest->pid);
 	w->ingest = NULL;
 }
 

@@ -42,9 +42,9 @@ to_room(struct msg *m, const int fds[2])
 	struct child *webrtc = stream_name_ok(name, strlen(name)) ? feeds_worker(name) : NULL;
 
 	if (webrtc != NULL)
-		return msg_send(webrtc->control, MSG_CONN, 0, json_pack("{s:s, s:s, s:s, s:s}", "route", "room", "name",
-		    name, "peer", msg_str_or(m, "peer", ""), "local", msg_str_or(m, "local", "")), fds, 2) == 0 ?
-		    NULL : "the webrtc worker takes no more connections";
+		return msg_send(webrtc->control, MSG_CONN, 0, json_pack("{s:s, s:s, s:s, s:s, s:b}", "route", "room",
+		    "name", name, "peer", msg_str_or(m, "peer", ""), "local", msg_str_or(m, "local", ""), "live",
+		    feeds_is_live(name)), fds, 2) == 0 ? NULL : "the webrtc worker takes no more connections";
 	close(fds[0]);
 	close(fds[1]);
 	return conf_int(sv.conf, "webrtc.workers") == 0 ? "WebRTC is off: webrtc.workers is 0" :

@@ -40,6 +40,42 @@ diagnose_child(struct child *c, void *ctx)
 		    (double)(now_ms() - c->started_ms) / 1000);
 }
 
+struct tally {
+	enum child_kind kind;
+	int running;
+};
+
+static void
+count_running(struct child *c, void *ctx)
+{
+	struct tally *t = ctx;
+
+	t->running += c->kind == t->kind && (c->state == CHILD_STARTING || c->state == CHILD_READY);
+}
+
+/* Fewer than the config wants, for longer than one takes to go and its successor to come. */
+static void
+diagnose_numbers(struct diagnosis *d)
+{
+	static const enum child_kind kinds[] = { KIND_HTTP, KIND_WEBRTC, KIND_JOBS, KIND_WATCH };
+	static int64_t short_since_ms[KIND_COUNT];
+	int64_t now = now_ms();
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct tally t = { kinds[i], 0 };
+		int64_t *since = &short_since_ms[kinds[i]];
+
+		child_each(count_running, &t);
+		if (sv.stopping || t.running >= child_wanted(kinds[i]))
+			*since = 0;
+		else if (*since == 0)
+			*since = now;
+		else if (d->text[0] == '\0' && now - *since > READY_MS)
+			snprintf(d->text, d->size, "%d of %d %s worker%s running", t.running, child_wanted(kinds[i]),
+			    child_kind_name(kinds[i]), child_wanted(kinds[i]) == 1 ? " is" : "s are");
+	}
+}
+
 static void
 diagnose_redis(struct diagnosis *d)
 {
@@ -197,6 +233,7 @@ health_diagnose(char *text, size_t size)
 
 	text[0] = '\0';
 	child_each(diagnose_child, &d);
+	diagnose_numbers(&d);
 	diagnose_redis(&d);
 	diagnose_disk(&d);
 	if (text[0] == '\0' && output_probe_failed())

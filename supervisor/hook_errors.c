@@ -4,8 +4,8 @@
  *
  * What comes and goes, or fails at each of its retries, is told at most once per
  * hooks.error_interval; what is over by then was never told and need not be. Each trouble has a
- * code and, if there may be several, what it is about. Called by output.c, output_push.c,
- * streams.c and streams_event.c.
+ * code and, if there may be several, what it is about; it is over, and told so at once, when that is
+ * removed. Called by output.c, output_push.c, push.c, streams.c and streams_event.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "supervisor/streams.h"
 #include "util.h"
 
-#define TROUBLES_MAX (BOARD_PUSHES + 8)	/* of a stream: its pushes, and one of each other code */
+#define TROUBLES_MAX (BOARD_OUTPUTS + 2)	/* of a stream: of each output, a push too; media; recording */
 
 struct trouble {
 	struct trouble *next;
@@ -70,15 +70,27 @@ timer_cb(evutil_socket_t fd, short what, void *ctx)
 	settle(ctx);
 }
 
+/* Where it hangs, or would. */
+static struct trouble **
+place_of(struct stream *s, const char *code, const char *what)
+{
+	struct trouble **p = &s->troubles;
+
+	while (*p != NULL && (strcmp((*p)->code, code) != 0 || strcmp((*p)->what, what) != 0))
+		p = &(*p)->next;
+	return p;
+}
+
 static struct trouble *
 trouble_of(struct stream *s, const char *code, const char *what)
 {
-	struct trouble **p, *t;
+	struct trouble **p = place_of(s, code, what), *t;
 	unsigned n = 0;
 
-	for (p = &s->troubles; *p != NULL; p = &(*p)->next, n++)
-		if (strcmp((*p)->code, code) == 0 && strcmp((*p)->what, what) == 0)
-			return *p;
+	if (*p != NULL)
+		return *p;
+	for (t = s->troubles; t != NULL; t = t->next)
+		n++;
 	if (n >= TROUBLES_MAX)
 		return NULL;
 	t = *p = xcalloc(1, sizeof(*t));
@@ -102,6 +114,29 @@ hook_error(struct stream *s, const char *code, const char *what, const char *rea
 	settle(t);
 }
 
+static void
+forget(struct trouble **p)
+{
+	struct trouble *t = *p;
+
+	*p = t->next;
+	event_free(t->timer);
+	free(t);
+}
+
+void
+hook_error_removed(struct stream *s, const char *code, const char *what)
+{
+	struct trouble **p = place_of(s, code, what);
+
+	if (*p == NULL)
+		return;
+	(*p)->reason[0] = '\0';
+	if (!is_told(*p))
+		tell(*p);
+	forget(p);
+}
+
 void
 hook_errors_live(struct stream *s)
 {
@@ -112,11 +147,6 @@ hook_errors_live(struct stream *s)
 void
 hook_errors_forget(struct stream *s)
 {
-	struct trouble *t;
-
-	while ((t = s->troubles) != NULL) {
-		s->troubles = t->next;
-		event_free(t->timer);
-		free(t);
-	}
+	while (s->troubles != NULL)
+		forget(&s->troubles);
 }

@@ -21,8 +21,6 @@
 #include "supervisor/streams.h"
 #include "util.h"
 
-#define WATCHERS_MAX 131072	/* what is beyond is not told of */
-
 struct holder {			/* a worker that has him */
 	struct holder *next;
 	const struct child *worker;
@@ -37,6 +35,7 @@ struct watcher {
 
 static TAILQ_HEAD(watchers, watcher) watchers = TAILQ_HEAD_INITIALIZER(watchers);
 static unsigned nwatchers;
+static bool full_said;		/* that there are too many; again only once half of them have left */
 static void *by_name;		/* tsearch's */
 
 static int
@@ -77,6 +76,12 @@ tell(struct watcher *w, const struct stream *s, bool play, bool emit)
 		    msg_text(w->protocol, strlen(w->protocol))));
 }
 
+static unsigned
+watchers_max(void)
+{
+	return (unsigned)conf_int(sv.conf, "hooks.max_viewers");
+}
+
 static void
 remove_watcher(struct watcher *w)
 {
@@ -85,6 +90,7 @@ remove_watcher(struct watcher *w)
 	tdelete(w, &by_name, compare);
 	TAILQ_REMOVE(&watchers, w, link);
 	nwatchers--;
+	full_said = full_said && nwatchers > watchers_max() / 2;
 	free(w);
 }
 
@@ -124,8 +130,13 @@ add(const struct watcher *key)
 {
 	struct watcher *w;
 
-	if (nwatchers >= WATCHERS_MAX)
+	if (nwatchers >= watchers_max()) {
+		if (!full_said)
+			log_warnx("%u viewers are there, hooks.max_viewers: webhooks are not told of those who "
+			    "come now, neither play nor stop", nwatchers);
+		full_said = true;
 		return NULL;
+	}
 	w = xcalloc(1, sizeof(*w));
 	*w = *key;
 	if (tsearch(w, &by_name, compare) == NULL)

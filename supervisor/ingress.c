@@ -29,7 +29,9 @@
 #define SECRET_BYTES 32
 #define KEY_BYTES 20		/* of the HMAC: 160 bits, 40 digits */
 #define HASHES_MAX 8
+#define HASH_NAME_BYTES 7	/* "sha256:" */
 #define LATER_SEC 1		/* Redis tells page by page */
+#define AGAIN_SEC 10		/* the disk did not take them */
 
 static json_t *keys;		/* {NAME: [hash ..]} */
 static char own_secret[2 * SECRET_BYTES + 1];
@@ -52,32 +54,37 @@ save(const char *name, const char *text)
 	return rc;
 }
 
+static void later_cb(evutil_socket_t fd, short what, void *ctx);
+
 static void
+save_later(int sec)
+{
+	const struct timeval tv = { sec, 0 };
+
+	if (later == NULL && (later = evtimer_new(sv.base, later_cb, NULL)) != NULL)
+		evtimer_add(later, &tv);
+}
+
+static int
 save_keys(void)
 {
 	char *text = json_dumps(keys, JSON_COMPACT);
+	int rc;
 
 	if (later != NULL)
 		event_free(later);
 	later = NULL;
-	if (text != NULL)
-		save(FILE_NAME, text);
+	rc = text != NULL ? save(FILE_NAME, text) : -1;
 	free(text);
+	if (rc == -1)
+		save_later(AGAIN_SEC);
+	return rc;
 }
 
 static void
 later_cb(evutil_socket_t fd, short what, void *ctx)
 {
 	save_keys();
-}
-
-static void
-save_later(void)
-{
-	static const struct timeval tv = { LATER_SEC, 0 };
-
-	if (later == NULL && (later = evtimer_new(sv.base, later_cb, NULL)) != NULL)
-		evtimer_add(later, &tv);
 }
 
 static char *
@@ -106,8 +113,7 @@ make_secret(void)
 		return true;
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		return false;
-	for (size_t i = 0; i < sizeof(random); i++)
-		snprintf(own_secret + 2 * i, 3, "%02x", random[i]);
+	hex_format(own_secret, random, sizeof(random));
 	if (save(SECRET_NAME, own_secret) == 0)
 		return true;
 	own_secret[0] = '\0';
@@ -117,22 +123,27 @@ make_secret(void)
 /* --- keys --- */
 
 static bool
-make_key(const char *name, char key[2 * KEY_BYTES + 1])
+have_secret(void)
+{
+	return conf_str(sv.conf, "authorize.secret")[0] != '\0' || own_secret[0] != '\0' || make_secret();
+}
+
+/* The salt is that of the key's hash: a hash that is gone takes its key along. */
+static void
+make_key(const char *name, const char *salt, char key[2 * KEY_BYTES + 1])
 {
 	const char *secret = conf_str(sv.conf, "authorize.secret");
 	uint8_t digest[SHA256_DIGEST_SIZE];
 	struct hmac_sha256_ctx ctx;
 
-	if (secret[0] == '\0' && own_secret[0] == '\0' && !make_secret())
-		return false;
 	secret = secret[0] != '\0' ? secret : own_secret;
 	hmac_sha256_set_key(&ctx, strlen(secret), (const uint8_t *)secret);
 	hmac_sha256_update(&ctx, 8, (const uint8_t *)"ingress\n");
 	hmac_sha256_update(&ctx, strlen(name), (const uint8_t *)name);
+	hmac_sha256_update(&ctx, 1, (const uint8_t *)"\n");
+	hmac_sha256_update(&ctx, strlen(salt), (const uint8_t *)salt);
 	hmac_sha256_digest(&ctx, sizeof(digest), digest);
-	for (size_t i = 0; i < KEY_BYTES; i++)
-		snprintf(key + 2 * i, 3, "%02x", digest[i]);
-	return true;
+	hex_format(key, digest, KEY_BYTES);
 }
 
 const json_t *
@@ -141,17 +152,31 @@ ingress_hashes(const char *name)
 	return json_object_get(keys, name);
 }
 
-/* The stored hash of key, made if there is none: each name's own salt. */
+/* Is this a hash of a key that was made here, or with the same secret? */
+static bool
+key_of(const char *name, const json_t *hash, char key[2 * KEY_BYTES + 1])
+{
+	const char *text = json_string_value(hash);
+	char salt[AUTH_SALT];
+
+	if (strlen(text) < HASH_NAME_BYTES + AUTH_SALT)
+		return false;
+	str_copy(salt, text + HASH_NAME_BYTES, sizeof(salt));
+	make_key(name, salt, key);
+	return auth_key_fits(hash, key);
+}
+
+/* The stored hash of name's key, which is made if it has none. */
 static const char *
-hash_of(const char *name, const char *key)
+hash_of(const char *name, char key[2 * KEY_BYTES + 1])
 {
 	json_t *list = json_object_get(keys, name);
+	char salt[AUTH_SALT], *hash;
 	const json_t *v;
-	char *hash;
 	size_t i;
 
 	json_array_foreach(list, i, v)
-		if (auth_key_fits(v, key))
+		if (json_is_string(v) && key_of(name, v, key))
 			return json_string_value(v);
 	if (list == NULL) {
 		list = json_array();
@@ -159,10 +184,12 @@ hash_of(const char *name, const char *key)
 	}
 	while (json_array_size(list) >= HASHES_MAX)
 		json_array_remove(list, 0);
-	hash = auth_hash_key(key);
+	auth_salt(salt);
+	make_key(name, salt, key);
+	hash = auth_hash_key_salted(key, salt);
 	json_array_append_new(list, json_string(hash));
 	free(hash);
-	save_keys();
+	save_later(LATER_SEC);
 	return json_string_value(json_array_get(list, json_array_size(list) - 1));
 }
 
@@ -178,7 +205,7 @@ ingress_learn(const char *name, const json_t *hashes)
 		json_object_del(keys, name);
 	else
 		json_object_set_new(keys, name, json_deep_copy(hashes));
-	save_later();
+	save_later(LATER_SEC);
 }
 
 void
@@ -198,17 +225,30 @@ ingress_event(const json_t *body)
 		json_object_set_new(keys, name, copy);
 	}
 	if (changed)
-		save_later();
+		save_later(LATER_SEC);
 	if (json_object_size(keys) > before)
 		log_debug("%zu streams have keys made by /v1/createIngress", json_object_size(keys));
 }
 
 /* --- verbs --- */
 
+/* The disk did not take the change, so it is none; `old` (NULL: there was none) is taken. */
+static int
+take_back(const char *name, json_t *old, json_t **body)
+{
+	if (old != NULL)
+		json_object_set_new(keys, name, old);
+	else
+		json_object_del(keys, name);
+	*body = json_pack("{s:s}", "text", FILE_NAME " in data_dir could not be written; the log says why");
+	return EIO;
+}
+
 static int
 create(const char *name, json_t **body)
 {
 	char key[2 * KEY_BYTES + 1], id[INGRESS_ID];
+	json_t *old;
 	const char *hash;
 
 	if (json_object_get(keys, name) == NULL &&
@@ -216,11 +256,18 @@ create(const char *name, json_t **body)
 		*body = json_pack("{s:s}", "text", "limits.ingress_keys streams have a key already");
 		return ENOSPC;
 	}
-	if (keys == NULL || !make_key(name, key)) {
+	if (keys == NULL || !have_secret()) {
 		*body = json_pack("{s:s}", "text", "no secret for keys can be kept in data_dir: see the log");
 		return EIO;
 	}
+	old = json_deep_copy(json_object_get(keys, name));
 	hash = hash_of(name, key);
+	/* Also one that Redis told of: who has a key may rely on it. */
+	if (later != NULL && save_keys() == -1) {
+		explicit_bzero(key, sizeof(key));
+		return take_back(name, old, body);
+	}
+	json_decref(old);
 	*body = json_pack("{s:s, s:s, s:[s]}", "id", ingress_id(name, id), "key", key, "hashes", hash);
 	explicit_bzero(key, sizeof(key));
 	return 0;
@@ -230,20 +277,29 @@ int
 ingress_call(const char *verb, const json_t *args, json_t **body)
 {
 	const char *name = json_string_value(json_object_get(args, "name"));
+	const json_t *hashes = json_object_get(args, "hashes");
+	json_t *old;
 
 	if (name == NULL || !stream_name_ok(name, strlen(name))) {
 		*body = json_pack("{s:s}", "text", "not a name a stream can have: 1 to 64 letters, digits, . _ or -, "
 		    "the first no dot");
 		return EINVAL;
 	}
-	if (strcmp(verb, "ingress") == 0)
+	if (strcmp(verb, "ingress") == 0) {
+		/* none: another host has removed them; where there is no other, Redis has lost them */
+		if (json_array_size(hashes) > 0 || strcmp(conf_str(sv.conf, "redis.url"), "embedded") != 0)
+			ingress_learn(name, hashes);
 		return create(name, body);
+	}
 	if (strcmp(verb, "ingress_remove") != 0)
 		return ENOSYS;
 	if (json_object_get(keys, name) == NULL)
 		return ENOENT;
+	old = json_incref(json_object_get(keys, name));
 	json_object_del(keys, name);
-	save_keys();
+	if (save_keys() == -1)
+		return take_back(name, old, body);
+	json_decref(old);
 	return 0;
 }
 
@@ -269,6 +325,9 @@ ingress_stop(void)
 {
 	if (later != NULL)
 		save_keys();
+	if (later != NULL)
+		event_free(later);
+	later = NULL;
 	json_decref(keys);
 	keys = NULL;
 	explicit_bzero(own_secret, sizeof(own_secret));

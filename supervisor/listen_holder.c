@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "supervisor/listen.h"
+#include "supervisor/supervisor.h"
 
 #define TCP_STATE_LISTEN 0x0a
 #define UDP_STATE_BOUND 0x07

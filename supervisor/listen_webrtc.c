@@ -8,6 +8,7 @@
  * Called by listen.c (start, reload, end) and child.c (whose descriptors).
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -28,6 +29,7 @@ struct ports { int udp, tcp; };	/* of one worker; tcp -1: not wanted */
 
 static struct ports *table;
 static int ntable;
+static char *note;		/* standing: another port than the default's */
 
 static void
 close_ports(struct ports *p)
@@ -132,7 +134,8 @@ open_default(struct net_addr *addr, int n, bool tcp, const char *taken)
 	for (unsigned i = 1; i <= DEFAULT_TRIES; i++) {
 		net_set_port(addr, first + i);
 		if (grow(&table, &ntable, n, addr, tcp, why, sizeof(why)) == 0) {
-			log_warnx("webrtc.listen: %s; as it is not set, port %u is used", taken, first + i);
+			note = xasprintf("webrtc.listen: %s; as it is not set, port %u is used", taken, first + i);
+			report_note(note);
 			return 0;
 		}
 	}
@@ -171,6 +174,7 @@ listen_webrtc_open(int64_t end)
 void
 listen_webrtc_close(void)
 {
+	report_unnote(&note);
 	free_table(&table, &ntable);
 }
 
@@ -186,6 +190,7 @@ move_all(int n, const char *listen, bool tcp, char *why, size_t size)
 		free_table(&fresh, &nfresh);
 		return -1;
 	}
+	report_unnote(&note);
 	free_table(&table, &ntable);
 	table = fresh;
 	ntable = nfresh;
@@ -243,6 +248,34 @@ listen_webrtc_reload(const json_t *from, json_t *to, char *why, size_t size)
 	for (int i = 0; i < 3; i++)
 		put_back(from, to, keys[i]);
 	return false;
+}
+
+static unsigned
+port_of(int fd)
+{
+	struct net_addr addr = { .len = sizeof(addr.ss) };
+
+	if (getsockname(fd, (struct sockaddr *)&addr.ss, &addr.len) == -1)
+		return 0;
+	return net_port((const struct sockaddr *)&addr.ss);
+}
+
+void
+listen_webrtc_show(char *buf, size_t size)
+{
+	const char *listen = conf_str(sv.conf, "webrtc.listen"), *colon = strrchr(listen, ':');
+	int host = (int)(colon != NULL ? colon - listen : (long)strlen(listen)), n = 0;
+	unsigned first = ntable > 0 ? port_of(table[0].udp) : 0;
+	bool row = true;
+
+	buf[0] = '\0';
+	for (int i = 1; i < ntable; i++)
+		row = row && port_of(table[i].udp) == first + (unsigned)i;
+	if (ntable > 1 && row)
+		snprintf(buf, size, "%.*s:%u-%u", host, listen, first, first + (unsigned)ntable - 1);
+	for (int i = 0; i < ntable && (ntable == 1 || !row) && n >= 0 && (size_t)n < size; i++)
+		n += snprintf(buf + n, size - (size_t)n, "%s%.*s:%u", i > 0 ? " " : "", host, listen,
+		    port_of(table[i].udp));
 }
 
 int

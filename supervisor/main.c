@@ -108,8 +108,10 @@ load_conf(void)
 	bool wrong;
 
 	sv.conf = conf_load(sv.conf_path, errors);
-	if (sv.conf != NULL)
+	if (sv.conf != NULL) {
 		conf_host_errors(sv.conf, sv.conf_path, errors);
+		conf_host_owner(sv.conf, sv.conf_path, errors);
+	}
 	wrong = json_array_size(errors) > 0;
 	print_texts(errors);
 	/* A reload happens elsewhere than the start: -d goes to /. */
@@ -125,30 +127,39 @@ libevent_log_cb(int severity, const char *text)
 		log_warnx("libevent: %s", text);
 }
 
+/* NULL: it stays where it is, on stderr. */
+static const char *
+log_path(void)
+{
+	const char *file = conf_str(sv.conf, "log.file");
+	static char path[512];
+
+	if (file[0] != '\0')
+		return file;
+	if (options.log != NULL || !options.daemonise)
+		return options.log;
+	/* Its starter's stderr must not be held, and a log must be somewhere. */
+	return path_join(path, sizeof(path), conf_str(sv.conf, "data_dir"), "millraced.log") == 0 ? path : NULL;
+}
+
 static int
 start_log(void)
 {
-	const char *file = conf_str(sv.conf, "log.file");
-	enum log_level level = LOG_LEVEL_INFO;
-	char path[512];
+	const char *file = log_path();
 
-	log_set_format(strcmp(conf_str(sv.conf, "log.format"), "json") == 0 ? LOG_JSON : LOG_LOGFMT);
-	if (log_level_parse(conf_str(sv.conf, "log.level"), &level) == 0)
-		log_set_level(level);
-	if (file[0] == '\0' && options.log != NULL)
-		file = options.log;
-	else if (file[0] == '\0' && options.daemonise) {
-		/* Its starter's stderr must not be held, and a log must be somewhere. */
-		if (path_join(path, sizeof(path), conf_str(sv.conf, "data_dir"), "millraced.log") == -1)
-			return -1;
-		file = path;
-	}
+	conf_apply_log(sv.conf);
+	if (file == NULL && options.daemonise)
+		return -1;
 	event_set_log_callback(libevent_log_cb);
-	if (file[0] != '\0' && rights_open_log(file) == -1) {
+	if (file != NULL && rights_open_log(file) == -1) {
 		log_error("cannot log to %s", file);
 		return -1;
 	}
-	return log_open(NULL);
+	if (log_open(NULL) == -1)
+		return -1;
+	if (file != NULL)	/* the terminal has seen them, the log has not */
+		report_notes_again();
+	return 0;
 }
 
 /* Where our programs are: beside us in a build, else where `make install` puts them. */
@@ -196,7 +207,7 @@ prepare(void)
 	if (find_libexec() == -1 || rights_choose() == -1 || rights_top_dirs() == -1 ||
 	    rights_lock() == -1 || redis_check_switch() == -1 || listen_open_all() == -1)
 		return -1;
-	if (options.daemonise && spawn_daemonise() == -1) {
+	if (options.daemonise && spawn_daemonise(log_path()) == -1) {
 		log_error("cannot go to the background");
 		return -1;
 	}
@@ -296,7 +307,7 @@ start(void)
 		return -1;
 	events_start();
 	output_probe();
-	/* seccomp stays: what an ffmpeg or an ingest may not do. What it may read is the account's then. */
+	/* seccomp stays: an ffmpeg or an ingest reaches no socket of ours. What it may read is the account's then. */
 	if (landlock_abi() == 0)
 		report_note("this kernel has no landlock (or it is off: see the boot parameter lsm=), so ffmpeg and "
 		    "what talks to publishers can read every file that this account can");
@@ -349,11 +360,13 @@ test_conf(void)
 
 	conf_host_hints(sv.conf, sv.conf_path, hints);
 	print_texts(hints);
+	log_init(sv.conf_path);		/* as the lines above: FILE: what is wrong */
+	log_set_format(LOG_PLAIN);
 	if (redis_check_switch() == -1 || rights_choose() == -1)
 		return 1;
 	/* No error: it may be installed later, `millrace reload` finds it. */
 	if (program_find(ffmpeg, path, sizeof(path)) == NULL)
-		log_warn("%s: ffmpeg.path: \"%s\" cannot be run, so no stream could be watched", sv.conf_path, ffmpeg);
+		log_warn("ffmpeg.path: \"%s\" cannot be run, so no stream could be watched", ffmpeg);
 	printf("%s: ok\n", sv.conf_path);
 	return 0;
 }

@@ -7,7 +7,7 @@
  * stuck is judged by its owner (OUTPUT_DOWN). One that ends unasked has failed, unless it
  * listed segments and exited with 0. One that lists segments is never given up: it may be
  * killed again and again, but it works. A push (output_push.c) is never given up either.
- * One for webrtc (output_rtc.c) is forgotten when it is not wanted any more.
+ * One for webrtc is forgotten when it is not wanted any more.
  *
  * Called by route.c (SPAWN, OUTPUT_DOWN), child.c (deaths), report.c and streams (figures).
  */
@@ -38,7 +38,7 @@ static void launch(struct output *o);
 static bool
 comes_and_goes(const struct output *o)
 {
-	return o->wish.push || o->wish.webrtc;
+	return o->wish.kind->push || o->wish.kind->webrtc;
 }
 
 static struct output *
@@ -152,7 +152,7 @@ give_up(struct output *o)
 static int64_t
 after_failure(struct output *o, int64_t lived_ms)
 {
-	enum child_kind policy = o->wish.push ? KIND_PUSH : KIND_FFMPEG;
+	enum child_kind policy = o->wish.kind->child;
 	uint64_t segments = output_segments(o->owner);
 	uint32_t random = 0;
 
@@ -201,9 +201,9 @@ say_spawned(struct output *o, const int ours[OUTPUT_FDS])
 static const char *
 obstacle(const struct output *o)
 {
-	if (o->wish.push)
+	if (o->wish.kind->push)
 		return output_push_target(o) == NULL ? "it is being removed" : NULL;
-	if (o->wish.webrtc)
+	if (o->wish.kind->webrtc)
 		return !feeds_has(o->owner) ? "no webrtc worker wants it" : NULL;
 	return disk_is_full() ? "no space left on the disk" : NULL;
 }
@@ -223,15 +223,13 @@ launch(struct output *o)
 		launch_in(o, NO_SPACE_RETRY_MS);
 		return;
 	}
-	if (o->wish.push && output_push_waits(o)) {
+	if (o->wish.kind->push && output_push_waits(o)) {
 		launch_in(o, ORPHAN_POLL_MS);
 		return;
 	}
 	o->asked_down = o->stop = false;
 	o->segments = output_segments(o->owner);
-	o->ffmpeg = o->wish.push ? output_push_start(o, ours) : o->wish.webrtc ? output_rtc_start(o, ours) :
-	    o->wish.intake ? output_intake_start(&o->wish.from, o->owner->name, ours) :
-	    output_start(&o->wish.hls, o->owner->name, ours);
+	o->ffmpeg = output_start(o, ours);
 	if (o->ffmpeg == NULL) {
 		snprintf(o->reason, sizeof(o->reason), "cannot start ffmpeg: %s", strerror(errno));
 		json_decref(o->params);
@@ -245,22 +243,6 @@ launch(struct output *o)
 	say_spawned(o, ours);
 }
 
-static int
-parse_wish(const char *name, const char *kind, const json_t *params, struct output_wish *w, const char **why)
-{
-	*why = "kind";
-	w->push = strcmp(kind, "push") == 0;
-	w->intake = strcmp(kind, "intake") == 0;
-	w->webrtc = strcmp(kind, "opus") == 0 || strcmp(kind, "h264") == 0;
-	if (w->intake)
-		return intake_params_parse(params, &w->from, why);
-	if (w->webrtc)
-		return rtc_params_parse(kind[0] == 'h', params, &w->rtc, why);
-	if (!w->push)
-		return strcmp(kind, "hls") == 0 ? output_params_parse(params, &w->hls, why) : -1;
-	return strncmp(name, OUTPUT_PUSH, strlen(OUTPUT_PUSH)) == 0 ? push_params_parse(params, &w->to, why) : -1;
-}
-
 void
 output_spawn(struct child *owner, struct msg *m)
 {
@@ -271,7 +253,7 @@ output_spawn(struct child *owner, struct msg *m)
 
 	if (name == NULL || kind == NULL || owner->stream == NULL)
 		return;
-	if (parse_wish(name, kind, params, &wish, &why) == -1) {
+	if (output_wish_parse(name, kind, params, &wish, &why) == -1) {
 		log_warnx("the ingest of %s asks for an output with a bad \"%s\": dropped",
 		    owner->name, why);
 		return;
@@ -279,7 +261,7 @@ output_spawn(struct child *owner, struct msg *m)
 	o = output_find(owner, name);
 	if (o == NULL)
 		o = output_new(owner, name);
-	if (o != NULL && wish.push)
+	if (o != NULL && wish.kind->push)
 		output_push_said(o, msg_str_or(m, "said", ""));
 	if (o == NULL || o->state == OUTPUT_FAILED || (o->ffmpeg != NULL && !o->stop)) {
 		log_debug("SPAWN of %s's %s dropped", owner->name, name);
@@ -320,7 +302,7 @@ output_down(struct child *owner, struct msg *m)
 static bool
 ended_well(const struct output *o, int status)
 {
-	return !o->wish.webrtc && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+	return !o->wish.kind->webrtc && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
 	    output_segments(o->owner) > o->segments;
 }
 

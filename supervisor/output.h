@@ -1,4 +1,4 @@
-/* output.h - what output.c, output_start.c, output_push.c, output_rtc.c, output_report.c and output_probe.c share. */
+/* output.h - what output.c, output_start.c, output_push.c, output_report.c and output_probe.c share. */
 #ifndef MILLRACE_OUTPUT_H
 #define MILLRACE_OUTPUT_H
 
@@ -11,19 +11,28 @@
 #include "supervisor/output_intake.h"
 #include "supervisor/push_argv.h"
 #include "supervisor/rtc_argv.h"
+#include "supervisor/supervisor.h"
 
-struct child;
-
-#define OUTPUT_FDS 3	/* stdin, stderr, segment list, in SPAWNED's order; a push and those for
-			 * webrtc have no list */
+#define OUTPUT_FDS 3	/* stdin, stderr, what it makes (a push: none), in SPAWNED's order */
 #define OUTPUT_NAME 32
 #define OUTPUT_PUSH "push:"	/* a push's name is this and its target's id */
 
 enum output_state { OUTPUT_WAITING, OUTPUT_UP, OUTPUT_BACKOFF, OUTPUT_FAILED };
 
-/* SPAWN's params, checked. */
+/* What SPAWN may ask for: a row of output_start.c's table. */
+struct output_kind {
+	const char *name, *profile;	/* SPAWN's word; millrace-exec's */
+	enum child_kind child;		/* its backoff and its stop ladder */
+	int stdin_bytes;		/* more would only hide that it is slow */
+	int result;			/* descriptor of what it makes; 0: its target gets that */
+	bool encodes;			/* which takes more address space than a copy */
+	bool hls;			/* writes in the stream's folder */
+	bool push, webrtc;		/* makes no segments, and is nobody's when its owner says stop */
+};
+
+/* SPAWN's kind and params, checked. */
 struct output_wish {
-	bool push, intake, webrtc;	/* else hls */
+	const struct output_kind *kind;
 	struct output_params hls;
 	struct push_params to;
 	struct intake_params from;
@@ -51,27 +60,24 @@ struct output {
 extern struct output *output_list;
 
 /* --- output_start.c --- */
-/* Socketpairs, ours non-blocking; `list`: the third, too, else -1. 0, or -1 + errno with none open. */
-int output_pairs(int ours[OUTPUT_FDS], int theirs[OUTPUT_FDS], int stdin_bytes, bool list);
-void output_close_fds(int fds[OUTPUT_FDS]);
-/* An ffmpeg for stream NAME; ours are its owner's ends, non-blocking. NULL + errno, none open. */
-struct child *output_start(const struct output_params *p, const char *name, int ours[OUTPUT_FDS]);
+/* 0, or -1 and what is wrong in *why. */
+int output_wish_parse(const char *name, const char *kind, const json_t *params, struct output_wish *w,
+    const char **why);
+/* Its ffmpeg; ours are its owner's ends, non-blocking, -1 for none. NULL + errno, none open. */
+struct child *output_start(const struct output *o, int ours[OUTPUT_FDS]);
 /* Ms to wait for the next start, which is thereby taken: the first few go at once. */
 int64_t output_stagger_ms(int64_t now);
 
 /* --- output_push.c --- */
 /* Its target, NULL: it has been removed meanwhile. Borrowed. */
 const json_t *output_push_target(const struct output *o);
-/* As output_start(). ours[2] is -1. */
-struct child *output_push_start(const struct output *o, int ours[OUTPUT_FDS]);
+char **output_push_argv(const struct output *o, const char *ffmpeg);	/* as push_argv() */
+/* The file of CAs that its target is judged by, NULL if by none. */
+const char *output_push_ca_file(const struct output *o);
 /* What its last ffmpeg said before it ended, as its owner heard it: the reason, and a line in the log. */
 void output_push_said(struct output *o, const char *text);
 /* The one before it, of a publisher who has left, has not ended yet: the target would refuse a second. */
 bool output_push_waits(const struct output *o);
-
-/* --- output_rtc.c --- */
-/* As output_start(); what it makes is on its way to the worker. ours[2] is -1. */
-struct child *output_rtc_start(const struct output *o, int ours[OUTPUT_FDS]);
 
 /* --- output_report.c --- */
 uint64_t output_segments(const struct child *owner);	/* that it has listed */

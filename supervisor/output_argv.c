@@ -2,7 +2,7 @@
  * output_argv.c - from a SPAWN's params to ffmpeg's argv. Pure: no process, no file.
  *
  * Params are integers and enums, each checked here; nothing that came from outside is
- * ever part of an argument, except the stream's NAME inside dir. Called by output.c.
+ * ever part of an argument, except the stream's NAME inside dir. Called by output_start.c.
  *
  * Why these arguments (measured on ffmpeg 5.1 to 9.0):
  * -fpsprobesize 0: starts after the first packets. Never -fflags nobuffer: it throws the
@@ -52,15 +52,6 @@ get_int(const json_t *params, const char *key, int64_t max, int64_t *out)
 	return 0;
 }
 
-static int
-get_bool(const json_t *params, const char *key, bool *out)
-{
-	const json_t *v = json_object_get(params, key);
-
-	*out = json_is_true(v);
-	return json_is_boolean(v) ? 0 : -1;
-}
-
 /* One of two words; absent means the first. */
 static int
 get_choice(const json_t *params, const char *key, const char *first, const char *second, bool *out)
@@ -91,9 +82,9 @@ output_params_parse(const json_t *params, struct output_params *out, const char 
 		*why = "container";
 	else if (get_choice(params, "format", "mpegts", "fmp4", &out->fmp4) == -1)
 		*why = "format";
-	else if (get_bool(params, "video", &out->video) == -1)
+	else if (args_bool(params, "video", &out->video) == -1)
 		*why = "video";
-	else if (get_bool(params, "audio", &out->audio) == -1)
+	else if (args_bool(params, "audio", &out->audio) == -1)
 		*why = "audio";
 	else if (!out->video && !out->audio)
 		*why = "video and audio: neither";
@@ -183,15 +174,4 @@ output_argv(const struct output_params *p, const char *ffmpeg, const char *dir)
 	ADD(&a, "-segment_list_type", "csv");
 	a.v[a.n++] = xasprintf("%s/s%lld_%%06d.%s", dir, (long long)p->run, p->fmp4 ? "m4s" : "ts");
 	return a.v;
-}
-
-void
-output_argv_free(char ***argv)
-{
-	char **p;
-
-	for (p = *argv; p != NULL && *p != NULL; p++)
-		free(*p);
-	free(*argv);
-	*argv = NULL;
 }

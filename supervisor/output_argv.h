@@ -19,7 +19,6 @@ struct output_params {
 
 /* 0, or -1 and what is wrong in *why. Unknown keys are ignored. */
 int output_params_parse(const json_t *params, struct output_params *out, const char **why);
-/* NULL-terminated; dir is data_dir/hls/NAME. Free with output_argv_free(). */
+/* NULL-terminated; dir is data_dir/hls/NAME. Free with args_free(). */
 char **output_argv(const struct output_params *p, const char *ffmpeg, const char *dir);
-void output_argv_free(char ***argv);
 #endif

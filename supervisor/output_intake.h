@@ -5,8 +5,6 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-struct child;
-
 struct intake_params {
 	const char *container;		/* ffmpeg's own name for it, NULL: it has to find out */
 	bool copy_video, copy_audio;	/* else H.264, AAC */
@@ -14,8 +12,6 @@ struct intake_params {
 
 /* 0, or -1 and what is wrong in *why. */
 int intake_params_parse(const json_t *params, struct intake_params *out, const char **why);
-/* NULL-terminated; output_argv_free(). */
+/* NULL-terminated; args_free(). */
 char **intake_argv(const struct intake_params *p, const char *ffmpeg);
-/* As output_start(): stdin, stderr, FLV. */
-struct child *output_intake_start(const struct intake_params *p, const char *name, int ours[3]);
 #endif

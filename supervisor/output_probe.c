@@ -13,7 +13,6 @@
 
 #include "conf.h"
 #include "log.h"
-#include "supervisor/child.h"
 #include "supervisor/output.h"
 #include "supervisor/supervisor.h"
 #include "util.h"
@@ -59,9 +58,10 @@ start(int err)
 {
 	char *argv[] = { (char *)conf_str(sv.conf, "ffmpeg.path"), (char *)"-nostdin", NULL };
 	const int fds[4] = { -1, -1, err, -1 };
+	const struct child_box box = { .profile = "ffmpeg", .memory = conf_int(sv.conf, "limits.ffmpeg_memory") };
 	struct timeval tv = { PROBE_LIMIT_SEC, 0 };
 
-	probe.child = child_start_foreign(KIND_FFMPEG, argv, fds, "ffmpeg", NULL);
+	probe.child = child_start_foreign(KIND_FFMPEG, argv, fds, &box);
 	if (probe.child == NULL)
 		return -1;
 	probe.child->asked = true;	/* it ends by itself, with an error: there is no input */

@@ -4,23 +4,22 @@
  * target, by way of its stderr, which the stream's ingest reads.
  *
  * A target that is away for hours would fill the log: the first failures are told, then those
- * with a new reason, then every SAY_EVERY'th. Called by output.c only.
+ * with a new reason, then every SAY_EVERY'th. Called by output.c and output_start.c.
  */
 #include "supervisor/output.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "conf.h"
 #include "log.h"
 #include "push_scrub.h"
+#include "supervisor/args_media.h"
 #include "supervisor/push.h"
 #include "supervisor/push_url.h"
 #include "supervisor/streams.h"
 #include "util.h"
 
-#define STDIN_SNDBUF (256 << 10)	/* more would only hide that the target is slow */
 #define SAY_ALWAYS 3
 #define SAY_EVERY 20
 
@@ -37,33 +36,22 @@ url_of(const json_t *target)
 	return json_string_value(json_object_get(target, "url"));
 }
 
-struct child *
-output_push_start(const struct output *o, int ours[OUTPUT_FDS])
+const char *
+output_push_ca_file(const struct output *o)
 {
 	const json_t *target = output_push_target(o);
-	/* an encoder's threads need more address space than a copy */
-	struct child_box box = { .profile = "push", .memory = conf_int(sv.conf,
-	    o->wish.to.transcode_video ? "ws.ffmpeg_memory" : "limits.ffmpeg_memory") };
-	int theirs[OUTPUT_FDS], fds[4], saved;
-	struct child *c;
-	char **argv;
 
-	if (output_pairs(ours, theirs, STDIN_SNDBUF, false) == -1)
-		return NULL;
-	fds[0] = theirs[0];
-	fds[1] = fds[3] = -1;
-	fds[2] = theirs[1];
-	argv = push_argv(&o->wish.to, conf_str(sv.conf, "ffmpeg.path"), url_of(target),
-	    json_is_true(json_object_get(target, "verify")), conf_int(sv.conf, "push_stuck") / 2);
-	c = child_start_boxed(KIND_PUSH, argv, fds, &box);
-	saved = errno;
-	output_argv_free(&argv);
-	if (c != NULL)
-		str_copy(c->name, o->owner->name, sizeof(c->name));
-	else
-		output_close_fds(ours);
-	errno = saved;
-	return c;
+	return args_ca_file(url_of(target), json_is_true(json_object_get(target, "verify")),
+	    conf_str(sv.conf, "push_ca_file"));
+}
+
+char **
+output_push_argv(const struct output *o, const char *ffmpeg)
+{
+	const json_t *target = output_push_target(o);
+
+	return push_argv(&o->wish.to, ffmpeg, url_of(target), output_push_ca_file(o),
+	    conf_int(sv.conf, "push_stuck") / 2);
 }
 
 bool

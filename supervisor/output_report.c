@@ -29,7 +29,7 @@ find(const struct child *owner, const char *push_id)
 	const struct output *o;
 
 	for (o = output_list; o != NULL; o = o->next)
-		if (o->owner == owner && o->wish.push && strcmp(o->name + strlen(OUTPUT_PUSH), push_id) == 0)
+		if (o->owner == owner && o->wish.kind->push && strcmp(o->name + strlen(OUTPUT_PUSH), push_id) == 0)
 			return o;
 	return NULL;
 }
@@ -149,12 +149,12 @@ output_report(struct child *owner, struct board_output *out, uint32_t *n, uint32
 		memset(&page, 0, sizeof(page));
 	*n = 0;
 	for (o = output_list; o != NULL && *n < max; o = o->next) {
-		if (o->owner != owner || o->wish.push)
+		if (o->owner != owner || o->wish.kind->push)
 			continue;
 		memset(next, 0, sizeof(*next));
 		str_copy(next->kind, o->name, sizeof(next->kind));
 		fill(o, next);
-		if (o->wish.webrtc ? has_lived(o) : page.media.segments > o->segments)
+		if (o->wish.kind->webrtc ? has_lived(o) : page.media.segments > o->segments)
 			next->failures = 0;
 		next++;
 		(*n)++;

@@ -114,6 +114,18 @@ tell_ingest(struct stream *s)
 		log_warn("the ingest of %s is not told its push targets", s->name);
 }
 
+/* What a removed one failed with is over; one that was only changed has still to show that it works. */
+static void
+forget_troubles(struct stream *s, const json_t *now)
+{
+	json_t *entry;
+	const char *id;
+
+	json_object_foreach(s->pushes, id, entry)
+		if (json_object_get(now, id) == NULL)
+			hook_error_removed(s, HOOK_ERROR_PUSH, id);
+}
+
 void
 push_update(struct stream *s)
 {
@@ -127,6 +139,7 @@ push_update(struct stream *s)
 	collect(s, conf_get(sv.conf, "push"), now);
 	collect(s, push_added, now);
 	same = s->pushes != NULL ? json_equal(now, s->pushes) : json_object_size(now) == 0;
+	forget_troubles(s, now);
 	json_decref(s->pushes);
 	s->pushes = now;
 	if (!same)

@@ -7,7 +7,6 @@
 
 #include <jansson.h>
 
-struct child;
 struct stream;
 
 void push_start(void);		/* reads what was added before the last stop */

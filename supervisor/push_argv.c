@@ -1,7 +1,7 @@
 /*
  * push_argv.c - the one place that knows how an ffmpeg is told to send a stream to another
  * server. Integers and words in, argv out; the URL is the supervisor's own.
- * Pure. Called by output.c (parse) and output_push.c (argv).
+ * Pure. Called by output_start.c (parse) and output_push.c (argv).
  *
  * -loglevel info: "Output #0" is how it says that the target has accepted the stream.
  * -rw_timeout: a target that is mute, also at connect; -send_buffer_size: so that one that
@@ -17,15 +17,6 @@
 #include "supervisor/args_media.h"
 #include "util.h"
 
-static int
-get_bool(const json_t *params, const char *key, bool *out)
-{
-	const json_t *v = json_object_get(params, key);
-
-	*out = json_is_true(v);
-	return json_is_boolean(v) ? 0 : -1;
-}
-
 int
 push_params_parse(const json_t *params, struct push_params *out, const char **why)
 {
@@ -34,7 +25,7 @@ push_params_parse(const json_t *params, struct push_params *out, const char **wh
 
 	*why = NULL;
 	for (int i = 0; i < 5 && *why == NULL; i++)
-		if (get_bool(params, keys[i], values[i]) == -1)
+		if (args_bool(params, keys[i], values[i]) == -1)
 			*why = keys[i];
 	if (*why == NULL && !out->video && !out->audio)
 		*why = "video and audio: neither";
@@ -56,7 +47,7 @@ add_codecs(struct args *a, const struct push_params *p)
 }
 
 char **
-push_argv(const struct push_params *p, const char *ffmpeg, const char *url, bool verify, int64_t answer_ms)
+push_argv(const struct push_params *p, const char *ffmpeg, const char *url, const char *ca_file, int64_t answer_ms)
 {
 	struct args a = args_new();
 	char *timeout = xasprintf("%lld", (long long)answer_ms * 1000);
@@ -72,7 +63,7 @@ push_argv(const struct push_params *p, const char *ffmpeg, const char *url, bool
 		ADD(&a, "-map", "0:a:0?");
 	add_codecs(&a, p);
 	ADD(&a, "-max_interleave_delta", "500000", "-rw_timeout", timeout, "-send_buffer_size", "262144");
-	args_verify(&a, url, verify);
+	args_verify(&a, ca_file);
 	ADD(&a, "-f", "flv", "-flvflags", "no_duration_filesize", url);
 	free(timeout);
 	return a.v;

@@ -15,8 +15,9 @@ struct push_params {
 /* 0, or -1 and what is wrong in *why. Unknown keys are ignored. */
 int push_params_parse(const json_t *params, struct push_params *out, const char **why);
 /*
- * NULL-terminated; free with output_argv_free(). verify: a certificate of rtmps must be right.
+ * NULL-terminated; free with args_free(). ca_file: of args_ca_file(), or NULL.
  * answer_ms: how long the target may say or take nothing.
  */
-char **push_argv(const struct push_params *p, const char *ffmpeg, const char *url, bool verify, int64_t answer_ms);
+char **push_argv(const struct push_params *p, const char *ffmpeg, const char *url, const char *ca_file,
+    int64_t answer_ms);
 #endif

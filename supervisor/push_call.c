@@ -13,7 +13,6 @@
 #include "supervisor/push.h"
 #include "supervisor/push_int.h"
 #include "supervisor/streams.h"
-#include "util.h"
 
 #define PAGE 50		/* fits a message also with long URLs */
 #define SHOWN_MAX 200

@@ -203,10 +203,12 @@ launch(struct child *c, const char *dir, const char *conf_path, int lock)
 	char *argv[] = { program, (char *)conf_path, NULL };
 	int out = log_open_pipe(), err = out != -1 ? fcntl(out, F_DUPFD_CLOEXEC, 3) : -1;
 	int fds[4] = { -1, out, err, lock };
+	/* its socket is in run_dir */
+	const struct child_box box = { .profile = "redis", .writable = dir, .second = conf_str(sv.conf, "run_dir") };
 
 	c->adopted = false;
 	last_line[0] = '\0';
-	if (child_launch_foreign(c, argv, fds, "redis", dir) == 0)
+	if (child_launch_foreign(c, argv, fds, &box) == 0)
 		return 0;
 	snprintf(c->reason, sizeof(c->reason), "cannot start: %s", strerror(errno));
 	return -1;
@@ -284,9 +286,9 @@ redis_check_switch(void)
 		return 0;
 	files = redis_data_files(dir);
 	if (files[0] != '\0') {
-		log_errorx("%s: redis.url is no longer \"embedded\", but the embedded Redis left data in "
+		log_errorx("redis.url is no longer \"embedded\", but the embedded Redis left data in "
 		    "%s: %s. Set redis.url back to embedded, or move these files away, or set "
-		    "redis.abandon_embedded: true to go on without them", sv.conf_path, dir, files);
+		    "redis.abandon_embedded: true to go on without them", dir, files);
 		rc = -1;
 	}
 	free(files);

@@ -54,6 +54,8 @@ refusals_count(const char *code, const char *peer, const char *name, const char 
 	h->refused = sv.refused;
 	h->refusals[reason_of(code)]++;
 	last->wall_ms = wall_ms();
+	if (reason_of(code) == BOARD_REFUSED_LIMIT)
+		h->limit_wall_ms = last->wall_ms;
 	last->reason = reason_of(code);
 	str_copy(last->peer, peer, sizeof(last->peer));
 	str_copy(last->name, name, sizeof(last->name));

@@ -42,6 +42,16 @@ report_note(const char *text)
 }
 
 void
+report_notes_again(void)
+{
+	const json_t *note;
+	size_t i;
+
+	json_array_foreach(sv.notes, i, note)
+		log_warnx("%s", json_string_value(note));
+}
+
+void
 report_unnote(char **text)
 {
 	if (*text != NULL && find_note(*text) < json_array_size(sv.notes))
@@ -124,15 +134,14 @@ join_addresses(const char *key, char *out, size_t size)
 	}
 }
 
-/* Where browsers watch, and where WHIP publishes: one port, and a range, for the firewall. */
+/* Where browsers watch, and where WHIP publishes: the ports that are bound, and a range, for the firewall. */
 static void
 webrtc_addresses(struct board_header *h)
 {
 	json_t *routes = conf_get(sv.conf, "authorize.routes"), *one;
 	size_t i;
 
-	str_copy(h->webrtc_listen, conf_int(sv.conf, "webrtc.workers") > 0 ? conf_str(sv.conf, "webrtc.listen") : "",
-	    sizeof(h->webrtc_listen));
+	listen_webrtc_show(h->webrtc_listen, sizeof(h->webrtc_listen));
 	h->whip_ports[0] = '\0';
 	json_array_foreach(routes, i, one)
 		if (strcmp(json_string_value(one), "whip") == 0)

@@ -26,9 +26,11 @@
 #include "supervisor/supervisor.h"
 #include "util.h"
 
-#define DEFAULT_ACCOUNT "millrace"
 #define LOCK_PAUSES 50		/* 5 s in all */
 #define LOCK_PAUSE_NS 100000000
+
+const char *const rights_inner[] = { "hls", "rec", "recordings", "media", "media/video", "media/audio", "media/temp",
+	"upload", "spool", "redis", NULL };
 
 static struct { uid_t uid; gid_t gid; char name[64]; bool drop; } who;
 static int data_lock = -1, run_lock = -1;
@@ -45,7 +47,7 @@ rights_choose(void)
 	str_copy(who.name, "the user that started it", sizeof(who.name));
 	if (who.uid != 0 && !named)
 		return 0;
-	pw = getpwnam(named ? user : DEFAULT_ACCOUNT);
+	pw = getpwnam(named ? user : RIGHTS_ACCOUNT);
 	if (pw == NULL && named) {
 		log_errorx("user: there is no account \"%s\"", user);
 		return -1;
@@ -329,7 +331,7 @@ host_id(const char *data_dir)
 {
 	unsigned char raw[16];
 	char path[512], *text;
-	size_t i, len = 0;
+	size_t len = 0;
 
 	if (path_join(path, sizeof(path), data_dir, "host_id") == -1)
 		return -1;
@@ -345,24 +347,21 @@ host_id(const char *data_dir)
 	free(text);
 	if (getrandom(raw, sizeof(raw), 0) != sizeof(raw))
 		return -1;
-	for (i = 0; i < sizeof(raw); i++)
-		snprintf(sv.host_id + 2 * i, 3, "%02x", raw[i]);
+	hex_format(sv.host_id, raw, sizeof(raw));
 	return file_replace(path, sv.host_id, 32);
 }
 
 int
 rights_inner_dirs(void)
 {
-	static const char *const names[] = { "hls", "rec", "recordings", "media", "media/video",
-		"media/audio", "media/temp", "upload", "spool", "redis" };
 	const char *data_dir = conf_str(sv.conf, "data_dir"), *host = conf_str(sv.conf, "host.name");
 	char path[512];
 	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (path_join(path, sizeof(path), data_dir, names[i]) == -1 ||
+	for (i = 0; rights_inner[i] != NULL; i++)
+		if (path_join(path, sizeof(path), data_dir, rights_inner[i]) == -1 ||
 		    dir_ensure(path, 0750) == -1) {
-			log_error("%s/%s must be a directory of %s (chown -R %s %s)", data_dir, names[i],
+			log_error("%s/%s must be a directory of %s (chown -R %s %s)", data_dir, rights_inner[i],
 			    who.name, who.drop ? who.name : "\"$USER\"", data_dir);
 			return -1;
 		}

@@ -16,13 +16,12 @@
 #include "conf.h"
 #include "log.h"
 #include "stream_name.h"
-#include "supervisor/child.h"
 #include "supervisor/ingress.h"
 #include "supervisor/push.h"
 #include "supervisor/streams.h"
+#include "supervisor/supervisor.h"
 #include "util.h"
 
-#define ROUTE_CALLS_MAX 1024	/* under way at once */
 #define ROUTE_DEADLINE_MAX_MS 60000
 
 struct call {
@@ -36,6 +35,7 @@ struct call {
 
 static struct call *calls;
 static unsigned ncalls;
+static bool full_said;
 static uint32_t next_id;
 
 static void
@@ -57,6 +57,7 @@ call_unlink(struct call *call)
 		;
 	*p = call->next;
 	ncalls--;
+	full_said = full_said && ncalls > 0;
 	event_free(call->timer);
 }
 
@@ -115,27 +116,31 @@ call_send(struct call *call, const char *to, const char *verb, json_t *args, int
 	}
 }
 
-static struct msg_chan *
-worker_channel(enum child_kind kind)
+/* Said once, until there are none: around the limit it would be said again and again. */
+static bool
+calls_full(void)
 {
-	struct child *c = child_first(kind);
+	bool full = ncalls >= conf_int(sv.conf, "limits.calls");
 
-	return c != NULL ? c->control : NULL;
+	if (full && !full_said)
+		log_warnx("%u questions are under way, limits.calls: who asks now is told to try again", ncalls);
+	full_said = full_said || full;
+	return full;
 }
 
 void
 route_call(enum child_kind to, const char *verb, json_t *args, int deadline_ms, route_reply_cb cb,
     void *ctx)
 {
-	struct msg_chan *chan = ncalls < ROUTE_CALLS_MAX ? worker_channel(to) : NULL;
+	struct child *c = child_first(to);
 	struct call *call;
 
-	if (chan == NULL) {
+	if (c == NULL || c->control == NULL || calls_full()) {
 		json_decref(args);
-		cb(ncalls < ROUTE_CALLS_MAX ? ENOTCONN : EBUSY, NULL, ctx);
+		cb(c == NULL || c->control == NULL ? ENOTCONN : EBUSY, NULL, ctx);
 		return;
 	}
-	call = call_new(chan, deadline_ms);
+	call = call_new(c->control, deadline_ms);
 	call->cb = cb;
 	call->ctx = ctx;
 	call_send(call, child_kind_name(to), verb, args, deadline_ms);
@@ -204,7 +209,7 @@ route_relay(struct msg_chan *from, struct msg *m)
 		reply_to(from, m->id, ENOENT, NULL);
 		return;
 	}
-	if (chan == NULL || ncalls >= ROUTE_CALLS_MAX) {
+	if (chan == NULL || calls_full()) {
 		reply_to(from, m->id, chan == NULL ? ENOTCONN : EBUSY, NULL);
 		return;
 	}
@@ -325,13 +330,15 @@ on_event(struct child *c, struct msg *m)
 static void
 on_call(struct child *c, struct msg *m)
 {
-	const char *to = msg_str_or(m, "to", "");
+	const char *to = msg_str_or(m, "to", ""), *verb = msg_str_or(m, "verb", "");
 
-	/* What an ingest says may be what its publisher makes it say. */
-	if (c->kind != KIND_HTTP && (strcmp(to, "supervisor") == 0 || strcmp(to, "hooks") == 0))
-		reply_to(c->control, m->id, EPERM, NULL);
-	else
+	if (route_may(c->kind, to, verb)) {
 		route_relay(c->control, m);
+		return;
+	}
+	log_warnx("%s (pid %d) may not ask %.20s for \"%.40s\": refused", child_kind_name(c->kind), (int)c->pid,
+	    to, verb);
+	reply_to(c->control, m->id, EPERM, NULL);
 }
 
 /* Only the one who was asked may answer. */

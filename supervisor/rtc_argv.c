@@ -1,7 +1,7 @@
 /*
  * rtc_argv.c - the one place that knows how an ffmpeg is told to make of a stream's sound Opus, or
  * of its video H.264 that every browser takes, as soon as possible (contract in rtc_argv.h).
- * Pure. Called by output.c (parse) and output_rtc.c (argv).
+ * Pure. Called by output_start.c.
  *
  * Why these arguments (measured on ffmpeg 5.1 and 7.1):
  * -copyts: the worker has one clock per stream, that of the tags; no output is rebased.

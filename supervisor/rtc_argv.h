@@ -17,6 +17,6 @@ struct rtc_params {
 
 /* 0, or -1 and what is wrong in *why. Unknown keys are ignored. */
 int rtc_params_parse(bool video, const json_t *params, struct rtc_params *out, const char **why);
-/* stdout: Ogg with Opus of opus_bps bits a second, or FLV. NULL-terminated; free with output_argv_free(). */
+/* stdout: Ogg with Opus of opus_bps bits a second, or FLV. NULL-terminated; free with args_free(). */
 char **rtc_argv(const struct rtc_params *p, const char *ffmpeg, int64_t opus_bps);
 #endif

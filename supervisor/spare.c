@@ -18,7 +18,6 @@
 #include "conf.h"
 #include "log.h"
 #include "supervisor/supervisor.h"
-#include "util.h"
 
 #define SPARE_MAX 64
 #define SPARE_LATER_MS 20	/* for a connection that does not claim at once */

@@ -97,7 +97,7 @@ spawn_program(const char *path, char *const argv[], char *const envp[], const st
 
 /* The process the user started: stays until the daemon says how it went, or dies. */
 static void
-wait_for_daemon(int fd, pid_t pid)
+wait_for_daemon(int fd, pid_t pid, const char *log)
 {
 	char verdict = 1;
 	ssize_t n;
@@ -106,14 +106,15 @@ wait_for_daemon(int fd, pid_t pid)
 		n = read(fd, &verdict, 1);
 	while (n == -1 && errno == EINTR);
 	if (n == 1 && verdict != 0)
-		log_errorx("millraced (pid %d) runs, but not everything came up: see its log", (int)pid);
+		log_errorx("millraced (pid %d) runs, but not everything came up: see its log, %s", (int)pid,
+		    log != NULL ? log : "stderr");
 	else if (n != 1)
-		log_errorx("millraced ended while starting: see its log");
+		log_errorx("millraced ended while starting: see its log, %s", log != NULL ? log : "stderr");
 	_exit(n == 1 && verdict == 0 ? 0 : 1);
 }
 
 int
-spawn_daemonise(void)
+spawn_daemonise(const char *log)
 {
 	int fds[2], null;
 	pid_t pid;
@@ -128,7 +129,7 @@ spawn_daemonise(void)
 	}
 	if (pid > 0) {
 		close(fds[1]);
-		wait_for_daemon(fds[0], pid);
+		wait_for_daemon(fds[0], pid, log);
 	}
 	close(fds[0]);
 	daemon_pipe = fds[1];

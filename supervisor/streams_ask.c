@@ -145,7 +145,7 @@ check_key(struct ask *ask)
 		[AUTH_BAD_SIGNATURE] = { "signature", "the signature is wrong" },
 		[AUTH_EXPIRED] = { "expired", "this signed URL has expired" },
 	};
-	enum auth_verdict v = auth_check_also(conf_get(sv.conf, "authorize.keys"), ingress_hashes(ask->name),
+	enum auth_verdict v = auth_check(conf_get(sv.conf, "authorize.keys"), ingress_hashes(ask->name),
 	    conf_str(sv.conf, "authorize.secret"), ask->name, ask->query, wall_ms() / 1000);
 
 	if (v != AUTH_OK)

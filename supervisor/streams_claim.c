@@ -15,14 +15,12 @@
 
 #include "conf.h"
 #include "log.h"
-#include "stream_name.h"
 #include "supervisor/push.h"
 #include "supervisor/refusals.h"
 #include "supervisor/streams.h"
 #include "util.h"
 
 #define CLAIM_POLL_MS 100	/* between two looks at a holder's sign of life */
-#define CLAIM_YIELD_MS 2000	/* for the old one to go by itself */
 #define CLAIM_SILENCE_MIN_MS 1100 /* an ingest's page is up to 1 s old */
 
 struct claim {
@@ -115,7 +113,7 @@ inherit(struct claim *claim, struct stream *s, const char *reason)
 		json_decref(body);
 	else if (msg_send(old->control, MSG_YIELD, 0, body, NULL, 0) == -1)
 		log_debug("%s takes no YIELD", child_kind_name(old->kind));
-	timer_in(claim, CLAIM_YIELD_MS);
+	timer_in(claim, PROTO_YIELD_MS);
 }
 
 void

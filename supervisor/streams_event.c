@@ -13,6 +13,7 @@
 
 #include "conf.h"
 #include "log.h"
+#include "supervisor/push.h"
 #include "supervisor/refusals.h"
 #include "supervisor/streams.h"
 #include "util.h"
@@ -123,13 +124,16 @@ static void
 on_warning(struct child *c, struct msg *m)
 {
 	static const char *const codes[] = { HOOK_ERROR_MEDIA, HOOK_ERROR_RECORDING, HOOK_ERROR_PUSH };
-	const char *code = msg_str_or(m, "code", "");
+	const char *code = msg_str_or(m, "code", ""), *what = msg_str_or(m, "what", "");
 
 	if (c->stream == NULL || c->stream->ingest != c)
 		return;
+	/* Said before it heard that the push was removed. */
+	if (strcmp(code, HOOK_ERROR_PUSH) == 0 && push_find(c->stream, what) == NULL)
+		return;
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (strcmp(code, codes[i]) == 0)
-			hook_error(c->stream, code, msg_str_or(m, "what", ""), msg_str_or(m, "text", ""));
+			hook_error(c->stream, code, what, msg_str_or(m, "text", ""));
 }
 
 /* Files may take their time; a new connection of the same address need not wait for them. */

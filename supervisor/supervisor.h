@@ -13,7 +13,7 @@
  *              (what those files share is in child.h; others use only what stands here)
  *   stop.c     the order of a graceful stop; notify.c tells systemd
  *   spawn.c    the only posix_spawn; reap.c the only waitpid; backoff.c the only "when again"
- *   route.c    messages: table by type; relays CALL/REPLY by kind
+ *   route.c    messages: table by type; relays CALL/REPLY by kind; route_may.c  who may CALL what
  *   streams.c  this host's stream table: CLAIM, duplicate, reconnect timer, finish
  *   refusals.c who was refused: counters, the log
  *   auth.c     keys and signatures (pure: bytes in, verdict out)
@@ -112,6 +112,8 @@ extern struct supervisor sv;		/* one process, one supervisor */
 json_t *conf_load(const char *path, json_t *errors);
 /* --- conf_host.c: texts are added to the list, "FILE:LINE: ..." --- */
 void conf_host_errors(const json_t *conf, const char *file, json_t *errors);
+/* Of a start only: who runs may be root. */
+void conf_host_owner(const json_t *conf, const char *file, json_t *errors);
 void conf_host_hints(const json_t *conf, const char *file, json_t *hints);
 /* {EVENT: true} for each that any of hooks.urls wants. New reference. */
 json_t *conf_wanted_events(const json_t *conf);
@@ -136,6 +138,8 @@ void listen_reload(const json_t *from, json_t *to, json_t *plan);
 
 /* --- listen_webrtc.c --- */
 int listen_webrtc_fds(int worker, int fds[2]);	/* UDP, TCP: how many it has */
+/* Where it really listens: ":8189", of several workers ":8189-8190"; "" without one. */
+void listen_webrtc_show(char *buf, size_t size);
 
 /* --- listen_holder.c --- */
 /* "nginx (pid 77)", "a process of uid 33", or "" if nobody is found. */
@@ -144,11 +148,13 @@ const char *listen_holder(const struct net_addr *addr, bool udp, char *buf, size
 bool listen_holder_line(const char *line, unsigned port, bool udp, unsigned long *inode, unsigned *uid);
 
 /* --- rights.c: each 0, or -1 after a message --- */
+#define RIGHTS_ACCOUNT "millrace"	/* where user: names none */
 int rights_choose(void);	/* who we shall be: `user:`, the account millrace, or as we are */
 int rights_top_dirs(void);	/* run_dir and data_dir, handed over to that user */
 int rights_lock(void);		/* flock data_dir/lock, else "already running, pid N" */
 int rights_open_log(const char *path);	/* to stderr, as that user would; 0, or -1 + errno */
 int rights_drop(void);		/* for good; adds a note when staying root */
+extern const char *const rights_inner[];	/* the folders of data_dir; NULL ends them */
 int rights_inner_dirs(void);	/* hls/ rec/ recordings/ upload/ spool/ redis/, host_id */
 int rights_pid_files(void);	/* our pid (after daemonising) into data_dir/lock and run_dir/millrace.pid */
 void rights_unlock(void);	/* the end: both are emptied, the pid file goes */
@@ -192,22 +198,20 @@ void spare_renew(void);			/* the config has changed */
 /* --- child.c --- */
 struct child *child_start(enum child_kind kind, const char *name);	/* one of our programs; NULL + errno */
 struct child *child_start_ingest(const char *program);	/* which of them; a literal; NULL + errno */
-/*
- * A foreign program through millrace-exec PROFILE: argv as built by output.c or redis.c (argv[0]
- * the program, searched in PATH), writable the one folder it may write in (NULL: none).
- * fds become 0,1,2,3 there (-1: /dev/null for 0 and 1, our log for 2, nothing for 3); they are
- * closed here, also on failure. NULL + errno.
- */
-struct child *child_start_foreign(enum child_kind kind, char *const argv[], const int fds[4],
-    const char *profile, const char *writable);
-/* The same in a box of its own measure: what is 0 or NULL is not given, not limited. */
+/* The box of a foreign program; what is 0 or NULL is not given, not limited. */
 struct child_box {
-	const char *profile, *writable, *second;	/* second: another folder to write in */
-	const char *readable;				/* one file or folder to read */
+	const char *profile;				/* of millrace-exec */
+	const char *writable, *second;			/* the one folder, or two, that it may write in */
+	const char *readable[2];			/* files or folders to read */
 	int64_t memory, fsize;				/* bytes: address space, a file that it writes */
 	bool dies_with_us;				/* however we end */
 };
-struct child *child_start_boxed(enum child_kind kind, char *const argv[], const int fds[4],
+/*
+ * A foreign program through millrace-exec: argv as built by output_start.c, task.c or redis.c (argv[0]
+ * the program, searched in PATH). fds become 0,1,2,3 there (-1: /dev/null for 0 and 1, our log for 2,
+ * nothing for 3); they are closed here, also on failure. NULL + errno.
+ */
+struct child *child_start_foreign(enum child_kind kind, char *const argv[], const int fds[4],
     const struct child_box *box);
 void child_stop(struct child *c, const char *reason);			/* starts the ladder */
 void child_kill(struct child *c, const char *reason);			/* SIGKILL now */
@@ -227,8 +231,11 @@ const char *child_kind_name(enum child_kind kind);
 void child_start_workers(void);
 void child_stop_kind(enum child_kind kind, const char *reason);
 bool child_none_left(void);
+bool child_has_pid(pid_t pid);		/* one of ours, and it runs */
 void child_send_config(void);		/* CONFIG to everybody after a reload; numbers of workers adjusted */
 unsigned child_count(enum child_kind kind);	/* processes, also those in backoff */
+void child_config_level(const char *name);	/* of those that start from now on, until a reload */
+int child_wanted(enum child_kind kind);		/* how many http, webrtc, jobs or watch the config wants */
 
 /* --- feeds.c --- */
 void feeds_want(struct child *webrtc, struct msg *m);	/* WANT */
@@ -236,6 +243,7 @@ void feeds_live(struct child *ingest);			/* its stream has just become live */
 void feeds_ingest_gone(struct child *ingest);
 void feeds_worker_gone(struct child *webrtc);
 bool feeds_has(const struct child *ingest);		/* it feeds a worker now */
+bool feeds_is_live(const char *name);			/* who WANTs it is given it at once */
 /* The worker that everything of this NAME belongs to, if it is READY, or NULL. */
 struct child *feeds_worker(const char *name);
 /* The stdout of the ffmpeg that makes "audio" or "video" for it; fd is taken. 0, or -1: no worker. */
@@ -255,7 +263,7 @@ pid_t spawn_program(const char *path, char *const argv[], char *const envp[], co
  * Forks into the background. The caller of millraced waits in here and exits: 0 after
  * spawn_daemon_up(true), else 1. Before the event base exists. 0 (in the child) or -1.
  */
-int spawn_daemonise(void);
+int spawn_daemonise(const char *log);	/* named if the start fails; may be NULL */
 void spawn_daemon_up(bool ok);
 void reap_start(void);
 void reap_stop(void);
@@ -264,6 +272,10 @@ int64_t backoff_delay_ms(enum child_kind kind, unsigned failures, uint32_t rando
 /* Was this death a failure that counts, given its life? Pure. */
 bool backoff_counts(enum child_kind kind, bool was_ready, int64_t lived_ms);
 int64_t backoff_reset_ms(enum child_kind kind);
+
+/* --- route_may.c --- */
+/* May a process of this kind CALL verb of to? Pure. */
+bool route_may(enum child_kind kind, const char *to, const char *verb);
 
 /* --- route.c --- */
 void route_message(struct child *c, struct msg *m);
@@ -290,8 +302,11 @@ void streams_forget_viewers(struct child *http);
 
 /* --- auth.c --- */
 enum auth_verdict { AUTH_OK, AUTH_NO_KEY, AUTH_BAD_KEY, AUTH_BAD_SIGNATURE, AUTH_EXPIRED };
-/* keys: authorize.keys ({NAME: "sha256:SALT:HEX" | [..]}), secret: authorize.secret ("" = no signed URLs). */
-enum auth_verdict auth_check(const json_t *keys, const char *secret, const char *name,
+/*
+ * keys: authorize.keys ({NAME: "sha256:SALT:HEX" | [..]}), secret: authorize.secret ("" = no signed URLs).
+ * more: a list of hashes that let NAME's publisher in, too, or NULL; with any it is not open.
+ */
+enum auth_verdict auth_check(const json_t *keys, const json_t *more, const char *secret, const char *name,
     const char *query, int64_t now_sec);
 /* "exp=..&sig=.." for NAME until exp_sec; free(). */
 char *auth_sign(const char *secret, const char *name, int64_t exp_sec);
@@ -319,6 +334,8 @@ bool hook_event(struct child *c, struct msg *m);	/* an EVENT for webhooks; false
 /* --- hook_errors.c --- */
 /* code: HOOK_ERROR_..; what: an output, a push's ID, or "". reason "": it works again. s may be NULL. */
 void hook_error(struct stream *s, const char *code, const char *what, const char *reason);
+/* There is no such thing any more: its trouble, if it was told, is over. */
+void hook_error_removed(struct stream *s, const char *code, const char *what);
 
 /* --- hook_viewers.c --- */
 struct stream;
@@ -339,6 +356,7 @@ void report_start(void);
 void report_now(void);
 void report_note(const char *text);	/* a standing warning for status */
 void report_unnote(char **text);	/* it no longer stands; freed; NULL is no note */
+void report_notes_again(void);		/* into a log that has just become another one */
 /* A child is not believed to end its strings. */
 void report_end_strings(struct board_page *page, enum child_kind kind);
 void report_stop(void);

@@ -20,6 +20,7 @@
 
 #include "conf.h"
 #include "log.h"
+#include "supervisor/args_media.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/task_argv.h"
 #include "target.h"
@@ -59,63 +60,56 @@ place(const struct task_params *p, struct place *w)
 	const char *data_dir = conf_str(sv.conf, "data_dir");
 
 	w->at = (struct task_place){ .ffmpeg = conf_str(sv.conf, "ffmpeg.path"), .input = w->input, .output = w->output,
-		.max_kbps = conf_int(sv.conf, "upload.max_kbps"), .verify = conf_bool(sv.conf, "upload.verify") };
+		.max_kbps = conf_int(sv.conf, "upload.max_kbps") };
 	if (p->kind == TASK_PLAYBACK && p->input[0] == '\0')
 		str_copy(w->input, conf_str(sv.conf, "frames.playback_file"), sizeof(w->input));
 	else
 		snprintf(w->input, sizeof(w->input), "%s/%s", data_dir, p->input);
-	if (p->kind == TASK_PUSH)
+	if (p->kind == TASK_PUSH) {
 		target_expand(sv.conf, p->name, w->output, sizeof(w->output));
-	else
+		w->at.ca_file = args_ca_file(w->output, conf_bool(sv.conf, "upload.verify"),
+		    conf_str(sv.conf, "upload.ca_file"));
+	} else
 		snprintf(w->output, sizeof(w->output), "%s/%s", data_dir, p->output != NULL ? p->output : "-");
 	str_copy(w->dir, w->output, sizeof(w->dir));
 	*strrchr(w->dir, '/') = '\0';
 }
 
-/* A stranger's file: it may read that and write its stdout. */
+/*
+ * A file of ours is its stdin (its beginning alone: read by path), and it writes in one folder; a
+ * stranger's is read by path, and it writes its stdout.
+ */
 static struct child *
-start_boxed(const struct task_params *p, struct place *w, char *const argv[], int fds[4])
+start_boxed(const struct task_params *p, const struct place *w, char *const argv[], int fds[4])
 {
-	struct child_box box = { .profile = p->kind == TASK_PUSH ? "push" : "convert", .readable = w->input,
-		.memory = conf_int(sv.conf, p->kind == TASK_PUSH ? "limits.ffmpeg_memory" : "upload.memory"),
-		.fsize = p->kind == TASK_CONVERT ? conf_int(sv.conf, "upload.max_size") : 0, .dies_with_us = true };
+	static const struct { const char *profile, *memory; bool own, stays; } boxes[] = {
+		[TASK_REMUX] = { "ffmpeg", "limits.ffmpeg_memory", true, true },
+		[TASK_CHECK] = { "ffmpeg", "limits.ffmpeg_memory", true, true },
+		/* what encodes stands behind everything live */
+		[TASK_FRAMES] = { "convert", "frames.ffmpeg_memory", true, false },
+		[TASK_PLAYBACK] = { "ffmpeg", "limits.ffmpeg_memory", false, false },
+		[TASK_PROBE] = { "convert", "upload.memory", false, false },
+		[TASK_CONVERT] = { "convert", "upload.memory", false, false },
+		[TASK_PUSH] = { "push", "limits.ffmpeg_memory", false, false },
+	};
+	bool own = boxes[p->kind].own, converts = p->kind == TASK_CONVERT;
+	struct child_box box = { .profile = boxes[p->kind].profile, .memory = conf_int(sv.conf, boxes[p->kind].memory),
+		.writable = own ? w->dir : NULL, .readable = { own && p->bytes == 0 ? NULL : w->input, w->at.ca_file },
+		.fsize = converts ? conf_int(sv.conf, "upload.max_size") : 0, .dies_with_us = !boxes[p->kind].stays };
 
-	if (p->kind == TASK_CONVERT) {
+	if (own)
+		fds[0] = open(w->input, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	else if (converts)
 		fds[1] = open(w->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-		if (fds[1] == -1) {
-			close_all(fds, 4);
-			return NULL;
-		}
+	else if (p->kind == TASK_PLAYBACK) {	/* its stdout is the ingest's */
+		fds[1] = fds[3];
+		fds[3] = -1;
 	}
-	return child_start_boxed(KIND_FFMPEG, argv, fds, &box);
-}
-
-/* Its stdout is the ingest's. */
-static struct child *
-start_playback(struct place *w, char *const argv[], int fds[4])
-{
-	struct child_box box = { .profile = "ffmpeg", .readable = w->input, .memory =
-		conf_int(sv.conf, "limits.ffmpeg_memory"), .dies_with_us = true };
-
-	fds[1] = fds[3];
-	fds[3] = -1;
-	return child_start_boxed(KIND_FFMPEG, argv, fds, &box);
-}
-
-/* One of our own files is its stdin; it writes in one folder. What encodes stands behind everything live. */
-static struct child *
-start_own(const struct task_params *p, struct place *w, char *const argv[], int fds[4])
-{
-	struct child_box encoder = { .profile = "convert", .writable = w->dir, .memory =
-		conf_int(sv.conf, "frames.ffmpeg_memory"), .dies_with_us = true };
-
-	fds[0] = open(w->input, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fds[0] == -1) {
+	if ((own && fds[0] == -1) || (converts && fds[1] == -1)) {
 		close_all(fds, 4);
 		return NULL;
 	}
-	return p->kind == TASK_FRAMES ? child_start_boxed(KIND_FFMPEG, argv, fds, &encoder) :
-	    child_start_foreign(KIND_FFMPEG, argv, fds, "ffmpeg", w->dir);
+	return child_start_foreign(KIND_FFMPEG, argv, fds, &box);
 }
 
 static struct child *
@@ -133,10 +127,9 @@ start(const struct task_params *p, int ours[OURS_FDS])
 		close_all(fds, 4);
 	} else {
 		argv = task_argv(p, &w.at);
-		c = p->kind == TASK_PLAYBACK ? start_playback(&w, argv, fds) : p->kind >= TASK_PROBE ?
-		    start_boxed(p, &w, argv, fds) : start_own(p, &w, argv, fds);
+		c = start_boxed(p, &w, argv, fds);
 		saved = errno;
-		task_argv_free(&argv);
+		args_free(&argv);
 	}
 	if (c == NULL)
 		close_all(ours, OURS_FDS);

@@ -88,6 +88,7 @@ task_params_parse(const char *kind, const json_t *params, struct task_params *ou
 	out->hvc1 = json_is_true(json_object_get(params, "hvc1"));
 	out->sound_only = json_is_true(json_object_get(params, "sound_only"));
 	out->tail = json_is_true(json_object_get(params, "tail"));
+	out->bytes = json_integer_value(json_object_get(params, "bytes"));
 	out->video = track(params, "video");
 	out->audio = track(params, "audio");
 	out->start_ms = json_integer_value(json_object_get(params, "start_ms"));
@@ -111,15 +112,22 @@ task_params_parse(const char *kind, const json_t *params, struct task_params *ou
 	*why = "video";		/* neither is nothing to do */
 	if (out->kind == TASK_CONVERT && out->video == TASK_NONE && out->audio == TASK_NONE)
 		return -1;
+	*why = "bytes";
+	if (out->bytes < 0)
+		return -1;
 	*why = "input";
 	return is_plain(out->input) ? 0 : -1;
 }
 
+/* A part of a file can be had by path only. */
 static void
 add_remux(struct args *a, const struct task_params *p, const struct task_place *at)
 {
-	ADD(a, "-y", "-nostats", "-stats_period", "1", "-progress", "pipe:3", "-protocol_whitelist", "pipe,file",
-	    "-f", p->matroska ? "matroska" : "flv", "-i", "pipe:0");
+	char *url = p->bytes > 0 ? xasprintf("subfile,,start,0,end,%lld,,:file:%s", (long long)p->bytes, at->input) :
+	    xstrdup("pipe:0");
+
+	ADD(a, "-y", "-nostats", "-stats_period", "1", "-progress", "pipe:3", "-protocol_whitelist",
+	    p->bytes > 0 ? "subfile,file" : "pipe,file", "-f", p->matroska ? "matroska" : "flv", "-i", url);
 	if (!p->sound_only)
 		ADD(a, "-map", "0:v:0?");
 	ADD(a, "-map", "0:a:0?", "-c", "copy");
@@ -128,6 +136,7 @@ add_remux(struct args *a, const struct task_params *p, const struct task_place *
 	if (p->hvc1)
 		ADD(a, "-tag:v", "hvc1");
 	ADD(a, "-max_interleave_delta", "500000", "-movflags", "+faststart", "-f", "mp4", at->output);
+	free(url);
 }
 
 /*
@@ -267,7 +276,7 @@ add_push(struct args *a, const struct task_params *p, const struct task_place *a
 		ADD(a, "-ss", start);
 	ADD(a, "-f", "flv", "-i", url, "-map", "0:v:0?", "-map", "0:a:0?", "-c", "copy", "-rw_timeout", "5000000",
 	    "-send_buffer_size", "262144");
-	args_verify(a, at->output, at->verify);
+	args_verify(a, at->ca_file);
 	ADD(a, "-f", "flv", "-flvflags", "no_duration_filesize", at->output);
 	free(url);
 	free(start);
@@ -286,13 +295,4 @@ task_argv(const struct task_params *p, const struct task_place *at)
 	ADD(&a, at->ffmpeg, "-hide_banner", "-nostdin", "-loglevel", "level+info");
 	kinds[p->kind](&a, p, at);
 	return a.v;
-}
-
-void
-task_argv_free(char ***argv)
-{
-	for (char **p = *argv; p != NULL && *p != NULL; p++)
-		free(*p);
-	free(*argv);
-	*argv = NULL;
 }

@@ -22,6 +22,7 @@ struct task_params {
 	enum task_kind kind;
 	const char *input, *output;	/* relative to data_dir, of the JSON; check: output is what is read */
 	bool matroska, transcode_audio, hvc1, sound_only, tail;
+	int64_t bytes;			/* remux: of its beginning, no more than these; 0: all */
 	enum task_track video, audio;	/* convert */
 	int64_t start_ms;		/* push: from there on */
 	const char *name;		/* push: {name} of the URL */
@@ -35,12 +36,11 @@ struct task_params {
 struct task_place {
 	const char *ffmpeg, *input, *output;	/* push: output is the URL */
 	int64_t max_kbps;			/* convert: of encoded video */
-	bool verify;				/* push: a certificate of rtmps must be right */
+	const char *ca_file;			/* push: of args_ca_file(), or NULL */
 };
 
 /* 0, or -1 and *why: the key that is wrong. */
 int task_params_parse(const char *kind, const json_t *params, struct task_params *out, const char **why);
-/* task_argv_free(). */
+/* args_free(). */
 char **task_argv(const struct task_params *p, const struct task_place *at);
-void task_argv_free(char ***argv);
 #endif

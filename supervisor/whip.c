@@ -10,10 +10,8 @@
 #include <string.h>
 
 #include "conf.h"
-#include "log.h"
 #include "supervisor/conf_table.h"
 #include "supervisor/streams.h"
-#include "util.h"
 
 static unsigned next_port;
 

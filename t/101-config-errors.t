@@ -46,7 +46,7 @@ with Test(__doc__) as t:
     t.is_(code, 0, "what works at times is none")
     t.like(out, r"bad\.yaml:3: warning: 1 of webrtc\.ingest_ports \(8180-8199\) is of webrtc\.listen, too", "but told: shared ports")
     t.like(out, r"bad\.yaml:6: warning: authorize\.hook_timeout: .* after rtmp\.handshake_timeout, 10s", "a hook that may take too long")
-    t.like(out, r"bad\.yaml:8: warning: hooks\.urls: style livekit of id lk is sent without a token", "livekit without a token")
+    t.like(out, r"bad\.yaml:8: warning: hooks\.urls: style livekit to https://h is sent without a token", "livekit without a token")
     r = subprocess.run([f"{BUILD}/millraced", "-t", "-c", f"{m.dir}/none.yaml"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     t.like(r.stdout, r"none\.yaml", "a missing file is named")
     t.is_(r.returncode, 1, "exit code 1")
@@ -80,3 +80,15 @@ with Test(__doc__) as t:
     t.like(r.stdout, rf"Start it: {beside}/millraced -c {m.conf_path}\n", "status of one that does not run says how to start it")
     r = m.cli("stop")
     t.like(r.stderr, rf"Start it: {beside}/millraced -c {m.conf_path}\n", "so do others")
+    r = subprocess.run([f"{BUILD}/millrace", "-r", "/nonexistent", "status"], stdout=subprocess.PIPE, text=True)
+    t.ok("-c FILE" in r.stdout and "Start it" not in r.stdout, "where a run_dir was named: no advice to start another one", r.stdout)
+    m.start()
+    with open(m.conf_path) as f:
+        text = f.read()
+    with open(m.conf_path, "w") as f:
+        f.write(text + "\nbad: [1,\n")
+    r = m.cli("status")
+    t.is_((r.returncode, "only its run_dir is used: " + m.conf["run_dir"] in r.stderr), (0, True), "status while the config is no YAML")
+    with open(m.conf_path, "w") as f:
+        f.write(text)
+    t.is_(m.cli("stop").returncode, 0, "stop")

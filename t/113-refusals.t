@@ -22,6 +22,7 @@ with Test(__doc__) as t:
     told(t, p, r"Server error: video Sorenson H\.263 \(flv1\) is not taken here: send H\.264", "a codec: what to send")
     for path, pattern in (("lve/johndoe", r"no pattern matches.*would match: Server rtmp://127\.0\.0\.1:\d+/live, Stream Key johndoe"),
             ("live/a/b/c", r"no pattern matches.*would match: Server rtmp://127\.0\.0\.1:\d+/live, Stream Key c"),
+            ("johndoe", r"Stream Key is empty.*would match: Server rtmp://127\.0\.0\.1:\d+/live, Stream Key johndoe"),
             ("live/" + "x" * 66, r"longer than 64: 66 characters")):
         p = t.ffmpeg(f"rtmp://127.0.0.1:{m.rtmp}/{path}")
         told(t, p, "Server error: .*" + pattern, f"/{path[:12]}: told what would match")

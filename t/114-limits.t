@@ -63,3 +63,36 @@ with Test(__doc__) as t:
         m.wait_playlist(name, n + 1)
     t.none([f"{p.name_}: {p.error}" for p in live if p.error or p.finished.is_set()], "all others publish on")
     t.is_(m.status()["refused_by_reason"]["limit"], 3, "three were refused")
+    for pid, (_, _, comm) in descendants(m.proc.pid).items():
+        if SLOW == 1 and comm.startswith("millrace-") and not comm.startswith(("millrace-ingest", "millrace-spare", "millrace-exec")):
+            with open(f"/proc/{pid}/limits") as f:
+                # a WebRTC worker: and webrtc.ring for each of streams.max
+                want = (2 << 30) + (256 * (16 << 20) if comm.startswith("millrace-webrtc") else 0)
+                t.like(f.read(), rf"Max data size +{want} +{want} ", f"limits.worker_memory: {comm}")
+    # One who asks while a worker does not answer is the one question there may be; the others are told so.
+    change(calls=1)
+    once = lambda pattern: len(re.findall(pattern, m.log()))
+    jobs = m.pids("jobs")
+    for pid in jobs:
+        os.kill(pid, signal.SIGSTOP)
+    asking = [subprocess.Popen([f"{BUILD}/millrace", "-c", m.conf_path, "jobs"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    told = wait_for("two are told", lambda: (d := [a for a in asking if a.poll() is not None])[1:] and d, 10, 0.05)
+    t.is_(["limits.calls" in a.stderr.read() for a in told], [True] * len(told), "limits.calls: those too many are told so")
+    t.is_(once(r"questions are under way, limits\.calls"), 1, "the log has it once")
+    for pid in jobs:
+        os.kill(pid, signal.SIGCONT)
+    for a in asking:
+        a.wait(20 * SLOW)
+        a.stderr.close()
+    t.is_(m.cli("jobs").returncode, 0, "then it is answered again")
+    change(control=2)
+    hold = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2)]
+    for s in hold:
+        s.connect(f"{m.conf['run_dir']}/control.sock")
+    for _ in range(2):
+        t.like(m.cli("jobs").stderr, r"limits\.control of them at once", "limits.control: one too many is told so")
+    t.is_(once(r"control\.sock has 2 clients, limits\.control"), 1, "the log has it once")
+    for s in hold:
+        s.close()
+    t.ok(wait_for("room again", lambda: m.cli("jobs").returncode == 0, 10, 0.1), "and when they are gone it is let in")

@@ -6,8 +6,8 @@ from millrace import *
 
 ACCOUNT = "daemon"
 KINDS = ["http", "registry", "jobs", "hooks", "webrtc", "ingest", "redis", "ffmpeg"]
-# what runs a foreign program, and what limits itself by landlock
-EXEC, LANDLOCK = ("ffmpeg", "redis-server"), ("millrace-hooks", "millrace-ingest")
+# what runs a foreign program, and what limits itself: by seccomp, by landlock
+EXEC, SECCOMP, LANDLOCK = ("ffmpeg", "redis-server"), ("millrace-spare",), ("millrace-hooks",)
 
 
 def rights(pid):
@@ -23,9 +23,10 @@ def wrong(pid, pw):
         return []
     want = {"Uid": [str(pw.pw_uid)] * 4, "Gid": [str(pw.pw_gid)] * 4, **{f"Cap{c}": ["0" * 16] for c in ("Inh", "Prm", "Eff", "Amb")}}
     name = s["Name"][0]
-    if name in EXEC or (landlock and name in LANDLOCK and (name != "millrace-ingest" or serves(pid))):
+    locked = name in EXEC + SECCOMP or (name == "millrace-ingest" and serves(pid))
+    if locked or (landlock and name in LANDLOCK):
         want["NoNewPrivs"] = ["1"]
-    if name in EXEC:
+    if locked:
         want["Seccomp"] = ["2"]
     return [f"{name} ({pid}): {key} {s[key]}" for key in want if s[key] != want[key]] + \
         [f"{name} ({pid}): in group {g}" for g in s["Groups"] if int(g) not in groups]
@@ -47,3 +48,9 @@ with Test(__doc__) as t:
     t.ok(any("Uid" in fault for fault in wrong(os.getpid(), pw)), "of this test, which is root's, it would be said")
     dirs = [root for top in (m.data, m.conf["run_dir"]) for root, _, _ in os.walk(top)]
     t.none([d for d in dirs if os.stat(d).st_uid != pw.pw_uid], "its folders are the account's")
+    m.stop()
+    os.chown(f"{m.data}/hls", 0, 0)
+    for how in "-t", "-d":
+        r = subprocess.run(m.argv(how), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20 * SLOW)
+        t.is_(r.returncode, 1, f"{how}: what an earlier start as root has left behind is an error")
+        t.like(r.stdout, rf"{m.conf_path}:\d+: data_dir: {m.data}/hls belongs to uid 0, not to {ACCOUNT}: chown -R {ACCOUNT} {m.data}\n", "and named, with the way out")

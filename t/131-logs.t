@@ -12,8 +12,12 @@ with Test(__doc__) as t:
     wrong.finished.wait(10)
     lost = t.publish(m, "abc", app="no/such/app?key=alsosecret")
     lost.finished.wait(10)
-    m.wait_log(r"refused \S+: .*no/such/app name abc")
+    m.wait_log(r"refused \S+: .*no/such/app name .*abc")
     t.ok("alsosecret" not in m.log(), "a key in a URL that no pattern matches is not logged")
+    for name, app in (("abc&key=third_secret", "live"), ("abc%3Fkey=third_secret", "live"), ("abc key=third_secret", "live"), ("", "live/abc&key=third_secret")):
+        t.publish(m, name, app=app).finished.wait(10)
+    text = wait_for("all are refused", lambda: (lambda l: l if len(re.findall(r"refused \S+: write \?key=\.\.\. behind the name", l)) == 4 else None)(m.log()))
+    t.ok("third_secret" not in text + m.cli("status").stdout, "nor one that is not behind a '?'")
     p = t.publish(m, "alice", key="?key=verysecretkey")
     p.join_live()
     m.wait_playlist("alice", 2)
@@ -54,6 +58,13 @@ with Test(__doc__) as t:
     t.is_(m.cli("stop").returncode, 0, "and its stop")
     with open(where) as f:
         t.like(f.read(), r"stopped after", "the log is there")
+    other = t.server(start=False)
+    os.makedirs(other.data)
+    with open(f"{other.data}/spool", "w"):
+        pass
+    r = subprocess.run(other.argv("-d", "-l", where), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20 * SLOW)
+    t.is_(r.returncode, 1, "-d of what cannot start")
+    t.like(r.stdout, rf"ended while starting: see its log, {where}", "names the log")
     if os.geteuid() == 0:
         # The folder is the account's: what lies there must not be opened with root's rights.
         os.chmod(m.dir, 0o755)

@@ -40,6 +40,11 @@ with Test(__doc__) as t:
         m.configure({"streams.max": "many" if is_ else 10})
 
     try:
+        if os.geteuid() == 0 and subprocess.run(["id", "millrace"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+            user = m.conf.get("user", "root")
+            m.configure({"user": ""})
+            t.is_((verb("start"), os.path.exists(m.data)), (6, False), "without the account nothing is started as root")
+            m.configure({"user": user})
         t.is_([verb("status"), verb("reload"), verb("stop")], [3, 7, 0], "stopped: status 3, reload 7, and stop is content")
         broken(True)
         t.is_((verb("start"), verb("status")), (6, 3), "start with errors in the config: 6, and nothing runs")

@@ -25,6 +25,7 @@ def carried(t, m, video, audio, kill=False):
     seen = probe(m.http_url(f"/stream/{name}/live.m3u8"))
     t.like(seen, rf"{video},\w+,320,180", f"{name}: ffprobe plays the video")
     t.like(seen, rf"{audio},", f"{name}: and the audio")
+    t.is_(probe(m.http_url(f"/hls/live/{name}.m3u8")), seen, f"{name}: by the old servers' URL it is the same")
     p.finished.wait(30)
     p.end()
     t.ok(player.ended.wait(20 * SLOW), f"{name}: ENDLIST")

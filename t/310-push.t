@@ -23,8 +23,9 @@ with Test(__doc__) as t:
     s = target.sessions[0]
     t.is_((s.app, s.name_), ("live", KEY + "?auth=qu3ry"), "the target is told app and key")
     wait_for("3 s of media", lambda: s.seconds() > 3, 10)
-    t.is_(runs(s.frames()[0], sent[0]), [[0, len(s.frames()[0]) - 1]], "every video frame from the first on, in order")
-    t.is_(len(runs(s.frames()[1], sent[1])), 1, "every AAC frame, in order")
+    video, audio = s.frames()
+    t.is_(runs(video, sent[0]), [[0, len(video) - 1]], "every video frame from the first on, in order")
+    t.is_(len(runs(audio, sent[1])), 1, "every AAC frame, in order")
     t.is_(len(target.sessions), 1, "only the stream that fits")
     times = sorted({ts for ts, _ in s.frames()[0]})
     t.ok(all(abs(b - a - 40) <= 1 for a, b in zip(times, times[1:])), "their times are the publisher's", times)

@@ -6,6 +6,7 @@ from millrace import *
 
 from media import flv_frames
 from rtmp_target import RtmpTarget, push_of, runs
+from tls import certificate
 
 
 def codecs(session):
@@ -18,9 +19,7 @@ def session_of(target, n=0):
 
 with Test(__doc__, 200) as t:
     plain, made, sound, later = RtmpTarget(), RtmpTarget(), RtmpTarget(), RtmpTarget()
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{t.dir}/key", "-out", f"{t.dir}/cert",
-        "-days", "2", "-subj", "/CN=localhost"], check=True, stderr=subprocess.DEVNULL)
-    tls = RtmpTarget(tls=(f"{t.dir}/cert", f"{t.dir}/key"))
+    tls = RtmpTarget(tls=certificate(t, "localhost"))
     m = t.server(push=[
         {"id": "plain", "url": plain.url("{stream}"), "stream": "hevc"},
         {"id": "made", "url": made.url("{stream}"), "stream": "hevc", "transcode": True},

@@ -4,6 +4,7 @@ import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 from rtmp_target import RtmpTarget
+from tls import certificate
 from upload import *
 
 FAST = {"jobs.scan": "1s", "jobs.retry_min": "200ms", "jobs.retry_max": "1s"}
@@ -73,9 +74,7 @@ with Test(__doc__) as t:
     refuses.close()
 
     # RTMPS: whose certificate nobody knows gets nothing, unless that is wanted.
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{t.dir}/key", "-out", f"{t.dir}/cert",
-        "-days", "2", "-subj", "/CN=localhost"], check=True, stderr=subprocess.DEVNULL)
-    tls = RtmpTarget(tls=(f"{t.dir}/cert", f"{t.dir}/key"))
+    tls = RtmpTarget(tls=certificate(t, "localhost"))
     here.configure({"upload.target": tls.url("x")})
     here.cli("reload")
     id = place(here, mp4())
@@ -85,6 +84,13 @@ with Test(__doc__) as t:
     here.cli("reload")
     wait_state(here, id, "done")
     t.ok([s for s in tls.sessions if s.tags], "with upload.verify: false it is taken")
+    tls.close()
+    known = certificate(t, "known", "IP:127.0.0.1")
+    tls = RtmpTarget(tls=known)
+    here.configure({"upload.target": tls.url("x"), "upload.verify": True, "upload.ca_file": known[0]})
+    here.cli("reload")
+    wait_state(here, place(here, mp4()), "done")
+    t.ok([s for s in tls.sessions if s.tags], "and with upload.ca_file one of its CAs, for that address")
     tls.close()
     here.configure({"upload.target": there.url("late")})
     here.cli("reload")

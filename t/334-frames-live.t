@@ -70,7 +70,7 @@ def helpless(t):
 
 with Test(__doc__, limit=150) as t:
     waits = helpless(t)
-    m = t.server(**{"streams.hls.segment": "1s", "streams.hls.window": 20, "streams.reconnect_delay": "1s", "streams.cleanup_delay": "500ms",
+    m = t.server(**{"streams.hls.segment": "1s", "streams.hls.window": 20, "streams.reconnect_delay": "1s", "streams.cleanup_delay": "500ms", "streams.silence": "10s",
         "jobs.scan": "1s", "jobs.workers": 1, "streams.record.path": "recordings/{stream}/{start}.mp4"})
     cam = Camera(m, "cam")
     t.is_(cam.c.next(), {"eventType": "CONNECTED", "id": "cam"}, "it is told its name")

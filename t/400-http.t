@@ -40,7 +40,15 @@ with Test(__doc__) as t:
     t.is_(m.get(base + segment, {"Range": f"bytes={len(data)}-"})[0], 416, "a range behind the end: 416")
     st, r, none = m.get(base + segment, method="HEAD")
     t.is_((st, r["content-length"], none), (200, str(len(data)), b""), "HEAD")
-    t.is_(m.get("/hls/live/alice.m3u8")[0], 200, "the playlist by its other name")
+    for what in ("bytes=0-9", f"bytes={len(data)}-"):
+        st, r, none = m.get(base + segment, {"Range": what}, "HEAD")
+        t.is_((st, r["content-length"], r.get("content-range")), (200, str(len(data)), None), f"HEAD with Range {what}: of the whole")
+    st, h, _ = m.get("/hls/live/alice.m3u8?token=a%2Fb&x=1")
+    t.is_((st, h["location"], h.get("set-cookie")), (307, "../../stream/alice/live.m3u8?token=a%2Fb&x=1", None),
+        "its other name leads to the playlist, with the query")
+    t.is_(m.get("/hls/live/alice.m3u8?" + "q" * 3000)[0], 414, "one too long to be sent there: 414")
+    for path in ("/hls/live/.m3u8", "/hls/live/.x.m3u8", "/hls/live/alice.ts", "/hls/live/alice"):
+        t.is_(m.get(path)[0], 404, f"{path}: 404")
     for path in ("/stream/../../etc/passwd", "/stream/alice/../../../x", "/stream/alice/%2e%2e/state", "/stream/alice/state",
             "/stream/.x/live.m3u8", "/stream/alice/live.m3u8%00.ts", "/stream/nobody/live.m3u8", "/no/such", "/stream/alice/"):
         t.is_(raw(m, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())[9:12], b"404", f"{path}: 404")

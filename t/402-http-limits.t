@@ -91,8 +91,38 @@ with Test(__doc__) as t:
     st, _, body = m.get("/api/v1/streams/nobody/kick", bearer, "POST")
     t.is_((st, json.loads(body)), (404, {"error": "no stream of that name here"}), "kick of a stream that is not here")
     kick = lambda headers: m.get("/api/v1/streams/alice/kick", headers, "POST")[0]
+    st, _, body = m.get("/api/v1/streams/alice/kick", {}, "POST")
+    t.is_((st, json.loads(body)), (401, {"error": "this call wants http.api_token as a Bearer token"}), "refused in JSON, as all of the API")
     t.ok(kick({}) in (401, 403), "a call that changes state wants the token")
     t.ok(kick({"Authorization": "Bearer wrong"}) in (401, 403), "a wrong one is refused")
     t.ok(kick(bearer) in (200, 202, 204), "with it, it is done")
     wait_for("kicked", lambda: t.publishers[0].finished.is_set() or t.publishers[0].error, 10)
     t.ok(True, "the publisher is gone")
+    # Without a token this host alone may; a proxy says who asks in the head, where no client can add to it.
+    m.configure({"http.api_token": ""})
+    t.is_(m.cli("reload").returncode, 0, "no token any more")
+    kick_by_proxy = (b"POST /api/v1/streams/nobody/kick HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: %s\r\n"
+        b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n%s\r\n")
+    for who, trailer, want in ((b"127.0.0.1", b"", 404), (b"203.0.113.66", b"", 403), (b"203.0.113.66", b"X-Forwarded-For: 127.0.0.1\r\n", 403)):
+        with socket.create_connection(("127.0.0.1", m.http), 5, ("127.0.0.9", 0)) as c:
+            c.settimeout(5 * SLOW)
+            c.sendall(kick_by_proxy % (who, trailer))
+            t.is_(status(c), want, f"a kick for {who.decode()} through the proxy, trailer {trailer}: {want}")
+    # All at once, and one may wait for the list at each worker.
+    m.configure({"http.max_waiting": 1})
+    t.is_(m.cli("reload").returncode, 0, "http.max_waiting, at once")
+    many, workers = [ask(m, "127.0.0.3") for _ in range(12)], m.pids("http")
+    for c in many:
+        c.recv(65536)
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    for c in many:
+        c.sendall(b"GET /recordings HTTP/1.1\r\nHost: x\r\n\r\n")
+    for pid in workers:
+        os.kill(pid, signal.SIGCONT)
+    answers = [c.recv(65536) for c in many]
+    good, busy = ([a for a in answers if a[9:12] == code] for code in (b"200", b"503"))
+    t.ok(len(good) >= 1 and len(good) + len(busy) == 12 and len(busy) >= 12 - len(workers), f"{len(busy)} of 12 who want the list are told to try again", answers)
+    t.none([a for a in busy if b"Retry-After: " not in a or b"http.max_waiting" not in a], "with Retry-After and the limit's name")
+    for c in many:
+        c.close()

@@ -34,7 +34,26 @@ def cut_and_return(t, m, name, at_ms, away):
     return first, second
 
 
-with Test(__doc__, limit=140) as t:
+def hangs(t, m, name):
+    """The old one's publisher is gone, but its ffmpeg hangs: it leaves by itself, before it would be killed."""
+    old = t.publish(m, name)
+    m.wait_playlist(name, 2)
+    ffmpeg = m.pids("ffmpeg")
+    for pid in ffmpeg:
+        os.kill(pid, signal.SIGSTOP)
+    sent = old.sent_ms
+    wait_for("it has something to wait for", lambda: old.sent_ms >= sent + 600, 5)
+    old.cut()
+    m.wait_log(rf"stream={name} .*the stream ends")
+    back = t.publish(m, name)
+    back.join_live(10 * SLOW)
+    t.ok(True, "its ffmpeg hangs, the publisher is back: let in")
+    t.none(re.findall(r".*did not yield.*", m.log()), "and the old ingest was not killed for it")
+    wait_for("the old ffmpeg is gone", lambda: not set(ffmpeg) & set(process_table()), 10)
+    back.cut()
+
+
+with Test(__doc__, limit=160) as t:
     m = t.server(**{"streams.reconnect_delay": "5s", "streams.cleanup_delay": "2s", "streams.silence": "1s"})
     for away in (1, 4):
         name = f"away{away}"
@@ -63,6 +82,8 @@ with Test(__doc__, limit=140) as t:
     t.is_("#EXT-X-MEDIA-SEQUENCE:0" in text and "DISCONTINUITY\n" not in text, True, "then a new stream of that name begins")
     t.none(player.stop().check(), "RFC 8216 up to there")
     again.cut()
+    wait_for("none is live", lambda: not m.pids("ingest"), 20)
+    hangs(t, m, "stopped")
     hung = t.publish(m, "hung")
     hung.join_live()
     m.wait_playlist("hung", 2)

@@ -32,7 +32,7 @@ def plays(t, m, page):
     t.like(facts, r"^WebRTC · (under )?[\d.]+ s behind · 0\.[\d]+ Mbit/s$", f"delay and bit rate: {facts}")
     seconds = float(re.search(r"([\d.]+) s behind", facts).group(1))
     t.ok(seconds < 2 * SLOW, "the delay is a fraction of a second")
-    page.b.wait("the badge", "document.getElementById('badge-text').textContent == 'Live · 1 viewer'")
+    page.b.wait("the badge", "document.getElementById('badge-text').textContent == 'alice · Live · 1 viewer'")
     t.ok(True, "state and viewers")
     page.b.screenshot(f"{SHOTS}/watch-webrtc.png")
     wait_for("facts fade", lambda: page.b.eval("getComputedStyle(document.getElementById('facts')).opacity") == "0", 20, 0.5)

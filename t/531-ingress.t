@@ -111,6 +111,8 @@ with Test(__doc__, limit=180) as t:
     t.ok(status == 404 and "not registered" in r.get("error", ""), "and again: 404, and why", r)
     t.is_(call(m, "DELETE", "/v1/createIngress?roomId=alice")[0], 200, "a key can be taken back")
     t.ok(let_in(t, m, "alice", ""), "then the room is open")
+    t.ok(create(m, "alice")[1]["data"]["streamKey"] != made["data"]["streamKey"], "the next key is another")
+    t.like(refused(t, m, "alice", "?" + key), r"(?i)key", "and the one that was taken back lets nobody in")
 
     port = free_port()
     shared = t.spawn(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.dir])
@@ -123,6 +125,10 @@ with Test(__doc__, limit=180) as t:
     second = create(two, "dora")[1]["data"]
     wait_for("the name is free", lambda: let_in(t, one, "dora", "?" + second["streamKey"].partition("?")[2]), 20, 0.5)
     t.ok(True, "one that the other host made holds here")
+    before = {key, second["streamKey"].partition("?")[2]}
+    t.is_(call(one, "DELETE", "/v1/createIngress?roomId=dora")[0], 200, "taken back on one host")
+    key = create(two, "dora")[1]["data"]["streamKey"].partition("?")[2]
+    t.ok(key not in before, "the other one, which knows it still, makes another all the same")
     t.is_(second["ingressId"], create(one, "dora")[1]["data"]["ingressId"], "its id is the same")
     shared.kill()
     shared.wait()

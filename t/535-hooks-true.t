@@ -88,6 +88,19 @@ with Test(__doc__, limit=120) as t:
     t.like(rx.got("/all", event="error", code="push")[0].json()["reason"], "connection refused", "and why")
     back = RtmpTarget(target.port)
     wait_for("it works", lambda: wrong(rx, "carl", "push") == [("yt", False), ("yt", True)], 40)
+    # removed while it fails: over; and each has a place of its own, however many there were
+    nobody = RtmpTarget()
+    nobody.close()
+    for i in range(4):
+        ids = [f"p{i}{k}" for k in range(5)]
+        for id in ids:
+            m.cli("push", "add", "carl", id, nobody.url("k"))
+        wait_for("they fail", lambda: all((id, False) in wrong(rx, "carl", "push") for id in ids), 30)
+        for id in ids:
+            m.cli("push", "remove", "carl", id)
+    wait_for("their ends", lambda: len(wrong(rx, "carl", "push")) == 2 + 2 * 20, 10)
+    last = rx.got("/all", event="error", code="push")[-1].json()
+    t.is_((last["what"][:2], last["works"], last["reason"]), ("p3", True, ""), "20 pushes that fail, each told once; removed, each told to be over")
     m.configure({"disk.reserve": "10TiB"})
     m.cli("reload")
     wait_for("paused", lambda: wrong(rx, "carl", "recording") == [("", False)], 20)

@@ -55,6 +55,7 @@ with Test(__doc__) as t:
     other = wait_for("another worker has it", lambda: next((j for j in jobs(m) if j["state"] == "running" and
         worker(j) != worker(job)), None), 20, 0.1)
     t.is_((other["id"], other["crashes"], other["attempts"]), (job["id"], 1, 0), "its worker killed: the same job, with another, no failure of its own")
+    t.like(m.cli("jobs").stdout, rf"(?m)^{job['id']}: its worker died or hung$", "it runs, and what it suffered before is said")
 
     os.kill(worker(other), signal.SIGSTOP)
     # It may be the first one, which answers `jobs`: the log tells.

@@ -15,7 +15,7 @@ LOST_MS = 200           # what a kill -9 may cost besides what was still in the 
 def finished(m, name):
     """The MP4s of a stream, once nothing raw is left of it."""
     def done():
-        return not os.listdir(f"{m.conf['data_dir']}/rec/{name}") and mp4s(m, name)
+        return not glob.glob(f"{m.data}/rec/{name}/*") and mp4s(m, name)
     return wait_for(f"{name} is finished", done, 30, 0.1)
 
 
@@ -166,3 +166,5 @@ with Test(__doc__, limit=200) as t:
     lost = lost_ms(t, clip, m, "dave", sent, again)
     t.ok(lost <= LOST_MS, f"kill -9 of millraced: {lost} ms missing")
     t.like(m.cli("jobs").stdout, r"no job waits", "the queue is empty")
+    wait_for("no empty folder is left", lambda: not os.listdir(f"{m.data}/rec"), 10, 0.2)
+    t.ok(True, "folders of raw files that are finished are gone")

@@ -16,7 +16,7 @@ def recorded(m, name="*"):
 
 def finished(m, name, n):
     def done():
-        return not os.listdir(f"{m.conf['data_dir']}/rec/{name}") and len(recorded(m, name)) >= n
+        return not glob.glob(f"{m.data}/rec/{name}/*") and len(recorded(m, name)) >= n
     wait_for(f"{n} files of {name}", done, 30, 0.1)
     return recorded(m, name)
 
@@ -187,10 +187,13 @@ with Test(__doc__, limit=240) as t:
     proxy.down = True
     publish(t, m, "dave", clip)
     files = finished(m, "dave", 4)
+    m.configure({"jobs.retry_max": "5s"})       # a file that is being tried at each look is in work at each look
     keep(m, count=1, only_uploaded=False)
     wait_for("one is left", lambda: len(recorded(m, "dave")) == 1, 20)
     t.is_(recorded(m, "dave"), files[-1:], "only_uploaded: false: they are deleted")
     proxy.down = False
+    m.configure({"jobs.retry_max": "500ms"})
+    m.cli("reload")
     wait_for("no job is left", lambda: "no job waits or runs" in m.cli("jobs").stdout, 30, 0.3)
     wait_for("status, a second old, is healthy", lambda: m.status()["health"] == "healthy", 5, 0.2)
     t.is_(m.status()["jobs"]["dead"], 0, "their jobs end, and none is given up")

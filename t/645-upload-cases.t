@@ -114,7 +114,7 @@ with Test(__doc__, limit=240) as t:
         proxy.faults, proxy.held = [held], 0
         pub = t.ffmpeg(m.url(name), file)
         wait_for("the server has it", lambda: proxy.held, 25)
-        wait_for("its MP4 is made", lambda: glob.glob(f"{m.data}/recordings/{name}/*.mp4") and not os.listdir(f"{m.data}/rec/{name}"), 20)
+        wait_for("its MP4 is made", lambda: glob.glob(f"{m.data}/recordings/{name}/*.mp4") and not glob.glob(f"{m.data}/rec/{name}/*"), 20)
         t.ok([k for k in s3.keys(BUCKET) if f"{name}/" in k and k.endswith(".flv")], "it is in the bucket")
         for pid in m.pids("jobs"):
             os.kill(pid, signal.SIGKILL)

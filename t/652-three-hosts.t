@@ -71,6 +71,7 @@ with Test(__doc__, limit=150) as t:
         paths[id_] = f"{t.dir}/{id_}"
         with open(paths[id_], "wb") as f:
             f.write(os.urandom(22 * MIB))
+    for id_ in jobs:    # at once, or one host is done with each before the next comes
         redis.cli("eval", ADD, "0", id_, json.dumps({"path": paths[id_], "object": f"shared/{id_}", "kind": "watch"}), paths[id_])
 
     def held():

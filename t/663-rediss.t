@@ -4,16 +4,11 @@ import os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from millrace import *
 
-
-def certificate(t, name):
-    cert, key = f"{t.dir}/{name}.crt", f"{t.dir}/{name}.key"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext",
-        f"subjectAltName=DNS:{name}", "-keyout", key, "-out", cert], check=True, stderr=subprocess.DEVNULL)
-    return cert, key
+from tls import certificate
 
 
 def with_tls(t, port):
-    cert, key = certificate(t, "localhost")
+    cert, key = certificate(t, "localhost", "DNS:localhost")
     t.spawn(["redis-server", "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.dir,
         "--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no"])
     os.environ["SSL_CERT_FILE"] = cert
@@ -24,7 +19,7 @@ def with_tls(t, port):
     wait_for("its lease", lambda: subprocess.run(["redis-cli", "--tls", "--cacert", cert, "-h", "localhost", "-p", str(port),
         "exists", "millrace:lease:alice"], stdout=subprocess.PIPE, text=True).stdout.strip() == "1", 10, 0.2)
     t.ok(True, "a lease over TLS")
-    for what, url, ca in (("a certificate of nobody known", "localhost", certificate(t, "other")[0]), ("another name", "127.0.0.1", cert)):
+    for what, url, ca in (("a certificate of nobody known", "localhost", certificate(t, "other", "DNS:other")[0]), ("another name", "127.0.0.1", cert)):
         os.environ["SSL_CERT_FILE"] = ca
         bad = t.server(**{"redis.url": f"rediss://{url}:{port}"})
         wait_for("it is said", lambda: bad.cli("status").returncode == 1 and "is away" in bad.log(), 15, 0.3)

@@ -1,13 +1,15 @@
 /*
  * watch.js - plays one stream and never gives up on it: by WebRTC (whep.js), a fraction of a second
  * behind, or else by HLS (hls.js), some seconds behind. Every second one step is taken. Waiting, it
- * asks whether the stream is on air. Playing, it looks whether media move; if they do not, whether the
- * stream is over, or the session or the playlist gone, and begins anew. What WebRTC could not do is
- * said while HLS plays; where trying again may help it is tried behind the video that plays.
+ * asks whether the stream is on air, less often the longer it is not. Playing, it looks whether media
+ * move; if they do not, whether the stream is over, or the session or the playlist gone, and begins
+ * anew. What WebRTC could not do is said while HLS plays; where trying again may help it is tried
+ * behind the video that plays.
  */
 "use strict";
 
 const TICK_MS = 1000;
+const WAIT_MAX_MS = 4000;	/* for a stream that is not there: a tenth of what it has waited, up to this */
 const API_EVERY = 3;		/* ticks between two questions for the number of viewers */
 const HLS_AFTER_MS = 4000;	/* WebRTC has this long before HLS begins */
 const WEBRTC_MS = 15000;	/* and this long before it is given up */
@@ -42,6 +44,7 @@ let lost = 0;			/* ticks without connection */
 let tries = 0;			/* that led to no media, one after another */
 let again = 0;			/* none before that time; Infinity: it would not help */
 let wanted = 0;			/* since when there is something to play and nothing plays */
+let missed = 0;			/* since when there is no stream */
 let about = {};			/* what the API says of the stream */
 let played = false;		/* this page has shown the stream: if it is gone, it has ended */
 let silenced = false;		/* by us, as the browser wanted it */
@@ -78,6 +81,7 @@ function say(text, over) {
 	$("cover").classList.toggle("over", Boolean(over));
 	$("help").hidden = text !== CANNOT;
 	$("spinner").hidden = text === ENDED || text === CANNOT;
+	$("others").hidden = text !== ENDED && text !== NOT_YET;
 	if (text !== "")
 		$("badge").hidden = $("facts").hidden = true;
 	else
@@ -117,7 +121,8 @@ async function showViewers() {
 	about = answer.ok ? await answer.json() : { state: "live" };
 	const s = about.state || "live", n = about.viewers;
 
-	$("badge-text").textContent = s[0].toUpperCase() + s.slice(1) + (n === undefined ? "" : ` \u00b7 ${n} viewer${n === 1 ? "" : "s"}`);
+	$("badge-text").textContent = [name, s[0].toUpperCase() + s.slice(1), about.audio && !about.video ? "sound only" : "",
+		n === undefined ? "" : `${n} viewer${n === 1 ? "" : "s"}`].filter(Boolean).join(" \u00b7 ");
 	showBadge();
 }
 
@@ -168,6 +173,7 @@ function endSession() {
 function beginSession(found) {
 	const mine = session = new Whep(found.url, () => attach(true));
 
+	missed = 0;
 	began = Date.now();
 	bytes = bytesAt = lost = 0;
 	moved = "";
@@ -289,6 +295,7 @@ function unplayable() {
 
 function startHls() {
 	mode = "hls";
+	missed = 0;
 	if (video.srcObject)
 		video.srcObject = null;
 	say("Starting\u2026");
@@ -324,6 +331,7 @@ function cannot() {
 
 function notYet(list) {
 	wanted = 0;
+	missed = missed || Date.now();
 	say(waitingText(list));
 }
 
@@ -377,7 +385,7 @@ async function tick() {
 		if (mode !== "hls")
 			say(e.status ? AGAIN : "The server cannot be reached. Waiting\u2026", mode !== "");
 	}
-	setTimeout(tick, TICK_MS);
+	setTimeout(tick, missed === 0 ? TICK_MS : Math.min(Math.max((Date.now() - missed) / 10, TICK_MS), WAIT_MAX_MS));
 }
 
 /* The first picture shows at once, not at the next tick. */
@@ -392,6 +400,7 @@ function onPicture() {
 
 document.title = `${name} - Millrace`;
 $("name").textContent = name;
+$("home").href = base;
 say("Loading\u2026");
 if (!Whep.supported())
 	because("By HLS, since this browser has no WebRTC.");

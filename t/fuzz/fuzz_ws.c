@@ -59,11 +59,14 @@ run_ws(const uint8_t *p, size_t n, size_t step, bool pieces)
 	struct evbuffer *out = evbuffer_new();
 	uint64_t hash = 0xcbf29ce484222325;
 	struct ws *w = ws_new(1000, &ops, &hash, out);
+	size_t had;
 	int rc = 0;
 
 	for (size_t at = 0; at < n && rc == 0; at += step)
 		rc = ws_input(w, p + at, n - at < step ? n - at : step);
-	if ((rc < 0) != ws_is_over(w))
+	had = evbuffer_get_length(out);
+	ws_text(w, "x", 1);
+	if ((rc < 0) != (evbuffer_get_length(out) == had))	/* nothing after a Close */
 		abort();
 	ws_free(&w);
 	evbuffer_free(out);

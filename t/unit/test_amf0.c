@@ -97,8 +97,6 @@ connect_message(void)
 	amf0_object(b);
 	amf0_key(b, "app");
 	amf0_string(b, "live");
-	amf0_key(b, "fpad");
-	amf0_bool(b, 0);
 	amf0_key(b, "inner");
 	amf0_object(b);
 	amf0_key(b, "n");
@@ -116,7 +114,7 @@ written_and_read_back(void **state)
 	size_t n = evbuffer_get_length(b);
 
 	expect(evbuffer_pullup(b, -1), n, 1,
-	    "[\"connect\",1.0,{\"app\":\"live\",\"fpad\":false,\"inner\":{\"n\":-2.25}},null]");
+	    "[\"connect\",1.0,{\"app\":\"live\",\"inner\":{\"n\":-2.25}},null]");
 	evbuffer_free(b);
 }
 

@@ -37,7 +37,7 @@ teardown(void **state)
 static enum auth_verdict
 check(const char *name, const char *query)
 {
-	return auth_check(keys, "", name, query, NOW);
+	return auth_check(keys, NULL, "", name, query, NOW);
 }
 
 static void
@@ -77,10 +77,10 @@ test_star_and_open(void **state)
 	assert_int_equal(check("carol", ""), AUTH_OK);
 	assert_int_equal(check("carol", "key=whatever"), AUTH_OK);
 	json_object_set_new(star, "*", json_string(hash_a));
-	assert_int_equal(auth_check(star, "", "carol", "", NOW), AUTH_NO_KEY);
-	assert_int_equal(auth_check(star, "", "carol", "key=second", NOW), AUTH_BAD_KEY);
-	assert_int_equal(auth_check(star, "", "carol", "key=s3cret/+%20key", NOW), AUTH_OK);
-	assert_int_equal(auth_check(star, "", "bob", "key=s3cret/+%20key", NOW), AUTH_BAD_KEY);
+	assert_int_equal(auth_check(star, NULL, "", "carol", "", NOW), AUTH_NO_KEY);
+	assert_int_equal(auth_check(star, NULL, "", "carol", "key=second", NOW), AUTH_BAD_KEY);
+	assert_int_equal(auth_check(star, NULL, "", "carol", "key=s3cret/+%20key", NOW), AUTH_OK);
+	assert_int_equal(auth_check(star, NULL, "", "bob", "key=s3cret/+%20key", NOW), AUTH_BAD_KEY);
 	json_decref(star);
 }
 
@@ -91,22 +91,22 @@ test_signature(void **state)
 	char *old = auth_sign("topsecret", "dora", NOW - 1), *bad = strdup(good);
 	char both[400];
 
-	assert_int_equal(auth_check(keys, "topsecret", "dora", good, NOW), AUTH_OK);
-	assert_int_equal(auth_check(keys, "topsecret", "dora", old, NOW), AUTH_EXPIRED);
-	assert_int_equal(auth_check(keys, "topsecret", "dorb", good, NOW), AUTH_BAD_SIGNATURE);
-	assert_int_equal(auth_check(keys, "other", "dora", good, NOW), AUTH_BAD_SIGNATURE);
-	assert_int_equal(auth_check(keys, "topsecret", "dora", "", NOW), AUTH_NO_KEY);
+	assert_int_equal(auth_check(keys, NULL, "topsecret", "dora", good, NOW), AUTH_OK);
+	assert_int_equal(auth_check(keys, NULL, "topsecret", "dora", old, NOW), AUTH_EXPIRED);
+	assert_int_equal(auth_check(keys, NULL, "topsecret", "dorb", good, NOW), AUTH_BAD_SIGNATURE);
+	assert_int_equal(auth_check(keys, NULL, "other", "dora", good, NOW), AUTH_BAD_SIGNATURE);
+	assert_int_equal(auth_check(keys, NULL, "topsecret", "dora", "", NOW), AUTH_NO_KEY);
 	bad[strlen(bad) - 1] ^= 1;
-	assert_int_equal(auth_check(keys, "topsecret", "dora", bad, NOW), AUTH_BAD_SIGNATURE);
+	assert_int_equal(auth_check(keys, NULL, "topsecret", "dora", bad, NOW), AUTH_BAD_SIGNATURE);
 	bad[4] = '9';	/* a later date without a new signature */
-	assert_int_equal(auth_check(keys, "topsecret", "dora", bad, NOW), AUTH_BAD_SIGNATURE);
+	assert_int_equal(auth_check(keys, NULL, "topsecret", "dora", bad, NOW), AUTH_BAD_SIGNATURE);
 	/* With both configured either is enough; a bad signature beside a good key does not hurt. */
-	assert_int_equal(auth_check(keys, "topsecret", "alice", "key=second", NOW), AUTH_OK);
+	assert_int_equal(auth_check(keys, NULL, "topsecret", "alice", "key=second", NOW), AUTH_OK);
 	snprintf(both, sizeof(both), "%s&key=second", bad);
-	assert_int_equal(auth_check(keys, "topsecret", "alice", both, NOW), AUTH_OK);
-	assert_int_equal(auth_check(keys, "topsecret", "alice", "key=x", NOW), AUTH_BAD_KEY);
+	assert_int_equal(auth_check(keys, NULL, "topsecret", "alice", both, NOW), AUTH_OK);
+	assert_int_equal(auth_check(keys, NULL, "topsecret", "alice", "key=x", NOW), AUTH_BAD_KEY);
 	/* Without a secret a signature is no proof. */
-	assert_int_equal(auth_check(keys, "", "alice", good, NOW), AUTH_NO_KEY);
+	assert_int_equal(auth_check(keys, NULL, "", "alice", good, NOW), AUTH_NO_KEY);
 	free(good);
 	free(old);
 	free(bad);

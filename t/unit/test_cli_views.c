@@ -145,6 +145,19 @@ shows(int64_t segment_ms, ...)
 	cli_snap_free(&s);
 }
 
+static void
+shows_not(const char *unwanted)
+{
+	struct cli_snap s;
+	char *text;
+
+	assert_int_equal(cli_snap_read(&s, dir), 0);
+	text = status_text(&s);
+	assert_null(strstr(text, unwanted));
+	free(text);
+	cli_snap_free(&s);
+}
+
 static int
 exit_code(void)
 {
@@ -281,7 +294,14 @@ advice_key_frames(void **state)
 	    " viewers are now\n    about 25 s behind", NULL);
 	m->last_key_ms = now_ms() - 20000;
 	shows(1000, "johndoe: no key frame for 20 s", NULL);
-	m->last_key_ms = now_ms();
+	m->last_media_ms = now_ms() - 9100;
+	shows(1000, "johndoe: nothing has come for 9.0 s: is the encoder or its network stuck?", NULL);
+	assert_int_equal(cli_snap_read(&s, dir), 0);
+	list = cli_advice(&s);
+	assert_int_equal(json_array_size(list), 1);	/* and no word of key frames */
+	json_decref(list);
+	cli_snap_free(&s);
+	m->last_media_ms = m->last_key_ms = now_ms();
 	assert_int_equal(cli_snap_read(&s, dir), 0);
 	s.segment_ms = 5000;	/* two of them are 10 s: 8.3 s is no fault then */
 	list = cli_advice(&s);
@@ -403,6 +423,7 @@ what_is_wrong(void **state)
 	str_copy(h->notes, "running as root\nsecond note", sizeof(h->notes));
 	h->refused = 5;
 	h->refusals[BOARD_REFUSED_LIMIT] = 4;
+	h->limit_wall_ms = wall_ms() - 5000;
 	h->last_refused = (struct board_refused){ .wall_ms = wall_ms() - 3000, .reason = BOARD_REFUSED_KEY,
 	    .peer = "192.0.2.7:5000", .name = "bob", .text = "the key is wrong" };
 	h->log_dropped = 9;
@@ -410,6 +431,31 @@ what_is_wrong(void **state)
 	    "  second note", "4 RTMP connections were turned away", "9 log lines were lost",
 	    "last refused: 3.0s ago 192.0.2.7:5000 as bob: the key is wrong", NULL);
 	assert_int_equal(exit_code(), CLI_FAILING);
+	h->refusals[BOARD_REFUSED_LIMIT] = 1;
+	shows(1000, "  1 RTMP connection was turned away since the start, the last 5.0s ago", NULL);
+	h->limit_wall_ms = wall_ms() - 601000;
+	shows_not("turned away");
+}
+
+static void
+the_service_is_up_beside(void **state)
+{
+	struct cli c = { .conf_path = "/srv/x/millrace.yaml", .run_dir = "/nonexistent", .conf_own = true };
+	size_t len;
+	char *text;
+	FILE *f = open_memstream(&text, &len);
+
+	cli_other_runs(&c, "/nonexistent/too", f);
+	c.conf_own = false;
+	cli_other_runs(&c, dir, f);
+	fflush(f);
+	assert_int_equal(len, 0);
+	c.conf_own = true;
+	cli_other_runs(&c, dir, f);
+	fclose(f);
+	assert_string_equal(text, "That is the one of scripts/run (/srv/x/millrace.yaml). The installed service is up: "
+	    "millrace -c /etc/millrace/millrace.yaml\n");
+	free(text);
 }
 
 static void
@@ -575,6 +621,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(formats), cmocka_unit_test(tables_fit), cmocka_unit_test(characters), cmocka_unit_test(publish_urls),
 		board_test(healthy), board_test(right_after_the_start), board_test(advice_key_frames), board_test(advice_outputs),
+		board_test(the_service_is_up_beside),
 		board_test(recordings_and_jobs), board_test(viewers_by_webrtc), board_test(what_is_wrong), board_test(hung_dead_and_down), board_test(json_shape),
 		board_test(start_commands),
 	};

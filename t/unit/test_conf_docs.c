@@ -301,6 +301,25 @@ plan_shows_what_changed(void **state)
 	free(dump);
 }
 
+#define HASH(n) "'sha256:00112233445566778899aabbccddeeff:" \
+	"00112233445566778899aabbccddeeff00112233445566778899aabbccddee" n "'"
+
+static void
+plan_shows_whose_keys_changed(void **state)
+{
+	char *dump = plan_of("", "authorize: {keys: {johndoe: " HASH("00") "}}\n");
+
+	assert_string_equal(dump, "[\"authorize.keys: none -> 1 key (johndoe: added)\"]");
+	free(dump);
+	dump = plan_of("authorize: {keys: {johndoe: " HASH("00") "}}\n", "");
+	assert_string_equal(dump, "[\"authorize.keys: 1 key -> none (johndoe: removed)\"]");
+	free(dump);
+	dump = plan_of("authorize: {keys: {a: " HASH("00") ", b: " HASH("00") "}}\n",
+	    "authorize: {keys: {a: " HASH("11") ", b: " HASH("00") "}}\n");
+	assert_string_equal(dump, "[\"authorize.keys: 2 keys -> 2 keys (a: another one)\"]");
+	free(dump);
+}
+
 /* A port that all interfaces had is not free for one of them before a restart; other moves are made at once. */
 static void
 plan_knows_which_listeners_wait(void **state)
@@ -329,7 +348,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(yaml_works_as_it_stands), cmocka_unit_test(yaml_names_every_key),
 		cmocka_unit_test(man_names_every_key), cmocka_unit_test(views),
-		cmocka_unit_test(plan_shows_changes_without_secrets), cmocka_unit_test(plan_shows_what_changed),
+		cmocka_unit_test(plan_shows_changes_without_secrets), cmocka_unit_test(plan_shows_what_changed), cmocka_unit_test(plan_shows_whose_keys_changed),
 		cmocka_unit_test(plan_knows_which_listeners_wait),
 	};
 

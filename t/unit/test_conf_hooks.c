@@ -89,15 +89,16 @@ faults(void **state)
 	refused("[{url: 'http://h/', style: soap}]", "soap");
 	refused("[{url: 'http://h/', secret: short}]", "shorter than 16");
 	refused("[{url: 'http://h/', id: a-b}]", "letters, digits or _");
-	refused("[{url: 'http://h/'}, {url: 'http://h/'}]", "given twice");
+	refused("[{url: 'http://u:hidden@h/hidden'}, {url: 'http://u:hidden@h/hidden'}]", "hooks.urls: http://h/... is given twice; the same URL");
+	refused("[{url: 'http://h/', id: a}, {url: 'http://i/', id: a}]", "the id a is given twice");
 	refused("[{url: 'http://h/', style: livekit, secret: 0123456789abcdef}]", "wants key");
 	refused("[{url: 'http://h/', style: livekit}]\n  secret: 0123456789abcdef", "wants key");
 	refused("[word]", "without url");
-	refused("[{url: 'http://u:hidden@127.0.0.1:8/hidden', id: a}]", "the URL of id a leads to 127.0.0.1, which is private: add it to hooks.networks");
+	refused("[{url: 'http://u:hidden@127.0.0.1:8/hidden', id: a}]", "hooks.urls: http://127.0.0.1:8/... leads to 127.0.0.1, which is private: add it to hooks.networks");
 	refused("[{url: 'http://2130706433/'}]", "leads to 127.0.0.1,");
 	refused("[{url: 'https://[fd00::1]:8/hidden'}]", "leads to fd00::1,");
 	refused("[{url: 'http://LocalHost'}]", "leads to 127.0.0.1,");
-	refused("[{url: 'http://10.0.0.1'}]\n  networks: [127.0.0.0/8, 192.168.0.0/16]", "leads to 10.0.0.1,");
+	refused("[{url: 'http://10.0.0.1'}]\n  networks: [127.0.0.0/8, 192.168.0.0/16]", "http://10.0.0.1 leads to 10.0.0.1,");
 }
 
 static void

@@ -100,7 +100,7 @@ errors_have_lines(void **state)
 	    "host, redis, rtmp, http, ", NULL);
 	refused("foo: 1\n", "f.yaml:1: unknown key \"foo\"; at the top there are ", NULL);
 	refused("lo: 1\n", "did you mean log?", NULL);
-	refused("log: {nonsense: 1}\n", "f.yaml:1: unknown key \"log.nonsense\"; log has format, level, file", NULL);
+	refused("log: {nonsense: 1}\n", "f.yaml:1: unknown key \"log.nonsense\"; log has format, level, foreign_lines, file", NULL);
 	refused("streams: {hls: {nonsense: 1}}\n", "; streams.hls has segment, window, keep, batch, stuck", NULL);
 	refused("nonsense: {a: 1}\n", "f.yaml:1: unknown key \"nonsense\"", NULL);
 	refused("streams:\n\tmax: 1\n", "f.yaml:2: a tab: indent with spaces", NULL);

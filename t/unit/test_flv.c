@@ -152,29 +152,31 @@ static void
 test_modex(void **state)
 {
 	uint8_t big[700] = { 0x97, 255, 0x00, 0xff };
-	struct flv_info i = good(false, BODY("\x97\2\1\2\3\1hvc1\0\0\0x"), 13);
+	struct flv_info i = good(false, BODY("\x97\2\x9\x27\xbf\1hvc1\0\0\5x"), 13);	/* 599,999 ns */
 
-	assert_int_equal(i.nano_offset, 0x010203);
+	assert_int_equal(i.cts_ms, 6);
 	assert_true(i.keyframe);
 	assert_int_equal(i.codec, HEVC);
-	i = good(true, BODY("\x97\2\0\0\7\1Opusx"), 10);
-	assert_int_equal(i.nano_offset, 7);
-	i = good(false, BODY("\x97\0x\x17\2\0\0\x9\3hvc1x"), 13);	/* an unknown kind, then nanoseconds */
-	assert_int_equal(i.nano_offset, 9);
+	i = good(true, BODY("\x97\2\7\xa1\x1f\1Opusx"), 10);
+	assert_int_equal(i.cts_ms, 0);	/* 499,999 ns */
+	i = good(true, BODY("\x97\2\7\xa1\x20\1Opusx"), 10);
+	assert_int_equal(i.cts_ms, 1);
+	i = good(false, BODY("\x97\0x\x17\2\xf\x42\x3f\3hvc1x"), 13);	/* an unknown kind, then nanoseconds */
+	assert_int_equal(i.cts_ms, 1);
 	/* size 256: escape, 255 in 16 bits */
-	big[4] = 1, big[5] = 2, big[6] = 3;
+	big[4] = 8;
 	big[4 + 256] = 0x01;
 	memcpy(big + 4 + 256 + 1, "av01x", 5);
 	i = good(false, big, 4 + 256 + 1 + 5, 4 + 256 + 1 + 4);
-	assert_int_equal(i.nano_offset, 0x010203);
+	assert_int_equal(i.cts_ms, 1);
 	assert_int_equal(i.codec, AV1);
 	/* size 255 needs no escape */
 	big[1] = 254;
-	memset(big + 2, 0, 600);
+	memset(big + 2, 255, 600);
 	big[2 + 255] = 0x11;	/* kind 1: not nanoseconds */
 	memcpy(big + 2 + 255 + 1, "av01x", 5);
 	i = good(false, big, 2 + 255 + 1 + 5, 2 + 255 + 1 + 4);
-	assert_int_equal(i.nano_offset, 0);
+	assert_int_equal(i.cts_ms, 0);
 	bad(false, BODY("\x97\xff\xff\xffxxxx"));
 }
 

@@ -307,8 +307,9 @@ filter(void **state)
 	assert_false(wants("{\"event\": \"job\", \"job\": \"7\"}", "[\"job\"]", "[\"a*\"]"));
 	assert_false(wants("{\"event\": \"else\"}", "[\"else\"]", "[\"*\"]"));
 	assert_false(wants("{}", "[\"\"]", "[\"*\"]"));
-	for (enum event_kind k = 0; k < EVENT_NONE; k++)
-		assert_int_equal(event_find(event_name(k)), k);
+	assert_int_equal(event_find("publish"), EVENT_PUBLISH);
+	assert_int_equal(event_find("error"), EVENT_ERROR);
+	assert_int_equal(event_find("else"), EVENT_NONE);
 }
 
 /* --- where URLs may lead --- */

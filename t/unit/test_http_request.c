@@ -227,6 +227,34 @@ repeated_fields_are_bounded(void **state)
 	request_free(&r);
 }
 
+/* Behind a body a field is nothing that was said in the head, and is bounded like one. */
+static void
+trailers_are_dropped(void **state)
+{
+	static const char text[] = "POST /a HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 1.1.1.1\r\n"
+	    "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Forwarded-For: 127.0.0.1\r\n"
+	    "Host: evil\r\nAuthorization: Bearer x\r\nCookie: a=1\r\n\r\n";
+	struct request r;
+
+	for (size_t piece = 1; piece <= sizeof(text) - 1; piece++) {
+		request_init(&r, MAX_HEADER, MAX_BODY);
+		assert_int_equal(feed(&r, text, sizeof(text) - 1, piece), sizeof(text) - 1);
+		assert_int_equal(r.state, REQUEST_DONE);
+		assert_string_equal(request_field(&r, FIELD_X_FORWARDED_FOR), "1.1.1.1");
+		assert_string_equal(request_field(&r, FIELD_HOST), "x");
+		assert_null(request_field(&r, FIELD_AUTHORIZATION));
+		assert_null(request_field(&r, FIELD_COOKIE));
+		assert_memory_equal(request_body(&r), "abc", 3);
+		request_free(&r);
+	}
+	request_init(&r, MAX_HEADER, MAX_BODY);
+	feed(&r, text, (size_t)(strstr(text, "0\r\nX") + 3 - text), 9);
+	for (int i = 0; i < MAX_HEADER && r.state == REQUEST_MORE; i++)
+		feed(&r, "Via: 1\r\n", 8, 3);
+	assert_int_equal(r.status, 431);
+	request_free(&r);
+}
+
 static void
 expect_is_told_once(void **state)
 {
@@ -269,6 +297,7 @@ main(void)
 		cmocka_unit_test(heads_are_bounded),
 		cmocka_unit_test(endless_targets_and_bodies_are_bounded),
 		cmocka_unit_test(repeated_fields_are_bounded),
+		cmocka_unit_test(trailers_are_dropped),
 		cmocka_unit_test(expect_is_told_once),
 		cmocka_unit_test(escapes),
 	};

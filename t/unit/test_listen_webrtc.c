@@ -109,6 +109,38 @@ one_number_each(void **state)
 }
 
 static void
+shows(const char *want)
+{
+	char buf[80];
+
+	listen_webrtc_show(buf, sizeof(buf));
+	assert_string_equal(buf, want);
+}
+
+static void
+it_shows_what_is_bound(void **state)
+{
+	char want[80];
+	unsigned first;
+
+	use("127.0.0.1:0", 0, true);
+	assert_int_equal(listen_webrtc_open(0), 0);
+	shows("");
+	use("127.0.0.1:0", 1, true);
+	assert_int_equal(listen_webrtc_open(0), 0);
+	first = port(0);
+	snprintf(want, sizeof(want), "127.0.0.1:%u", first);
+	shows(want);
+	listen_webrtc_close();
+	write_conf(false);
+	snprintf(want, sizeof(want), "127.0.0.1:%u", first);
+	use(want, 2, true);
+	assert_int_equal(listen_webrtc_open(0), 0);
+	snprintf(want, sizeof(want), "127.0.0.1:%u-%u", port(0), port(0) + 1);
+	shows(want);
+}
+
+static void
 none_and_no_tcp(void **state)
 {
 	int fds[2];
@@ -208,7 +240,9 @@ reloads(void **state)
 int
 main(void)
 {
-	static const struct CMUnitTest tests[] = { WITH(one_number_each), WITH(none_and_no_tcp), WITH(taken), WITH(reloads) };
+	static const struct CMUnitTest tests[] = {
+		WITH(one_number_each), WITH(it_shows_what_is_bound), WITH(none_and_no_tcp), WITH(taken), WITH(reloads),
+	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

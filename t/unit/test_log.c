@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "log_quota.h"
 
 static int real_stderr;
 static char line[8192];
@@ -102,6 +103,24 @@ what_it_is_about(void **state)
 	log_info("over");
 	assert_null(strstr(read_line(fd), "job="));
 	assert_null(strstr(line, "worker="));
+	close(fd);
+}
+
+static void
+others_lines_are_bounded(void **state)
+{
+	int fd = pipe_to_log(O_NONBLOCK), torn = 0;
+
+	log_quota_set(2);
+	for (int i = 0; i < 50; i++)
+		log_foreign(LOG_LEVEL_WARN, "ffmpeg hls", "torn", 4);
+	log_warnx("own");	/* ours are never left out */
+	for (const char *at = read_line(fd); (at = strstr(at, "torn")) != NULL; at++)
+		torn++;
+	assert_int_equal(torn, 2);
+	assert_non_null(strstr(line, "log.foreign_lines"));
+	assert_non_null(strstr(line, "own"));
+	log_quota_set(100);
 	close(fd);
 }
 
@@ -303,6 +322,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(logfmt_line),
 		TEST(what_it_is_about),
+		TEST(others_lines_are_bounded),
 		TEST(json_line_is_json),
 		TEST(a_full_pipe_drops_and_counts),
 		TEST(a_full_blocking_pipe_does_not_block),

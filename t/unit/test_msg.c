@@ -20,8 +20,7 @@ struct seen {
 	int messages, ends;
 	uint16_t type;
 	uint32_t id;
-	char name[32], tail[32];
-	size_t tail_len;
+	char name[32];
 	int fd;			/* taken from the message, -1 = none */
 	bool free_in_cb;
 };
@@ -42,8 +41,6 @@ seen_cb(struct msg_chan *c, struct msg *m, void *ctx)
 	s->type = m->type;
 	s->id = m->id;
 	snprintf(s->name, sizeof s->name, "%s", msg_str_or(m, "name", ""));
-	s->tail_len = m->tail_len < sizeof s->tail ? m->tail_len : 0;
-	memcpy(s->tail, m->tail, s->tail_len);
 	s->fd = msg_take_fd(m, 0);
 	if (s->free_in_cb)
 		msg_chan_free(&c);
@@ -87,15 +84,12 @@ arrives_whole_with_descriptors(void **state)
 	assert_int_equal(pipe(p), 0);
 	a = msg_chan_new(base, sv[0], seen_cb, &s);
 	b = msg_chan_new(base, sv[1], seen_cb, &s);
-	assert_int_equal(msg_send_tail(a, MSG_CONN, 7, json_pack("{s:s}", "name", "alice"), p, 2,
-	    "raw\0tail", 8), 0);
+	assert_int_equal(msg_send(a, MSG_CONN, 7, json_pack("{s:s}", "name", "alice"), p, 2), 0);
 	turn();
 	assert_int_equal(s.messages, 1);
 	assert_int_equal(s.type, MSG_CONN);
 	assert_int_equal(s.id, 7);
 	assert_string_equal(s.name, "alice");
-	assert_int_equal(s.tail_len, 8);
-	assert_memory_equal(s.tail, "raw\0tail", 8);
 	/* One was taken, the other closed: so the pipe has no writer, and ours was sent away. */
 	assert_true(s.fd >= 0);
 	assert_true(fcntl(s.fd, F_GETFD) & FD_CLOEXEC);
@@ -113,7 +107,7 @@ arrives_whole_with_descriptors(void **state)
 static void
 bad_packets_are_dropped_and_their_descriptors_closed(void **state)
 {
-	struct proto_header good = { .version = PROTO_VERSION, .type = MSG_PING, .json_len = 2 };
+	struct proto_header good = { .version = PROTO_VERSION, .type = MSG_READY, .json_len = 2 };
 	struct seen s = { .fd = -1 };
 	uint8_t buf[sizeof good + 16];
 	struct msg_chan *c;
@@ -132,6 +126,8 @@ bad_packets_are_dropped_and_their_descriptors_closed(void **state)
 	send(sv[1], buf, sizeof good + 2, 0);
 	memcpy(buf + sizeof good, "{\xff", 2);
 	send(sv[1], buf, sizeof good + 2, 0);
+	memcpy(buf + sizeof good, "{}{", 3);
+	send(sv[1], buf, sizeof good + 3, 0);
 	memcpy(buf + sizeof good, "{}", 2);
 	good.version = PROTO_VERSION + 1;
 	memcpy(buf, &good, sizeof good);
@@ -161,7 +157,7 @@ a_channel_may_be_freed_in_its_callback(void **state)
 	a = msg_chan_new(base, sv[0], seen_cb, &s);
 	b = msg_chan_new(base, sv[1], seen_cb, &s);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(msg_send(b, MSG_PING, 0, NULL, NULL, 0), 0);
+		assert_int_equal(msg_send(b, MSG_READY, 0, NULL, NULL, 0), 0);
 	turn();
 	assert_int_equal(s.messages, 1);
 	assert_int_equal(s.ends, 1);
@@ -178,14 +174,14 @@ the_queue_is_bounded_and_its_age_known(void **state)
 	before = open_fds();
 	pair(sv);
 	c = msg_chan_new(base, sv[0], seen_cb, &s);
-	while (msg_send(c, MSG_PING, 0, NULL, NULL, 0) == 0 && sent < 100000)
+	while (msg_send(c, MSG_READY, 0, NULL, NULL, 0) == 0 && sent < 100000)
 		sent++;
 	assert_int_equal(errno, ENOBUFS);
 	assert_int_equal(msg_chan_queued(c), PROTO_QUEUE_MAX);
 	usleep(30000);
 	assert_true(msg_chan_stuck_ms(c) >= 25);
 	assert_int_equal(pipe(p), 0);
-	assert_int_equal(msg_send(c, MSG_PING, 0, NULL, p, 2), -1);	/* closed all the same */
+	assert_int_equal(msg_send(c, MSG_READY, 0, NULL, p, 2), -1);	/* closed all the same */
 	msg_flush(c, 20);
 	assert_int_equal(msg_chan_queued(c), PROTO_QUEUE_MAX);
 	close(sv[1]);
@@ -202,14 +198,15 @@ too_big_and_gone_are_told(void **state)
 	struct msg_chan *c;
 	int sv[2];
 
+	memset(big, 'x', sizeof big - 1);
 	pair(sv);
 	c = msg_chan_new(base, sv[0], seen_cb, &s);
-	assert_int_equal(msg_send_tail(c, MSG_PING, 0, NULL, NULL, 0, big, sizeof big), -1);
+	assert_int_equal(msg_send(c, MSG_READY, 0, json_pack("{s:s}", "x", big), NULL, 0), -1);
 	assert_int_equal(errno, EMSGSIZE);
 	assert_int_equal(msg_chan_stuck_ms(c), 0);
 	close(sv[1]);
-	msg_send(c, MSG_PING, 0, NULL, NULL, 0);
-	assert_int_equal(msg_send(c, MSG_PING, 0, NULL, NULL, 0), -1);
+	msg_send(c, MSG_READY, 0, NULL, NULL, 0);
+	assert_int_equal(msg_send(c, MSG_READY, 0, NULL, NULL, 0), -1);
 	assert_int_equal(errno, EPIPE);
 	turn();
 	assert_int_equal(s.ends, 1);

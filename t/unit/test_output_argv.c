@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/args.h"
 #include "supervisor/output_argv.h"
 
 static json_t *
@@ -36,7 +37,7 @@ line_with(const char *key, json_t *value)
 		strcat(line, i > 0 ? " " : "");
 		strcat(line, argv[i]);
 	}
-	output_argv_free(&argv);
+	args_free(&argv);
 	assert_null(argv);
 	json_decref(params);
 	return line;
@@ -105,7 +106,7 @@ test_hevc_tag(void **state)
 	for (i = 0; argv[i] != NULL; i++)
 		seen += strcmp(argv[i], "hvc1") == 0 && strcmp(argv[i - 1], "-tag:v") == 0;
 	assert_int_equal(seen, 1);
-	output_argv_free(&argv);
+	args_free(&argv);
 	json_decref(params);
 }
 

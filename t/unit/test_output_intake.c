@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/output_argv.h"
+#include "supervisor/args.h"
 #include "supervisor/output_intake.h"
 #include "util.h"
 
@@ -35,7 +35,7 @@ argv_of(const char *text)
 		free(all);
 		all = longer;
 	}
-	output_argv_free(&argv);
+	args_free(&argv);
 	return all;
 }
 

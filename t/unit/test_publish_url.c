@@ -78,6 +78,9 @@ what_is_no_name_is_refused(void **state)
 	refused("/live", "..", "may have");
 	refused("/live", ".hidden", "may have");
 	refused("/live", "a b", "may have");
+	refused("/live", "johndoe ", "at the end of the Stream Key");
+	refused("/live", "johndoe\n", "at the end of the Stream Key");
+	refused("/live", " johndoe", "begins with a space");
 	refused("/live", "a%2fb", "may have");
 	memset(longest, 'x', 65);
 	longest[65] = '\0';
@@ -103,7 +106,25 @@ other_urls_match_nothing(void **state)
 	refused("/live/a", "b/c", "no pattern");	/* as ffmpeg splits rtmp://h/live/a/b/c */
 	refused("/live/..", "../etc/passwd", "no pattern");
 	refused("/Live", "johndoe", "no pattern");
-	refused("", "", "no pattern");
+}
+
+static void
+an_empty_key_is_called_so(void **state)
+{
+	refused("", "", "Stream Key is empty");
+	refused("/live", "", "Stream Key is empty");
+	refused("/johndoe", "", "Stream Key is empty");
+}
+
+static void
+a_key_in_the_wrong_place_is_told_the_right_one(void **state)
+{
+	refused("/live", "johndoe&key=s3cret", "write ?key=... behind the name (not &key=...)");
+	refused("/live/johndoe&key=s3cret", "", "write ?key=... behind the name (not &key=...)");
+	refused("/live", "johndoe%3Fkey=s3cret", "(not %3Fkey=...)");
+	refused("/live", "johndoe key=s3cret", "(not  key=...)");
+	refused("/live", "johndoe&e=17&sig=s3cret", "write ?sig=...");
+	refused("/live", "johndoekey=s3cret", "may have");
 }
 
 static void
@@ -122,7 +143,10 @@ the_hint_can_be_typed_in(void **state)
 	    "; this would match: Server rtmp://box.example:1936/live, Stream Key johndoe");
 	hint("rtmp://h/live/a", "b/c", "; this would match: Server rtmp://h/live, Stream Key c");
 	hint("nonsense", "x", "; this would match: Server rtmp://HOST/live, Stream Key x");
-	hint("rtmp://h/live", "", "");
+	hint("rtmp://h/live", "", "; this would match: Server rtmp://h/live, Stream Key NAME");
+	hint("rtmp://h:1936/", "", "; this would match: Server rtmp://h:1936/live, Stream Key NAME");
+	hint("rtmp://h", "", "; this would match: Server rtmp://h/live, Stream Key NAME");
+	hint("rtmp://h/johndoe?k=v/w", "", "; this would match: Server rtmp://h/live, Stream Key johndoe");
 	hint("rtmp://h/live", "a b", "");
 	json_array_clear(patterns);
 	hint("rtmp://h/live", "x", "");
@@ -158,6 +182,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_is_no_name_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_app_is_as_harmless_as_a_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_urls_match_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_empty_key_is_called_so, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_key_in_the_wrong_place_is_told_the_right_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_hint_can_be_typed_in, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_player_is_told_its_playlist, setup, teardown),
 	};

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/output_argv.h"
+#include "supervisor/args_media.h"
 #include "supervisor/push_argv.h"
 
 static char *
@@ -22,12 +22,12 @@ line_of(const char *changed, const char *url, bool verify)
 	if (changed != NULL)
 		json_object_set_new(params, changed, json_boolean(!json_is_true(json_object_get(params, changed))));
 	assert_int_equal(push_params_parse(params, &p, &why), 0);
-	argv = push_argv(&p, "ffmpeg", url, verify, 5000);
+	argv = push_argv(&p, "ffmpeg", url, args_ca_file(url, verify, "/ca.pem"), 5000);
 	for (int i = 0; argv[i] != NULL; i++) {
 		strcat(line, i > 0 ? " " : "");
 		strcat(line, argv[i]);
 	}
-	output_argv_free(&argv);
+	args_free(&argv);
 	json_decref(params);
 	return line;
 }
@@ -64,7 +64,7 @@ test_variants(void **state)
 	has("transcode_video", "rtmp://h/a/k", true, "-threads 2 -filter_threads 1 -f flv -i pipe:0", true);
 	has("transcode_audio", "rtmp://h/a/k", true, "-c:a aac", true);
 	has(NULL, "rtmp://h/a/k", true, "tls_verify", false);
-	has(NULL, "rtmps://h/a/k", true, "-tls_verify 1 -ca_file", true);
+	has(NULL, "rtmps://h/a/k", true, "-tls_verify 1 -ca_file /ca.pem", true);
 	has(NULL, "rtmps://h/a/k", false, "tls_verify", false);
 }
 

@@ -32,6 +32,12 @@ test_causes(void **state)
 	    NULL }, "it closed the connection or went mute: a wrong app or key?");
 	says((const char *const[]){ "[tcp @ 0x5] [error] Failed to resolve hostname nowhere.invalid: Name or service not known",
 	    "[error] rtmp://nowhere.invalid/a/KEY: Input/output error", NULL }, "its host name can't be resolved");
+	says((const char *const[]){ "[tls @ 0x5] [error] The certificate's owner does not match hostname h",
+	    "[error] rtmps://h/a/KEY: Input/output error", NULL }, "its certificate is for another host name");
+	says((const char *const[]){ "[tls @ 0x5] [error] Peer certificate failed verification", NULL },
+	    "its certificate can't be trusted: expired, or signed by none of the file of CAs");
+	says((const char *const[]){ "[tls @ 0x5] [error] Error while reading file.",
+	    "[tls @ 0x5] [error] Peer certificate failed verification", NULL }, "the file of CAs can't be read");
 	says((const char *const[]){ "[error] rtmp://h/live/KEY: Connection timed out", NULL }, "it does not answer");
 	says((const char *const[]){ "[error] av_interleaved_write_frame(): Broken pipe", "[flv @ 0x5] [error] Failed to update"
 	    " header with correct duration.", NULL }, "it closed the connection");

@@ -1,42 +1,7 @@
 /* raw.c: names of raw recordings, what is in them, and what their MP4s are called. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "lib/flv.h"
-#include "workers/jobs/raw.h"
-
-static int fd;
-static struct raw raw;
-
-static int
-setup(void **state)
-{
-	char path[] = "/tmp/test_raw.XXXXXX";
-
-	fd = mkstemp(path);
-	unlink(path);
-	memset(&raw, 0, sizeof(raw));
-	return fd < 0;
-}
-
-static int
-teardown(void **state)
-{
-	return close(fd);
-}
-
-static void
-put(const void *p, size_t n)
-{
-	assert_int_equal(write(fd, p, n), n);
-}
+#include "raw_file.h"
 
 static void
 header(void)
@@ -119,55 +84,104 @@ static void
 half_of_a_big_tag_does_not_count(void **state)
 {
 	static uint8_t half[300000];
+	off_t whole;
 
 	header();
 	VIDEO_HEADER;
 	for (uint32_t ms = 0; ms < 4000; ms += 40)
 		AAC(ms);
+	whole = size;
 	flv_write_tag_head(half, FLV_VIDEO, 9999, sizeof(half));
 	flv_write_tag_head(half + 200000, FLV_AUDIO, 8888, 4);
 	flv_write_tag_tail(half + 200000 + FLV_TAG_HEAD_BYTES + 4, 4);
 	put(half, sizeof(half));
-	assert_int_equal(raw_read(fd, &raw), 0);
+	ends_whole_at(whole);
 	assert_int_equal(raw.duration_ms, 3960);
-	memset(half, 0, sizeof(half));
-	put(half, sizeof(half));
-	assert_int_equal(raw_read(fd, &raw), 0);
+	zeros(sizeof(half));
+	ends_whole_at(whole);
 	assert_int_equal(raw.duration_ms, 3960);
 }
 
-/* Only the end of a file is looked at, however long it is: a hole of 8 GiB and then nothing that is a tag. */
+/* From any byte on, if the length is right: what is before is whole, what was half there is not. */
 static void
-a_ruined_end_takes_no_time(void **state)
+zeros_at_the_end_do_not_count(void **state)
+{
+	off_t ends[4], all;
+
+	header();
+	VIDEO_HEADER;
+	KEY(0);
+	ends[0] = size;
+	for (int i = 1; i < 4; i++) {
+		AAC(i * 20);
+		ends[i] = size;
+	}
+	all = size;
+	for (off_t n = all; n >= ends[0]; n--) {
+		int last = 3;
+
+		while (ends[last] > n)
+			last--;
+		cut(n);
+		zeros(all - n);
+		ends_whole_at(ends[last]);
+		assert_int_equal(raw.duration_ms, last * 20);
+		zeros(70000);
+		ends_whole_at(ends[last]);
+	}
+}
+
+/* A hole in between, and one that has half a tag behind it: that much is not thrown away. */
+static void
+what_is_behind_a_hole_is_seen(void **state)
+{
+	off_t whole;
+
+	header();
+	VIDEO_HEADER;
+	KEY(0);
+	whole = size;
+	zeros(5000);
+	AAC(8000);
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_int_equal(raw.whole, whole);
+	assert_int_equal(raw.duration_ms, 0);
+	assert_true(raw.more_behind);
+	put("half", 4);
+	zeros(100000);
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_int_equal(raw.whole, whole);
+	assert_true(raw.more_behind);
+}
+
+/* A head that lies about its length: the file's last tag says that there is more. */
+static void
+a_damaged_length_hides_nothing(void **state)
+{
+	header();
+	VIDEO_HEADER;
+	KEY(0);
+	put("\x09\xff\xff\xff\0\0\0\0\0\0\0\x27\1", 13);
+	AAC(20);
+	assert_int_equal(raw_read(fd, &raw), 0);
+	assert_true(raw.more_behind);
+}
+
+/* However long they are: 8 GiB, and of a file of which nothing came to the disk. */
+static void
+zeros_take_no_time(void **state)
 {
 	header();
 	VIDEO_HEADER;
 	KEY(40);
-	assert_int_equal(ftruncate(fd, (off_t)8 << 30), 0);
-	assert_int_equal(raw_read(fd, &raw), 0);
-	assert_int_equal(raw.duration_ms, -1);
+	zeros((off_t)8 << 30);
+	ends_whole_at(size - ((off_t)8 << 30));
+	assert_int_equal(raw.duration_ms, 40);
 	assert_false(raw.empty);
-}
-
-/* A tail across two blocks of the search. */
-static void
-torn_anywhere(void **state)
-{
-	static uint8_t half[65536 + 40];
-
-	for (size_t n = 65536 - 40; n < sizeof(half); n++) {
-		assert_int_equal(ftruncate(fd, 0), 0);
-		lseek(fd, 0, SEEK_SET);
-		header();
-		VIDEO_HEADER;
-		KEY(0);
-		AAC(77);
-		flv_write_tag_head(half, FLV_VIDEO, 9999, 1 << 20);
-		put(half, n);
-		memset(&raw, 0, sizeof(raw));
-		assert_int_equal(raw_read(fd, &raw), 0);
-		assert_int_equal(raw.duration_ms, 77);
-	}
+	cut(0);
+	zeros((off_t)8 << 30);
+	ends_whole_at(0);
+	assert_true(raw.empty);
 }
 
 static void
@@ -250,15 +264,14 @@ mp4s_are_called_by_the_pattern(void **state)
 	    sizeof(path)), -1);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		T(names_are_taken_apart), T(other_names_are_none), T(the_last_tag_has_the_duration),
 		T(half_a_tag_at_the_end_does_not_count), T(half_of_a_big_tag_does_not_count),
-		T(a_ruined_end_takes_no_time), T(torn_anywhere), T(headers_alone_are_empty), T(a_video_that_never_came_is_none),
+		T(zeros_at_the_end_do_not_count), T(what_is_behind_a_hole_is_seen), T(a_damaged_length_hides_nothing),
+		T(zeros_take_no_time), T(headers_alone_are_empty), T(a_video_that_never_came_is_none),
 		T(what_ffmpeg_does_not_copy_is_no_track), T(what_is_no_recording_is_an_error),
 		T(audio_that_an_mp4_cannot_hold_is_transcoded), T(mp4s_are_called_by_the_pattern),
 	};

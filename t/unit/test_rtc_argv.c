@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/output_argv.h"
+#include "supervisor/args.h"
 #include "supervisor/rtc_argv.h"
 
 #define INPUT(format) "ffmpeg -hide_banner -nostdin -loglevel level+error -nostats -fpsprobesize 0 -probesize 32768 " \
@@ -28,7 +28,7 @@ expect(bool video, const char *json, const char *want)
 		strcat(line, argv[i]);
 	}
 	assert_string_equal(line, want);
-	output_argv_free(&argv);
+	args_free(&argv);
 	json_decref(params);
 }
 

@@ -1,4 +1,4 @@
-/* sink_rec.c: what ends up in which raw file, their locks, and a disk without room. */
+/* sink_rec.c, rec_sync.c: what ends up in which raw file, their locks, a disk without room, and one that takes nothing. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -6,13 +6,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "ingest/rec_file.h"
 #include "ingest/sink_rec.h"
 #include "lib/util.h"
 
@@ -22,6 +25,33 @@ static struct ring_gen *gen;
 static struct sink *sink;
 static int supervisor = -1;
 static char dir[64], warning[200];
+static int warnings;
+
+/* A disk that is slow or fails is the kernel's to make: here is its door. */
+static pthread_mutex_t disk = PTHREAD_MUTEX_INITIALIZER;
+static int disk_error, synced_fd;
+
+int
+fdatasync(int fd)
+{
+	int rc;
+
+	pthread_mutex_lock(&disk);
+	synced_fd = fd;
+	rc = disk_error == 0 ? (int)syscall(SYS_fdatasync, fd) : -1;
+	if (disk_error != 0)
+		errno = disk_error;
+	pthread_mutex_unlock(&disk);
+	return rc;
+}
+
+static void
+set_disk_error(int error)
+{
+	pthread_mutex_lock(&disk);
+	disk_error = error;
+	pthread_mutex_unlock(&disk);
+}
 
 static const struct flv_info video_info = { .type = FLV_VIDEO, .codec = FLV_FOURCC('a', 'v', 'c', '1') };
 static const struct flv_info audio_info = { .type = FLV_AUDIO, .codec = FLV_FOURCC('m', 'p', '4', 'a') };
@@ -30,6 +60,7 @@ static void
 on_warn(void *ctx, const char *text)
 {
 	str_copy(warning, text, sizeof(warning));
+	warnings++;
 }
 
 static void
@@ -53,6 +84,7 @@ setup(void **state)
 	if (mkdtemp(dir) == NULL || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0)
 		return -1;
 	warning[0] = '\0';
+	warnings = 0;
 	svc.base = event_base_new();
 	svc.control = msg_chan_new(svc.base, sv[0], on_message, NULL);
 	supervisor = sv[1];
@@ -326,6 +358,73 @@ what_is_not_on_disk_is_behind(void **state)
 	assert_int_equal(st.lag_ms, 0);
 }
 
+/* It stands while that file is written, though the next sync is well. */
+static void
+what_the_disk_did_not_take_is_told(void **state)
+{
+	int64_t now = now_ms(), end = now + 5000;
+
+	set_disk_error(EIO);
+	media(0, 250);
+	for (; warnings == 0 && now_ms() < end; usleep(1000))
+		sink->ops->tick(sink, now += 100);
+	assert_string_equal(warning, "the disk did not take all that was recorded (Input/output error): a part of it may be lost");
+	set_disk_error(0);
+	media(250, 500);
+	for (int i = 0; i < 20; i++, usleep(1000))
+		sink->ops->tick(sink, now += 100);
+	assert_int_equal(warnings, 1);
+	media(500, 2250);
+	tick();
+	assert_string_equal(warning, "");
+}
+
+static void
+a_sync_that_fails_is_an_errno_once(void **state)
+{
+	struct rec_sync *s = rec_sync_new();
+	int64_t end = now_ms() + 5000;
+	int fd = open(dir, O_RDONLY | O_DIRECTORY), error = 0;
+
+	rec_sync_give(s, -1, false, 5);
+	for (; error == 0 && now_ms() < end; usleep(1000))
+		error = rec_sync_error(s);
+	assert_int_equal(error, EBADF);
+	assert_int_equal(rec_sync_error(s), 0);
+	assert_int_equal(rec_sync_done_ms(s), 0);
+	rec_sync_give(s, fd, true, 7);
+	while (rec_sync_done_ms(s) != 7 && now_ms() < end)
+		usleep(1000);
+	assert_int_equal(rec_sync_done_ms(s), 7);
+	rec_sync_give(s, -1, false, 9);
+	assert_int_equal(rec_sync_free(&s), EBADF);
+}
+
+/* More orders than the pipe takes: the syncs are left out, the closes are not. */
+static void
+a_close_waits_until_there_is_room(void **state)
+{
+	struct rec_sync *s = rec_sync_new();
+	int file = open(dir, O_RDONLY | O_DIRECTORY), closed[3];
+
+	pthread_mutex_lock(&disk);
+	for (int i = 0; i < 10000; i++)
+		rec_sync_give(s, file, false, i);
+	for (int i = 0; i < 3; i++) {
+		closed[i] = dup(file);
+		rec_sync_give(s, closed[i], true, 0);
+	}
+	assert_int_equal(rec_sync_error(s), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_not_equal(fcntl(closed[i], F_GETFD), -1);
+	pthread_mutex_unlock(&disk);
+	assert_int_equal(rec_sync_free(&s), 0);
+	assert_int_equal(synced_fd, closed[2]);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(fcntl(closed[i], F_GETFD), -1);
+	close(file);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -336,7 +435,8 @@ main(void)
 		T(it_waits_until_the_tracks_are_known), T(new_headers_begin_a_new_file),
 		T(without_room_it_pauses_and_goes_on_at_a_key_frame), T(an_overrun_is_a_gap_between_two_files),
 		T(a_pause_says_what_is_in_the_way),
-		T(what_is_not_on_disk_is_behind),
+		T(what_is_not_on_disk_is_behind), T(what_the_disk_did_not_take_is_told),
+		T(a_sync_that_fails_is_an_errno_once), T(a_close_waits_until_there_is_room),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "conf.h"
 #include "log.h"
 #include "supervisor/ingress.h"
 #include "supervisor/streams.h"
@@ -346,7 +347,8 @@ test_viewers_told(void **state)
 {
 	struct process *one = process_new(KIND_HTTP, ""), *two = process_new(KIND_HTTP, ""), *p;
 
-	json_object_set_new(sv.conf, "hooks", json_pack("{s:[{s:[s, s]}]}", "urls", "events", "play", "stop"));
+	json_object_set_new(sv.conf, "hooks", json_pack("{s:[{s:[s, s]}], s:i}", "urls", "events", "play", "stop",
+	    "max_viewers", 100));
 	watches(one, "play", "alice", "waits");
 	watches(one, "play", "nobodys", "a");
 	watches(one, "stop", "nobodys", "a");
@@ -379,7 +381,7 @@ test_viewers_of_a_worker_that_died(void **state)
 {
 	struct process *one = process_new(KIND_HTTP, ""), *p = claim("alice", "1.2.3.4:5", "");
 
-	json_object_set_new(sv.conf, "hooks", json_pack("{s:[{s:[s]}]}", "urls", "events", "stop"));
+	json_object_set_new(sv.conf, "hooks", json_pack("{s:[{s:[s]}], s:i}", "urls", "events", "stop", "max_viewers", 100));
 	assert_int_equal(heard(p), MSG_GRANT);
 	goes_live(p);
 	watches(one, "play", "alice", "a");
@@ -674,12 +676,63 @@ test_own_ingress_key(void **state)
 	assert_int_equal(heard(claim("alice", "1.2.3.4:5", query)), MSG_GRANT);
 	assert_int_equal(ingress_call("ingress_remove", args, &again), 0);
 	assert_null(ingress_hashes("alice"));
+	json_decref(again);
+	assert_int_equal(ingress_call("ingress", args, &again), 0);
+	assert_string_not_equal(json_string_value(json_object_get(first, "key")), json_string_value(json_object_get(again, "key")));
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", query)), MSG_REFUSE);	/* what was removed lets nobody in */
+	json_object_set_new(args, "hashes", json_array());
+	json_decref(first);
+	assert_int_equal(ingress_call("ingress", args, &first), 0);
+	assert_true(json_equal(first, again));
+	json_decref(first);
+	set("redis", "url", json_string("redis://r"));	/* another host has removed it */
+	assert_int_equal(ingress_call("ingress", args, &first), 0);
+	assert_string_not_equal(json_string_value(json_object_get(first, "key")), json_string_value(json_object_get(again, "key")));
 	json_object_set_new(args, "name", json_string("../x"));
 	json_decref(again);
 	assert_int_equal(ingress_call("ingress", args, &again), EINVAL);
 	json_decref(args);
 	json_decref(first);
 	json_decref(again);
+	ingress_stop();
+}
+
+/* A directory where ingress.json is prepared: that stops root, too. */
+static void
+unwritable(bool on)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/ingress.json.tmp", conf_str(sv.conf, "data_dir"));
+	assert_int_equal(on ? mkdir(path, 0700) : rmdir(path), 0);
+}
+
+/* What a restart would forget is not given away, and what it would remember is not taken back. */
+static void
+test_ingress_unwritten(void **state)
+{
+	json_t *args = json_pack("{s:s}", "name", "alice"), *body = NULL;
+
+	ingress_start();
+	unwritable(true);
+	assert_int_equal(ingress_call("ingress", args, &body), EIO);
+	assert_null(json_object_get(body, "key"));
+	assert_null(ingress_hashes("alice"));
+	unwritable(false);
+	json_decref(body);
+	assert_int_equal(ingress_call("ingress", args, &body), 0);
+	unwritable(true);
+	json_decref(body);
+	assert_int_equal(ingress_call("ingress_remove", args, &body), EIO);
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "")), MSG_REFUSE);
+	unwritable(false);
+	ingress_stop();
+	ingress_start();	/* of the file */
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "")), MSG_REFUSE);
+	assert_int_equal(ingress_call("ingress_remove", args, NULL), 0);
+	assert_int_equal(heard(claim("alice", "1.2.3.4:5", "")), MSG_GRANT);
+	json_decref(args);
+	json_decref(body);
 	ingress_stop();
 }
 
@@ -823,7 +876,8 @@ main(void)
 		T(test_silent_but_somebody_else), T(test_same_key_from_anywhere),
 		T(test_heir_dies_first), T(test_takeover_setting), T(test_back_while_finishing),
 		T(test_finish_fails_and_is_tried_again), T(test_limits_and_names),
-		T(test_one_claim_each), T(test_shared_redis), T(test_ingress_keys), T(test_own_ingress_key), T(test_authorize_hook), T(test_lease_after_death),
+		T(test_one_claim_each), T(test_shared_redis), T(test_ingress_keys), T(test_own_ingress_key), T(test_ingress_unwritten),
+		T(test_authorize_hook), T(test_lease_after_death),
 		T(test_viewers), T(test_kick_and_stop), T(test_found_at_start),
 	};
 

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "supervisor/args.h"
 #include "supervisor/task_argv.h"
 
 static const char *why;
@@ -65,14 +66,19 @@ a_remux_copies_to_a_faststart_mp4(void **state)
 	has(argv, "-c", "copy");
 	has(argv, "-map", "0:v:0?");
 	has(argv, "mp4", "/data/recordings/a/.b.tmp");
-	task_argv_free(&argv);
+	args_free(&argv);
 	assert_null(argv);
 	p.sound_only = true;
 	argv = task_argv(&p, &own);
 	for (char **a = argv; *a != NULL; a++)
 		assert_string_not_equal(*a, "0:v:0?");
 	has(argv, "-map", "0:a:0?");
-	task_argv_free(&argv);
+	args_free(&argv);
+	p.bytes = 4711;
+	argv = task_argv(&p, &own);
+	has(argv, "-i", "subfile,,start,0,end,4711,,:file:/data/rec/a/b.flv");
+	has(argv, "-protocol_whitelist", "subfile,file");
+	args_free(&argv);
 }
 
 static void
@@ -88,7 +94,7 @@ a_check_decodes_its_end(void **state)
 	has(argv, "-format_whitelist", "mov");
 	has(argv, "-vf", "settb=1/1000,setpts=N");	/* its times are not what is judged */
 	has(argv, "-enc_time_base:v", "1:1000");
-	task_argv_free(&argv);
+	args_free(&argv);
 }
 
 static int
@@ -134,7 +140,7 @@ frames_are_fitted_into_an_even_size(void **state)
 	has(argv, "-preset", "ultrafast");
 	has(argv, "-movflags", "+faststart");
 	assert_false(has_word(argv, "0:a:0"));
-	task_argv_free(&argv);
+	args_free(&argv);
 	assert_int_equal(parse_text("frames", FRAMES(", \"fps\": 15, \"timed\": true, \"sound\": true, \"video_ms\": 1234"),
 	    &p), 0);
 	argv = task_argv(&p, &own);
@@ -142,7 +148,7 @@ frames_are_fitted_into_an_even_size(void **state)
 	has(argv, "-af", "asetpts=N/SR/TB+0.000/TB");
 	has(argv, "-enc_time_base:v", "1:1000");
 	has(argv, "-bsf:v", "setts=duration=max(DURATION\\,1)");
-	task_argv_free(&argv);
+	args_free(&argv);
 }
 
 static void
@@ -164,7 +170,7 @@ playback_is_of_media_only(void **state)
 	has(argv, "-af", "atrim=end_sample=17");
 	has(argv, "-ar", "24000");
 	assert_true(has_word(argv, "pipe:1"));
-	task_argv_free(&argv);
+	args_free(&argv);
 }
 
 /* Both lists: a playlist is read by a whitelist of protocols alone. */
@@ -182,7 +188,7 @@ a_strangers_file_gets_no_playlist_and_no_protocol(void **state)
 		has(argv, "-protocol_whitelist", "file");
 		has(argv, "-format_whitelist", "mov,matroska,webm,flv,mpegts,mpeg,avi,ogg,wav,mp3,aac,asf");
 		has(argv, "-i", "file:/data/upload/a.part");
-		task_argv_free(&argv);
+		args_free(&argv);
 	}
 }
 
@@ -201,7 +207,7 @@ a_conversion_does_what_was_asked(void **state)
 	has(argv, "-c:a", "aac");
 	has(argv, "flv", "-flvflags");
 	assert_true(has_word(argv, "pipe:1"));
-	task_argv_free(&argv);
+	args_free(&argv);
 	assert_int_equal(parse_text("convert", "{\"input\": \"upload/a.part\", \"output\": \"upload/a.tmp\","
 	    " \"video\": \"encode\", \"audio\": \"none\"}", &p), 0);
 	argv = task_argv(&p, &sent);
@@ -209,7 +215,7 @@ a_conversion_does_what_was_asked(void **state)
 	has(argv, "-maxrate", "1200k");
 	has(argv, "-bufsize", "2400k");
 	assert_false(has_word(argv, "0:a:0"));
-	task_argv_free(&argv);
+	args_free(&argv);
 }
 
 static void
@@ -231,22 +237,22 @@ a_push_has_its_pace_and_its_name_is_one(void **state)
 	has(argv, "-ss", "61.005");
 	has(argv, "-flvflags", "no_duration_filesize");
 	assert_true(has_word(argv, "rtmp://h/live/x"));
-	task_argv_free(&argv);
+	args_free(&argv);
 	p.start_ms = 0;
-	at.verify = true;
 	argv = task_argv(&p, &at);
 	assert_false(has_word(argv, "-ss"));
 	assert_false(has_word(argv, "-tls_verify"));
-	task_argv_free(&argv);
+	args_free(&argv);
 	at.output = "rtmps://h/live/x";
+	at.ca_file = "/ca.pem";
 	argv = task_argv(&p, &at);
 	has(argv, "-tls_verify", "1");
-	has(argv, "-ca_file", "/etc/ssl/certs/ca-certificates.crt");
-	task_argv_free(&argv);
-	at.verify = false;
+	has(argv, "-ca_file", "/ca.pem");
+	args_free(&argv);
+	at.ca_file = NULL;
 	argv = task_argv(&p, &at);
 	assert_false(has_word(argv, "-tls_verify"));
-	task_argv_free(&argv);
+	args_free(&argv);
 }
 
 int

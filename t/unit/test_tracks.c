@@ -7,12 +7,14 @@
 
 #include "ingest/tracks.h"
 
+#define CHANGES 20
+
 static struct tracks t;
 
 static int
 setup(void **state)
 {
-	tracks_init(&t);
+	tracks_init(&t, CHANGES);
 	return 0;
 }
 
@@ -88,7 +90,7 @@ one_track_alone_waits_for_the_other_unless_it_was_told(void **state)
 	tracks_tick(&t, 2000, 501);
 	assert_true(t.gen->settled);
 	tracks_free(&t);
-	tracks_init(&t);
+	tracks_init(&t, CHANGES);
 	t.told = t.expect_video = true;
 	VIDEO_HEADER(1);
 	KEY(1);
@@ -169,6 +171,30 @@ the_same_header_again_changes_nothing_and_another_does(void **state)
 	assert_true(t.gen->audio);
 }
 
+/* As many as are allowed, whenever they come; one more within the time ends the stream. */
+static void
+headers_change_only_so_often(void **state)
+{
+	int64_t now = 1000;
+
+	begin();
+	for (int i = 0; i < 3 * CHANGES; i++) {
+		i % 2 ? VIDEO_HEADER(now) : OTHER_HEADER(now);
+		assert_int_equal(KEY(now), TRACKS_FRAME);
+		assert_int_equal(KEY(now), TRACKS_FRAME);
+		now += i % CHANGES == CHANGES - 1 ? 10001 : 10;
+	}
+	assert_string_equal(t.unsupported, "");
+	for (int i = 0; i <= CHANGES; i++) {
+		assert_string_equal(t.unsupported, "");
+		i % 2 ? VIDEO_HEADER(now) : OTHER_HEADER(now);
+		assert_int_equal(KEY(now), i < CHANGES ? TRACKS_FRAME : TRACKS_DROP);
+	}
+	assert_string_equal(t.unsupported, "headers change too often: more than streams.header_changes (20) in 10 s");
+	assert_int_equal(INTER(now), TRACKS_DROP);
+	assert_int_equal(AUDIO(now), TRACKS_DROP);
+}
+
 static void
 a_blank_header_is_none(void **state)
 {
@@ -231,7 +257,7 @@ enhanced_codecs_are_taken_but_not_with_old_audio(void **state)
 	assert_true(t.gen->settled && ring_gen_enhanced(t.gen));
 	assert_string_equal(t.unsupported, "");
 	tracks_free(&t);
-	tracks_init(&t);
+	tracks_init(&t, CHANGES);
 	take(FLV_VIDEO, "\x90hvc1hvcC", 9, 1);
 	take(FLV_AUDIO, "\x72xxxx", 5, 2);
 	assert_string_equal(t.unsupported, "audio g711a is not taken with video hevc: send AAC");
@@ -269,7 +295,7 @@ main(void)
 		T(a_video_without_key_frames_does_not_hold_the_audio_back_for_ever),
 		T(late_audio_joins_at_the_next_key_frame),
 		T(the_same_header_again_changes_nothing_and_another_does),
-		T(a_blank_header_is_none),
+		T(headers_change_only_so_often), T(a_blank_header_is_none),
 		T(an_ended_video_leaves_audio_alone_until_its_next_key_frame),
 		T(a_silent_publisher_has_not_ended_its_video),
 		T(what_is_not_taken_is_named), T(enhanced_codecs_are_taken_but_not_with_old_audio),

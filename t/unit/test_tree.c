@@ -98,6 +98,36 @@ mark(const char *name, int64_t bigger)
 	json_decref(o);
 }
 
+static bool
+is_there(const char *file)
+{
+	return access(path_of(file), F_OK) == 0;
+}
+
+/* Not of a stream that is live or may come back, nor while somebody holds it, nor what is no stream's. */
+static void
+empty_folders_go(void **state)
+{
+	int fd;
+
+	assert_int_equal(mkdir(path_of("rec/bob"), 0700), 0);
+	assert_int_equal(mkdir(path_of("rec/no name"), 0700), 0);
+	assert_int_equal(mkdir(path_of("hls"), 0700), 0);
+	assert_int_equal(mkdir(path_of("hls/alice"), 0700), 0);
+	make("rec/bob/" RAW);
+	walk(false, false);
+	assert_true(is_there("rec/alice") && is_there("rec/bob") && is_there("rec/no name"));
+	assert_int_equal(unlink(path_of("rec/bob/" RAW)), 0);
+	assert_int_equal(rmdir(path_of("hls/alice")), 0);
+	fd = open(path_of("rec/alice"), O_RDONLY | O_DIRECTORY);
+	assert_int_equal(flock(fd, LOCK_SH), 0);
+	walk(false, false);
+	assert_true(is_there("rec/alice") && !is_there("rec/bob"));
+	close(fd);
+	walk(false, false);
+	assert_true(!is_there("rec/alice") && is_there("rec"));
+}
+
 static void
 recordings_are_found(void **state)
 {
@@ -214,7 +244,7 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		T(recordings_are_found), T(raw_ones_are_found_and_whether_they_are_free),
+		T(empty_folders_go), T(recordings_are_found), T(raw_ones_are_found_and_whether_they_are_free),
 		T(marks_are_believed_of_this_content_only), T(a_mark_is_read_once),
 		T(marks_without_their_recording_are_found),
 	};

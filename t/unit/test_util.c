@@ -1,4 +1,4 @@
-/* util.c: strings, time, UTF-8, files that are replaced and read whole or not at all. */
+/* util.c: strings, time, UTF-8, files that are replaced and read whole or not at all; url.c: hosts of URLs. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "url.h"
 #include "util.h"
 
 static char dir[] = "/tmp/test_util.XXXXXX";
@@ -113,6 +114,45 @@ descriptors_are_made_ours(void **state)
 	assert_int_equal(fd_cloexec_nonblock(p[0]), -1);
 }
 
+static void
+hex_both_ways(void **state)
+{
+	char out[7];
+
+	hex_format(out, "\x00\x9a\xff", 3);
+	assert_string_equal(out, "009aff");
+	hex_format(out, NULL, 0);
+	assert_string_equal(out, "");
+	for (int c = 0; c < 256; c++)
+		assert_int_equal(hex_value((char)c), strchr("0123456789abcdefABCDEF", c) == NULL || c == 0 ? -1 :
+		    (int)strtol((char[]){ (char)c, '\0' }, NULL, 16));
+}
+
+static void
+is_host(const char *url, const char *host, const char *name)
+{
+	size_t n;
+	const char *at = url_host(url, &n);
+
+	assert_int_equal(n, strlen(host));
+	assert_memory_equal(at, host, n);
+	assert_int_equal(url_host_name(at, n), strlen(name));
+}
+
+static void
+a_url_has_its_host(void **state)
+{
+	is_host("rtmp://h/live", "h", "h");
+	is_host("https://h:80?q=a@b", "h:80", "h");
+	is_host("https://u:p@w@h:80/a@b", "h:80", "h");
+	is_host("http://u@[::1]:80/", "[::1]:80", "[::1]");
+	is_host("http://h#@x/", "h", "h");
+	is_host("h:80", "h:80", "h");
+	is_host("[::1", "[::1", "[::1");
+	is_host("http://", "", "");
+	is_host("", "", "");
+}
+
 static int
 setup(void **state)
 {
@@ -135,6 +175,8 @@ main(void)
 		cmocka_unit_test(files_are_replaced_and_read),
 		cmocka_unit_test(folders_must_be_real),
 		cmocka_unit_test(descriptors_are_made_ours),
+		cmocka_unit_test(hex_both_ways),
+		cmocka_unit_test(a_url_has_its_host),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

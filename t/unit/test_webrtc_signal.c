@@ -428,6 +428,8 @@ say(struct page *p, const char *text)
 	turn();
 }
 
+static bool on_air;	/* as the supervisor says of who comes */
+
 static void
 join(struct page *p, const char *query, const char *fields, const char *room)
 {
@@ -440,8 +442,8 @@ join(struct page *p, const char *query, const char *fields, const char *room)
 	    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n%s\r\n", query, fields);
 	m.fds[0] = fds[0];
 	m.fds[1] = early;
-	m.body = json_pack("{s:s, s:s, s:s, s:s}", "route", "room", "name", room, "peer", "192.0.2.9:1", "local",
-	    "192.0.2.1:80");
+	m.body = json_pack("{s:s, s:s, s:s, s:s, s:b}", "route", "room", "name", room, "peer", "192.0.2.9:1", "local",
+	    "192.0.2.1:80", "live", on_air);
 	memset(p, 0, sizeof(*p));
 	p->fd = fds[1];
 	signal_take(&svc, &m);
@@ -482,7 +484,7 @@ enter(struct page *p, const char *name, const char *room)
 	assert_non_null(strstr(obj_str(json_object_get(m, "data"), "candidate"), " 203.0.113.7 "));
 	assert_string_equal(obj_str(json_object_get(m, "data"), "sdpMid"), "0");
 	json_decref(m);
-	assert_string_equal(heard(p), "isPublishing:\"false\"");
+	assert_string_equal(heard(p), on_air ? "isPublishing:\"true\"" : "isPublishing:\"false\"");
 	assert_string_equal(heard(p), "");
 }
 
@@ -649,6 +651,43 @@ refused_requests(void **state)
 	assert_int_equal(peers, 0);
 }
 
+/* --- on air --- */
+
+/* A FEED of show; fd -1: it is not on air. */
+static void
+feed_show(int fd)
+{
+	struct msg m = { .type = MSG_FEED, .nfds = fd >= 0 };
+
+	m.fds[0] = fd;
+	m.body = json_pack("{s:s, s:i, s:s, s:s, s:b}", "name", "show", "ingest", fd >= 0 ? 7 : 0, "track", "media",
+	    "format", "flv", "on", fd >= 0);
+	feed_take(&svc, &m);
+	json_decref(m.body);
+}
+
+/* The first one of a room comes before its FEED, and the publisher may leave before that. */
+static void
+who_comes_first_is_told_at_once(void **state)
+{
+	struct page a, b;
+	int pair[2];
+
+	on_air = true;
+	enter(&a, "Ann", "show");
+	enter(&b, "Bob", "show");
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	feed_show(pair[0]);
+	assert_string_equal(heard(&a), "");
+	feed_show(-1);
+	assert_string_equal(heard(&a), "isPublishing:\"false\"");
+	assert_string_equal(heard(&b), "isPublishing:\"false\"");
+	on_air = false;
+	leave(&a);
+	leave(&b);
+	close(pair[1]);
+}
+
 /* --- WANT --- */
 
 /* What the supervisor has heard since: how often that "alice" is wanted. */
@@ -707,6 +746,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(chat, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_does_not_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_comes_first_is_told_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_broken_feed_is_asked_for_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(refused_requests, setup, teardown),	/* the last: it stops */
 	};

@@ -90,7 +90,6 @@
 #define KEY_HOOKS_DEAD "hooks:dead"
 #define KEY_INGRESS "ingress:keys"
 
-#define KEY_JOB "job:"
 #define KEY_JOBS_KEYS "jobs:keys"
 #define KEY_FILES "files"
 #define KEY_HASH "hash:"

@@ -90,8 +90,7 @@ ledger_id_of(const char *host_id, const char *path, char id[LEDGER_ID])
 	sha256_update(&sha, strlen(host_id) + 1, (const uint8_t *)host_id);
 	sha256_update(&sha, strlen(path), (const uint8_t *)path);
 	sha256_digest(&sha, sizeof digest, digest);
-	for (size_t i = 0; i < LEDGER_ID / 2; i++)
-		snprintf(id + 2 * i, 3, "%02x", digest[i]);
+	hex_format(id, digest, LEDGER_ID / 2);
 }
 
 void
@@ -173,12 +172,6 @@ entry_cb(int rc, json_t *reply, const char *error, void *ctx)
 	answer(ctx, rc, entry ? entry : json_null());
 }
 
-static void
-text_cb(int rc, json_t *reply, const char *error, void *ctx)
-{
-	answer(ctx, rc, json_is_string(reply) ? json_incref(reply) : json_null());
-}
-
 /* reply: {cursor, {id, entry, id, entry, ...}} */
 static void
 list_cb(int rc, json_t *reply, const char *error, void *ctx)
@@ -257,13 +250,4 @@ ledger_hash_put(struct ledger *l, const char *sha256, const char *id, ledger_cb 
 	const char *argv[] = { "SET", key_make(key, l->prefix, KEY_HASH, sha256), id };
 
 	redis_command(l->r, 3, argv, done_cb, ask_new(cb, ctx));
-}
-
-void
-ledger_hash_get(struct ledger *l, const char *sha256, ledger_cb cb, void *ctx)
-{
-	char key[KEY_BYTES];
-	const char *argv[] = { "GET", key_make(key, l->prefix, KEY_HASH, sha256) };
-
-	redis_command(l->r, 2, argv, text_cb, ask_new(cb, ctx));
 }

@@ -26,7 +26,7 @@ typedef void (*ledger_cb)(int rc, json_t *body, void *ctx);	/* body borrowed; rc
 /*
  * body of ledger_put and ledger_drop is null.
  * Merges fields {path, stream, kind, size, mtime_ns, inode, sha256, state, progress, bucket, object,
- * etag, error} into the entry, which is made if absent; a field
+ * etag, error, note} into the entry, which is made if absent; a field
  * that is null goes; `since` changes with state. fields borrowed; cb may be NULL.
  */
 void ledger_put(struct ledger *l, const char *id, const json_t *fields, ledger_cb cb, void *ctx);
@@ -38,7 +38,6 @@ void ledger_put_found(struct ledger *l, const char *id, const json_t *fields, le
 void ledger_get(struct ledger *l, const char *id, ledger_cb cb, void *ctx);	/* body: the entry or null */
 void ledger_drop(struct ledger *l, const char *id, ledger_cb cb, void *ctx);
 void ledger_list(struct ledger *l, const char *cursor, ledger_cb cb, void *ctx);	/* {files: [...], cursor} */
-/* The content with this hash was processed as `id`; asked before a file is processed. body: the id or null. */
+/* The content with this hash was processed as `id`; watch asks before it queues a file. */
 void ledger_hash_put(struct ledger *l, const char *sha256, const char *id, ledger_cb cb, void *ctx);
-void ledger_hash_get(struct ledger *l, const char *sha256, ledger_cb cb, void *ctx);
 #endif

@@ -32,8 +32,7 @@ make_sha(struct redis_script *script)
 	sha1_init(&sha);
 	sha1_update(&sha, strlen(script->text), (const uint8_t *)script->text);
 	sha1_digest(&sha, sizeof digest, digest);
-	for (size_t i = 0; i < sizeof digest; i++)
-		snprintf(script->sha + 2 * i, 3, "%02x", digest[i]);
+	hex_format(script->sha, digest, sizeof digest);
 }
 
 static void

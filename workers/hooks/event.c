@@ -19,12 +19,6 @@ static const struct { const char *spool; enum event_kind kind; } other[] = {
 	{ "stream_started", EVENT_PUBLISH }, { "stream_interrupted", EVENT_UNPUBLISH }, { "stream_ended", EVENT_ENDED },
 };
 
-const char *
-event_name(enum event_kind k)
-{
-	return names[k];
-}
-
 enum event_kind
 event_find(const char *name)
 {

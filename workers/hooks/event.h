@@ -26,7 +26,6 @@
 enum event_kind { EVENT_PUBLISH, EVENT_UNPUBLISH, EVENT_ENDED, EVENT_PLAY, EVENT_STOP, EVENT_RECORD, EVENT_SEGMENT,
 	EVENT_JOB, EVENT_ERROR, EVENT_NONE };
 
-const char *event_name(enum event_kind k);
 enum event_kind event_find(const char *name);	/* EVENT_NONE: no such one */
 /* A line of the spool becomes what is described above, in place. EVENT_NONE: it is for nobody. */
 enum event_kind event_translate(json_t *event);

@@ -18,7 +18,6 @@
 #define STOP_MS 2000
 
 struct hooks hk = { .targets = TAILQ_HEAD_INITIALIZER(hk.targets) };
-static struct event *stop_timer;
 static bool left;
 
 static struct send_conf
@@ -95,16 +94,8 @@ hooks_idle(void)
 }
 
 static void
-stop_timer_cb(evutil_socket_t fd, short what, void *ctx)
-{
-	svc_exit(hk.svc, 0, "stopped before a receiver or Redis had answered");
-}
-
-static void
 stop(struct svc *s, const char *reason, int64_t grace_ms)
 {
-	static const struct timeval tv = { STOP_MS / 1000, STOP_MS % 1000 * 1000 };
-
 	if (hk.stopping)
 		return;
 	hk.stopping = true;
@@ -112,17 +103,13 @@ stop(struct svc *s, const char *reason, int64_t grace_ms)
 		svc_exit(s, 0, reason);
 		return;
 	}
-	stop_timer = evtimer_new(s->base, stop_timer_cb, NULL);
-	if (!stop_timer || evtimer_add(stop_timer, &tv) < 0)
-		svc_exit(s, 0, reason);
+	svc_exit_after(s, STOP_MS, "stopped before a receiver or Redis had answered");
 	hooks_idle();
 }
 
 static void
 cleanup(struct svc *s)
 {
-	if (stop_timer)
-		event_free(stop_timer);
 	deliver_stop();
 	ask_stop();
 	link_stop();		/* answers what is under way */

@@ -34,8 +34,7 @@ make_id(const char *url, char id[ID_DIGITS + 2])
 	sha256_init(&ctx);
 	sha256_update(&ctx, strlen(url), (const uint8_t *)url);
 	sha256_digest(&ctx, sizeof digest, digest);
-	for (size_t i = 0; i < sizeof digest; i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	hex_format(hex, digest, sizeof digest);
 	snprintf(id, ID_DIGITS + 2, "r%.*s", ID_DIGITS, hex);
 }
 

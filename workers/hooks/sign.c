@@ -28,8 +28,7 @@ sign_header(const char *secret, int64_t now_sec, const void *body, size_t len)
 	hmac_sha256_update(&ctx, 1, (const uint8_t *)".");
 	hmac_sha256_update(&ctx, len, body);
 	hmac_sha256_digest(&ctx, sizeof digest, digest);
-	for (size_t i = 0; i < sizeof digest; i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+	hex_format(hex, digest, sizeof digest);
 	return xasprintf("t=%s,v1=%s", t, hex);
 }
 

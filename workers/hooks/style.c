@@ -126,13 +126,6 @@ style_client(const json_t *event)
 	return h;
 }
 
-static int
-hex(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ?
-	    c - 'A' + 10 : -1;
-}
-
 const char *
 style_param(const char *query, const char *name, char buf[STYLE_PARAM])
 {
@@ -145,9 +138,9 @@ style_param(const char *query, const char *name, char buf[STYLE_PARAM])
 		if (len <= want || p[want] != '=' || strncmp(p, name, want) != 0)
 			continue;
 		for (end = p + len, p += want + 1; p < end && n + 1 < STYLE_PARAM; n++) {
-			bool escaped = *p == '%' && end - p >= 3 && hex(p[1]) >= 0 && hex(p[2]) >= 0;
+			bool escaped = *p == '%' && end - p >= 3 && hex_value(p[1]) >= 0 && hex_value(p[2]) >= 0;
 
-			buf[n] = escaped ? (char)(hex(p[1]) << 4 | hex(p[2])) : *p;
+			buf[n] = escaped ? (char)(hex_value(p[1]) << 4 | hex_value(p[2])) : *p;
 			p += escaped ? 3 : 1;
 		}
 		buf[n] = '\0';

@@ -75,14 +75,19 @@ answer_bytes(struct conn *c, int status, const char *type, const char *extra, ch
 void
 answer_text(struct conn *c, int status, const char *text)
 {
-	answer_bytes(c, status, "text/plain; charset=utf-8", "Cache-Control: no-cache\r\n", xstrdup(text),
-	    strlen(text), true);
+	bool later = status == 503 || status == 429;
+
+	answer_bytes(c, status, "text/plain; charset=utf-8", later ? "Cache-Control: no-cache\r\nRetry-After: 5\r\n" :
+	    "Cache-Control: no-cache\r\n", xstrdup(text), strlen(text), true);
 }
+
+/* 25.217, not 25.216999999999999 */
+#define REAL_DIGITS 15
 
 void
 answer_json(struct conn *c, int status, json_t *body)
 {
-	char *text = json_dumps(body, JSON_COMPACT);
+	char *text = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS));
 
 	json_decref(body);
 	if (text == NULL)
@@ -91,14 +96,19 @@ answer_json(struct conn *c, int status, json_t *body)
 		answer_bytes(c, status, "application/json", "Cache-Control: no-cache\r\n", text, strlen(text), true);
 }
 
+#define LOCATION_MAX 1536	/* bytes of HEAD_BYTES: the rest of a redirect's head has room beside it */
+
 void
 answer_redirect(struct conn *c, const char *to)
 {
-	char line[700];
+	const char *query = request_query(&c->req);
+	char line[LOCATION_MAX];
 
-	http.count.redirects++;
-	snprintf(line, sizeof(line), "Location: %s\r\nCache-Control: no-cache\r\n", to);
-	answer_bytes(c, 307, NULL, line, NULL, 0, false);
+	if ((size_t)snprintf(line, sizeof(line), "Location: %s%s%s\r\nCache-Control: no-cache\r\n", to,
+	    query[0] != '\0' ? "?" : "", query) >= sizeof(line))
+		answer_text(c, 414, "What follows the question mark is too long to be sent elsewhere with it.\n");
+	else
+		answer_bytes(c, 307, NULL, line, NULL, 0, false);
 }
 
 static void
@@ -156,7 +166,7 @@ answer_file(struct conn *c, int fd, const char *type, const char *extra)
 		end(c, &h);
 		return;
 	}
-	if (cond_if_range(etag, st.st_mtime, request_field(&c->req, FIELD_IF_RANGE)))
+	if (!answer_is_head(c) && cond_if_range(etag, st.st_mtime, request_field(&c->req, FIELD_IF_RANGE)))
 		r = range_parse(request_field(&c->req, FIELD_RANGE), st.st_size, &from, &to);
 	begin(c, &h, r == RANGE_OK ? 206 : r == RANGE_BAD ? 416 : 200);
 	if (r == RANGE_BAD) {

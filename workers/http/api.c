@@ -15,14 +15,6 @@
 #define PAGE 100
 #define KICK_MS 2000
 
-static const char *
-state_name(uint32_t state)
-{
-	static const char *const names[] = { "free", "starting", "live", "reconnecting", "finishing" };
-
-	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
-}
-
 static json_t *
 text(const char *s)
 {
@@ -55,7 +47,7 @@ stream_json(const struct view_stream *v)
 	json_object_set_new(o, "name", text(v->s.name));
 	json_object_set_new(o, "app", text(v->s.app));
 	json_object_set_new(o, "protocol", text(v->s.protocol));
-	json_object_set_new(o, "state", json_string(state_name(v->s.state)));
+	json_object_set_new(o, "state", json_string(board_stream_state_name(v->s.state)));
 	json_object_set_new(o, "since", v->s.since_wall_ms > 0 ?
 	    json_string(wall_format(v->s.since_wall_ms, since)) : json_null());
 	json_object_set_new(o, "viewers", json_integer(v->s.viewers));
@@ -168,20 +160,21 @@ same_secret(const char *a, const char *b)
 bool
 api_allowed(struct conn *c)
 {
+	static const char want[] = "{\"error\":\"this call wants http.api_token as a Bearer token\"}";
 	const char *given = request_field(&c->req, FIELD_AUTHORIZATION);
 
 	if (http.limits.api_token[0] != '\0') {
 		if (given != NULL && strncmp(given, "Bearer ", 7) == 0 && same_secret(given + 7, http.limits.api_token))
 			return true;
-		answer_bytes(c, 401, "text/plain; charset=utf-8", "WWW-Authenticate: Bearer\r\n",
-		    xstrdup("This call wants http.api_token as a Bearer token.\n"), 50, true);
+		answer_bytes(c, 401, "application/json", "WWW-Authenticate: Bearer\r\n", xstrdup(want), strlen(want),
+		    true);
 		return false;
 	}
 	/* a page in a local browser is no local user: it carries an Origin */
 	if (net_is_loopback((const struct sockaddr *)&c->client.ss) && !c->masked &&
 	    request_field(&c->req, FIELD_ORIGIN) == NULL)
 		return true;
-	answer_text(c, 403, "Without http.api_token this call is for local users only.\n");
+	answer_json(c, 403, json_pack("{s:s}", "error", "without http.api_token this call is for local users only"));
 	return false;
 }
 

@@ -3,12 +3,12 @@
  *
  *   POST   /v1/createIngress?roomId=NAME -> {"data": {"ingressId", "url", "streamKey", "whipUrl", "whipToken"}}:
  *          where an encoder publishes as NAME, in the fields that OBS has for RTMP and WHIP; the same answer
- *          each time. From then on NAME wants that key. DELETE: it wants it no more.
+ *          each time. From then on NAME wants that key. DELETE: it wants it no more, and the next one is another.
  *   POST   /v1/registerWebhook {"webhookURL": "https://.."} -> {"data": {"webhookId", "webhookURL"}}: it is
  *          told ingress_started and ingress_ended. DELETE ...?webhookURL=..: no more.
  *
- * For those who may change something. The supervisor makes a key, the registry tells it to Redis
- * before it is given away, so that every host knows it.
+ * For those who may change something. The registry says which keys there are, the supervisor makes one, the
+ * registry tells it to Redis before it is given away, so that every host knows it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@
 #include "http.h"
 #include "log.h"
 #include "obj.h"
+#include "url.h"
 #include "util.h"
 
 #define ASK_MS 3000
@@ -65,15 +66,10 @@ static void
 host_of(const struct conn *c, char *out, size_t size)
 {
 	const char *own = conf_str(http.svc->conf, "http.public_url"), *host = request_field(&c->req, FIELD_HOST);
-	const char *slashes = strstr(own, "://");
 	size_t n;
 
-	if (slashes != NULL)
-		host = slashes + 3;
-	if (host == NULL)
-		host = "localhost";
-	n = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
-	snprintf(out, size, "%.*s", (int)n, host);
+	host = url_host(own[0] != '\0' ? own : host != NULL ? host : "localhost", &n);
+	snprintf(out, size, "%.*s", (int)url_host_name(host, n), host);
 }
 
 static void
@@ -147,6 +143,24 @@ made_cb(struct svc *s, int rc, json_t *body, void *ctx)
 	making_free(k);
 }
 
+/* Another host may have removed the one that this host knows. */
+static void
+known_cb(struct svc *s, int rc, json_t *body, void *ctx)
+{
+	struct making *k = ctx;
+	struct conn *c = conn_find(k->conn);
+	json_t *hashes = json_object_get(body, "hashes");
+
+	if (c != NULL && rc == 0 && hashes != NULL) {
+		svc_call(http.svc, "supervisor", "ingress", json_pack("{s:s, s:O}", "name", k->name, "hashes", hashes),
+		    ASK_MS, made_cb, k);
+		return;
+	}
+	if (c != NULL)
+		fail(c, rc, body, "the registry");
+	making_free(k);
+}
+
 /* Redis may know one that this host has forgotten. */
 static void
 removed_cb(struct svc *s, int rc, json_t *body, void *ctx)
@@ -185,8 +199,10 @@ api_create_ingress(struct conn *c, const struct route_match *m)
 		return;
 	}
 	args = json_pack("{s:s}", "name", k->name);
-	svc_call(http.svc, "supervisor", removes ? "ingress_remove" : "ingress", args, ASK_MS,
-	    removes ? removed_cb : made_cb, k);
+	if (removes)
+		svc_call(http.svc, "supervisor", "ingress_remove", args, ASK_MS, removed_cb, k);
+	else
+		svc_call(http.svc, "registry", "ingress_get", args, ASK_MS, known_cb, k);
 }
 
 /* --- registerWebhook --- */

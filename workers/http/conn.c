@@ -82,9 +82,7 @@ conn_refuse(struct conn *c, int status, const char *text)
 	/* a page that would publish may read why it can't */
 	c->flags = c->route != NULL && strcmp(c->route, "whip") == 0 ? ROUTE_CORS : 0;
 	conn_set_quiet(c, false);
-	answer_bytes(c, status, "text/plain; charset=utf-8", status == 503 || status == 429 ?
-	    "Cache-Control: no-cache\r\nRetry-After: 5\r\n" : "Cache-Control: no-cache\r\n",
-	    xstrdup(text), strlen(text), true);
+	answer_text(c, status, text);
 }
 
 /* A trusted proxy's connections are many people's. */

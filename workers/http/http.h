@@ -40,7 +40,7 @@
 
 struct http_limits {
 	int64_t max_connections, max_per_address, header_ms, idle_ms, send_ms, max_header, max_body;
-	int64_t viewer_targets, segment_ms, max_viewers, max_recordings;
+	int64_t viewer_targets, segment_ms, max_viewers, max_recordings, max_lookups, max_waiting;
 	const char *cors, *api_token, *data_dir;
 	const json_t *trusted;
 	bool alone;			/* no other host can have a stream */
@@ -125,12 +125,12 @@ void handoff_taken(struct svc *s, struct msg *m);
 void handoff_refused(struct svc *s, struct msg *m);
 
 /* --- answer.c: each ends the request --- */
-void answer_text(struct conn *c, int status, const char *text);
+void answer_text(struct conn *c, int status, const char *text);	/* 429 and 503: with Retry-After */
 /* extra: complete header lines or NULL. body is taken if owned, else must outlive the answer. */
 void answer_bytes(struct conn *c, int status, const char *type, const char *extra, char *body,
     size_t len, bool owned);
 void answer_json(struct conn *c, int status, json_t *body);	/* body stolen */
-void answer_redirect(struct conn *c, const char *to);		/* 307 */
+void answer_redirect(struct conn *c, const char *to);	/* 307, with the request's query behind to */
 /* Conditional and range requests are honoured; fd is taken. */
 void answer_file(struct conn *c, int fd, const char *type, const char *extra);
 bool answer_is_head(const struct conn *c);
@@ -140,7 +140,7 @@ int below_open(const char *path);	/* relative to data_dir, no links; a descripto
 void below_free(void);
 
 /* --- where.c --- */
-/* NAME, a checked one, is not on this host: a 307 to the one that has it, or a 404. */
+/* NAME, a checked one, is not on this host: a 307 to the one that has it, a 404, or a 503 (http.max_lookups). */
 void where_redirect(struct conn *c, const char *name);
 
 /* --- view.c --- */

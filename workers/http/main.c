@@ -75,6 +75,8 @@ config(struct svc *s)
 	l->viewer_targets = conf_int(c, "http.viewer_targets");
 	l->max_viewers = conf_int(c, "http.max_viewers");
 	l->max_recordings = conf_int(c, "http.max_recordings");
+	l->max_lookups = conf_int(c, "http.max_lookups");
+	l->max_waiting = conf_int(c, "http.max_waiting");
 	l->segment_ms = conf_int(c, "streams.hls.segment");
 	l->cors = conf_str(c, "http.cors");
 	l->api_token = conf_str(c, "http.api_token");

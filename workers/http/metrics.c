@@ -4,7 +4,6 @@
  * watched folders and the disk are metrics_work.c's, viewers by WebRTC metrics_webrtc.c's.
  */
 #include <event2/buffer.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +22,34 @@ metrics_single(struct evbuffer *b, const char *name, const char *type, const cha
 {
 	metrics_family(b, name, type, help);
 	evbuffer_add_printf(b, "millrace_%s %.15g\n", name, value);
+}
+
+static uint64_t
+value_of(const struct board_page *page, const struct metrics_figure *f)
+{
+	uint32_t small;
+	uint64_t value;
+
+	if (f->size == sizeof(small)) {
+		memcpy(&small, (const char *)page + f->at, sizeof(small));
+		return small;
+	}
+	memcpy(&value, (const char *)page + f->at, sizeof(value));
+	return value;
+}
+
+void
+metrics_workers(struct evbuffer *b, const struct view *v, const char *kind, const struct metrics_figure *figures,
+    size_t n)
+{
+	for (const struct metrics_figure *f = figures; f < figures + n; f++) {
+		metrics_family(b, f->name, f->type, f->help);
+		for (unsigned i = 0; i < v->nprocs; i++)
+			if (strcmp(v->procs[i].kind, kind) == 0)
+				evbuffer_add_printf(b, "millrace_%s{worker=\"%lu\"} %llu\n", f->name,
+				    strtoul(v->procs[i].page.stream, NULL, 10),
+				    (unsigned long long)value_of(&v->procs[i].page, f));
+	}
 }
 
 /* --- per stream: a table of columns --- */
@@ -181,13 +208,12 @@ processes(struct evbuffer *b, const struct view *v)
 		evbuffer_add_printf(b, "millrace_process_restarts_total{kind=\"%s\"} %u\n", kinds[k], restarts[k]);
 }
 
-/* A worker's number is its name, in the log and on the board. */
-#define AT(field) offsetof(struct board_http, field)
+#define AT(field) METRICS_AT(http.field)
 
 static void
 workers(struct evbuffer *b, const struct view *v)
 {
-	static const struct { const char *name, *type, *help; size_t at; } figures[] = {
+	static const struct metrics_figure figures[] = {
 		{ "http_connections_total", "counter", "Connections accepted.", AT(connections) },
 		{ "http_connections", "gauge", "Connections open.", AT(connections_open) },
 		{ "http_requests_total", "counter", "Requests.", AT(requests) },
@@ -197,18 +223,8 @@ workers(struct evbuffer *b, const struct view *v)
 		{ "http_redirects_total", "counter", "Viewers sent to another host.", AT(redirects) },
 		{ "http_timeouts_total", "counter", "Slow clients closed.", AT(timeouts) },
 	};
-	uint64_t value;
 
-	for (unsigned f = 0; f < sizeof(figures) / sizeof(figures[0]); f++) {
-		metrics_family(b, figures[f].name, figures[f].type, figures[f].help);
-		for (unsigned i = 0; i < v->nprocs; i++) {
-			if (strcmp(v->procs[i].kind, "http") != 0)
-				continue;
-			memcpy(&value, (const char *)&v->procs[i].page.http + figures[f].at, sizeof(value));
-			evbuffer_add_printf(b, "millrace_%s{worker=\"%lu\"} %llu\n", figures[f].name,
-			    strtoul(v->procs[i].page.stream, NULL, 10), (unsigned long long)value);
-		}
-	}
+	metrics_workers(b, v, "http", figures, sizeof(figures) / sizeof(figures[0]));
 }
 
 static void

@@ -2,17 +2,12 @@
  * metrics_webrtc.c - the part of /metrics that is about viewers by WebRTC, by worker. Called by
  * metrics.c.
  */
-#include <event2/buffer.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "http.h"
 #include "metrics.h"
 
-#define AT(field) offsetof(struct board_webrtc, field), sizeof(((struct board_webrtc *)0)->field)
+#define AT(field) METRICS_AT(webrtc.field)
 
-static const struct { const char *name, *type, *help; size_t at, size; } figures[] = {
+static const struct metrics_figure figures[] = {
 	{ "webrtc_viewers", "gauge", "Viewers that are connected.", AT(viewers) },
 	{ "webrtc_sessions", "gauge", "Sessions, also those that are not connected yet.", AT(sessions) },
 	{ "webrtc_tcp_connections", "gauge", "Connections by TCP.", AT(tcp) },
@@ -31,28 +26,8 @@ static const struct { const char *name, *type, *help; size_t at, size; } figures
 	{ "webrtc_malformed_total", "counter", "Packets that are nothing.", AT(malformed) },
 };
 
-static uint64_t
-value_of(const struct board_webrtc *w, size_t at, size_t size)
-{
-	uint32_t small;
-	uint64_t value;
-
-	memcpy(&small, (const char *)w + at, sizeof(small));
-	if (size == sizeof(small))
-		return small;
-	memcpy(&value, (const char *)w + at, sizeof(value));
-	return value;
-}
-
 void
 metrics_webrtc(struct evbuffer *b, const struct view *v)
 {
-	for (unsigned f = 0; f < sizeof(figures) / sizeof(figures[0]); f++) {
-		metrics_family(b, figures[f].name, figures[f].type, figures[f].help);
-		for (unsigned i = 0; i < v->nprocs; i++)
-			if (strcmp(v->procs[i].kind, "webrtc") == 0)
-				evbuffer_add_printf(b, "millrace_%s{worker=\"%lu\"} %llu\n", figures[f].name,
-				    strtoul(v->procs[i].page.stream, NULL, 10), (unsigned long long)
-				    value_of(&v->procs[i].page.webrtc, figures[f].at, figures[f].size));
-	}
+	metrics_workers(b, v, "webrtc", figures, sizeof(figures) / sizeof(figures[0]));
 }

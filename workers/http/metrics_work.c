@@ -42,7 +42,7 @@ queue(struct evbuffer *b, const struct view *v)
 }
 
 #define END_AT(field) offsetof(struct board_jobs, field)
-#define S3_AT(field) offsetof(struct board_s3, field)
+#define S3_AT(field) METRICS_AT(jobs.s3.field)
 
 static void
 job_ends(struct evbuffer *b, const struct view *v)
@@ -67,26 +67,18 @@ job_ends(struct evbuffer *b, const struct view *v)
 static void
 s3(struct evbuffer *b, const struct view *v)
 {
-	static const struct { const char *name, *help; size_t at; } figures[] = {
-		{ "upload_sent_bytes_total", "Bytes of files sent to S3, repeats included.", S3_AT(sent_bytes) },
-		{ "upload_lost_bytes_total", "Bytes sent in vain: their request failed, they are sent again.",
-		    S3_AT(lost_bytes) },
-		{ "s3_requests_total", "Requests to S3.", S3_AT(requests) },
-		{ "s3_retries_total", "Requests that failed in a way that is tried again.", S3_AT(retries) },
-		{ "s3_refusals_total", "Requests refused: credentials, bucket, clock, certificate.", S3_AT(refused) },
+	static const struct metrics_figure figures[] = {
+		{ "upload_sent_bytes_total", "counter", "Bytes of files sent to S3, repeats included.",
+		    S3_AT(sent_bytes) },
+		{ "upload_lost_bytes_total", "counter",
+		    "Bytes sent in vain: their request failed, they are sent again.", S3_AT(lost_bytes) },
+		{ "s3_requests_total", "counter", "Requests to S3.", S3_AT(requests) },
+		{ "s3_retries_total", "counter", "Requests that failed in a way that is tried again.", S3_AT(retries) },
+		{ "s3_refusals_total", "counter", "Requests refused: credentials, bucket, clock, certificate.",
+		    S3_AT(refused) },
 	};
-	uint64_t value;
 
-	for (unsigned f = 0; f < sizeof(figures) / sizeof(figures[0]); f++) {
-		metrics_family(b, figures[f].name, "counter", figures[f].help);
-		for (unsigned i = 0; i < v->nprocs; i++) {
-			if (strcmp(v->procs[i].kind, "jobs") != 0)
-				continue;
-			memcpy(&value, (const char *)&v->procs[i].page.jobs.s3 + figures[f].at, sizeof(value));
-			evbuffer_add_printf(b, "millrace_%s{worker=\"%lu\"} %llu\n", figures[f].name,
-			    strtoul(v->procs[i].page.stream, NULL, 10), (unsigned long long)value);
-		}
-	}
+	metrics_workers(b, v, "jobs", figures, sizeof(figures) / sizeof(figures[0]));
 }
 
 static void

@@ -20,7 +20,6 @@
 #include "slow.h"
 
 #define FRESH_MS 1000
-#define WAITERS_MAX 1024
 #define PAGE 100
 #define PREFIX "/recordings/"
 #define CACHE "Cache-Control: no-cache\r\nX-Content-Type-Options: nosniff\r\n"
@@ -31,8 +30,8 @@ static struct record_list *list;
 static int64_t list_ms;
 static struct record_scan *scan;	/* the one under way */
 static struct slow *slow;
-static struct waiter waiters[WAITERS_MAX];
-static unsigned nwaiters;
+static struct waiter *waiters;
+static size_t nwaiters;
 
 /* --- the list --- */
 
@@ -45,8 +44,8 @@ unavailable(struct conn *c)
 static void
 scanned_cb(int rc, void *ctx)
 {
-	struct waiter *w = xmalloc(sizeof(waiters));
-	unsigned n = nwaiters;
+	struct waiter *w = waiters;
+	size_t n = nwaiters;
 	struct conn *c;
 
 	slow = NULL;
@@ -57,9 +56,9 @@ scanned_cb(int rc, void *ctx)
 	list_ms = now_ms();
 	free(scan);
 	scan = NULL;
-	memcpy(w, waiters, n * sizeof(*w));
+	waiters = NULL;
 	nwaiters = 0;
-	for (unsigned i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		c = conn_find(w[i].conn);
 		if (c != NULL)
 			(list != NULL && list->text_fd >= 0 ? w[i].answer : unavailable)(c);
@@ -86,9 +85,10 @@ with_list(struct conn *c, void (*answer)(struct conn *c))
 {
 	if (slow == NULL && list != NULL && list->text_fd >= 0 && now_ms() - list_ms < FRESH_MS) {
 		answer(c);
-	} else if (nwaiters == WAITERS_MAX) {
-		unavailable(c);
+	} else if (nwaiters >= (size_t)http.limits.max_waiting) {
+		answer_text(c, 503, "Too many wait for the list of recordings (http.max_waiting); try again soon.\n");
 	} else {
+		waiters = xrealloc(waiters, (nwaiters + 1) * sizeof(*waiters));
 		waiters[nwaiters++] = (struct waiter){ c->id, answer };
 		if (slow == NULL)
 			start_scan();

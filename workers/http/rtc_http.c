@@ -22,8 +22,8 @@ say(struct conn *c, int status, const char *text)
 {
 	char *line = xasprintf("%s.\n", text);
 
-	answer_bytes(c, status, "text/plain; charset=utf-8", status == 503 ? "Cache-Control: no-cache\r\n"
-	    "Retry-After: 5\r\n" : "Cache-Control: no-cache\r\n", line, strlen(line), true);
+	answer_text(c, status, line);
+	free(line);
 }
 
 void

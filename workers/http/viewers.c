@@ -144,13 +144,26 @@ forget(struct viewer *v)
 	free(v);
 }
 
+/* The one unseen for longest goes; told so, since nobody would know of it later. */
+static void
+make_room(void)
+{
+	struct viewer *v = TAILQ_FIRST(&viewers);
+
+	if (v->told != 0 && !plays_add(true, v->stream->name, v->told, v->peer)) {
+		plays_flush();
+		plays_add(true, v->stream->name, v->told, v->peer);
+	}
+	forget(v);
+}
+
 static struct viewer *
 add(struct counted *stream, uint64_t id)
 {
 	struct viewer *v;
 
 	if (nviewers > 0 && nviewers >= (size_t)http.limits.max_viewers)
-		forget(TAILQ_FIRST(&viewers));
+		make_room();
 	v = xcalloc(1, sizeof(*v));
 	v->stream = stream;
 	v->id = id;

@@ -1,72 +1,52 @@
 /*
  * finalise.c - a raw recording becomes a faststart MP4 (job kind "finalise" {file}).
  *
- *   lock the raw file -> ffmpeg copies it to .NAME.tmp beside the MP4 -> ffmpeg decodes its
- *   first and its last seconds; it is as long as the raw file, and has its tracks -> fsync,
- *   rename -> only now the raw file goes
+ *   lock the raw file, look how much of it is whole (finalise_look.c) -> ffmpeg copies that to
+ *   .NAME.tmp beside the MP4 -> ffmpeg decodes its first and its last seconds; it is as long as
+ *   the raw file, and has its tracks -> fsync, rename -> only now the raw file goes
  *
  * The lock is the ingest's own: while it is held by another nothing is touched. Done twice it
  * does no harm: what stands under the final name was checked. Whatever fails, the raw file
- * stays. The ffmpeg is the supervisor's (MSG_SPAWN); its stderr is for the log, and what it says of the MP4.
+ * stays; so it does if it has more behind a hole that a crash left: then the job is dead, which
+ * says so, and keeps the scan from beginning anew. The ffmpeg is the supervisor's (MSG_SPAWN); its
+ * stderr is for the log, and what it says of the MP4.
  */
-#include "workers/jobs/finalise.h"
+#include "workers/jobs/finalise_int.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf.h"
 #include "log.h"
+#include "slow.h"
 #include "util.h"
 #include "workers/common/fs.h"
-#include "workers/jobs/ffmpeg.h"
-#include "workers/jobs/raw.h"
 #include "workers/jobs/replace.h"
 #include "workers/jobs/upload_kind.h"
-#include "slow.h"
 
-#define PATH_BYTES 1024
-#define FILE_BYTES 320		/* relative to data_dir */
+#define WORDS_BYTES 200
 #define DURATION_SLACK_MS 1000		/* of a raw file's end and its MP4's: the last frame's own length */
 
-enum step { REMUX, CHECK_HEAD, CHECK_TAIL, SYNC };
-
-struct finalise {
-	struct job *job;		/* not once it is forgotten, and a thread still has us */
-	struct svc *svc;
-	enum step step;
-	struct raw raw;
-	int lock;			/* the raw file, locked */
-	char file[FILE_BYTES];		/* rec/NAME/START.flv */
-	char mp4[FILE_BYTES], tmp[FILE_BYTES + 8];	/* relative to data_dir, too */
-	char mp4_path[PATH_BYTES], tmp_path[PATH_BYTES];	/* absolute, for the thread */
-	struct ffmpeg ff;
-	/* of the MP4, as ffmpeg says when it checks it */
-	int64_t mp4_ms;			/* -1: nothing */
-	bool video, audio;
-	struct slow *slow;
-};
-
-static const char *
-path_of(const struct finalise *f, const char *relative, char buf[PATH_BYTES])
+const char *
+finalise_path(const struct finalise *f, const char *relative, char buf[PATH_BYTES])
 {
 	snprintf(buf, PATH_BYTES, "%s/%s", conf_str(f->svc->conf, "data_dir"), relative);
 	return buf;
 }
 
-static void
+void
 finalise_free(struct finalise *f)
 {
 	char path[PATH_BYTES];
 
 	ffmpeg_drop(&f->ff, "the job is over");
 	if (f->tmp[0] != '\0')
-		unlink(path_of(f, f->tmp, path));
+		unlink(finalise_path(f, f->tmp, path));
 	if (f->lock >= 0)
 		close(f->lock);
 	if (f->job->state == f)		/* else the next job of this worker has begun */
@@ -74,8 +54,8 @@ finalise_free(struct finalise *f)
 	free(f);
 }
 
-static void
-fail(struct finalise *f, enum job_verdict v, const char *why)
+void
+finalise_fail(struct finalise *f, enum job_verdict v, const char *why)
 {
 	struct job *job = f->job;
 	char text[FILE_BYTES + 300];
@@ -92,7 +72,6 @@ spawn(struct finalise *f, const char *kind, json_t *params)
 {
 	json_object_set_new(params, "input", json_string(f->step == REMUX ? f->file : f->tmp));
 	json_object_set_new(params, "output", json_string(f->tmp));
-	f->ff.may_be_torn = f->step == REMUX;	/* by a crash; all other frames are there */
 	ffmpeg_start(&f->ff, kind, params);
 }
 
@@ -135,14 +114,15 @@ sync_file(void *ctx)
 static void
 tell_ledger(struct finalise *f, const struct stat *st)
 {
-	char path[PATH_BYTES], id[LEDGER_ID];
+	char path[PATH_BYTES], id[LEDGER_ID], words[WORDS_BYTES];
 	json_t *o;
 
-	path_of(f, f->mp4, path);
+	finalise_path(f, f->mp4, path);
 	ledger_id(f->job->ledger, path, id);
-	o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "path", path, "stream", f->raw.stream, "kind", "recording",
-	    "state", "local", "size", (json_int_t)st->st_size, "mtime_ns",
-	    (json_int_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec, "duration_ms", (json_int_t)f->mp4_ms);
+	o = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:I, s:I, s:I}", "path", path, "stream", f->raw.stream, "kind",
+	    "recording", "state", "local", "note", raw_left_out(&f->raw, words, sizeof(words)), "size",
+	    (json_int_t)st->st_size, "mtime_ns", (json_int_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
+	    "duration_ms", (json_int_t)f->mp4_ms);
 	ledger_put(f->job->ledger, id, o, NULL, NULL);
 	json_decref(o);
 }
@@ -152,22 +132,29 @@ static void
 over(struct finalise *f)
 {
 	struct job *job = f->job;
-	char path[PATH_BYTES];
+	char path[PATH_BYTES], words[WORDS_BYTES];
+	const char *left_out = raw_left_out(&f->raw, words, sizeof(words));
 	struct stat st;
 	json_t *result;
 
-	if (stat(path_of(f, f->mp4, path), &st) == -1 ||
-	    replace_raw(f->svc, job->ledger, f->file, f->mp4) == -1) {
-		fail(f, JOB_AGAIN, strerror(errno));
+	if (stat(finalise_path(f, f->mp4, path), &st) == -1 ||
+	    (!f->raw.more_behind && replace_raw(f->svc, job->ledger, f->file, f->mp4) == -1)) {
+		finalise_fail(f, JOB_AGAIN, strerror(errno));
 		return;
 	}
 	tell_ledger(f, &st);
+	upload_recording(job->svc, job->queue, job->ledger, f->mp4);
+	f->tmp[0] = '\0';
+	if (f->raw.more_behind) {
+		finalise_fail(f, JOB_DEAD, left_out);
+		return;
+	}
+	if (left_out != NULL)
+		log_warnx("recording %s: %s", f->file, left_out);
 	log_info("recording %s is complete: %s, %.1f s, %lld bytes", f->file, f->mp4, (double)f->mp4_ms / 1000,
 	    (long long)st.st_size);
 	result = json_pack("{s:s, s:I, s:I}", "file", f->mp4, "bytes", (json_int_t)st.st_size, "duration_ms",
 	    (json_int_t)f->mp4_ms);
-	upload_recording(job->svc, job->queue, job->ledger, f->mp4);
-	f->tmp[0] = '\0';
 	finalise_free(f);
 	job_done(job, result);
 }
@@ -181,7 +168,7 @@ synced_cb(int rc, void *ctx)
 	if (rc == 0)
 		over(f);
 	else
-		fail(f, job_verdict_of(rc), strerror(rc));
+		finalise_fail(f, job_verdict_of(rc), strerror(rc));
 }
 
 /* --- the steps --- */
@@ -213,17 +200,17 @@ next_step(struct finalise *f)
 	case CHECK_TAIL:
 		why = fault(f);
 		if (why != NULL) {
-			fail(f, JOB_AGAIN, why);
+			finalise_fail(f, JOB_AGAIN, why);
 			break;
 		}
 		spawn(f, "check", json_pack("{s:b}", "tail", true));
 		break;
 	default:
-		path_of(f, f->tmp, f->tmp_path);
-		path_of(f, f->mp4, f->mp4_path);
+		finalise_path(f, f->tmp, f->tmp_path);
+		finalise_path(f, f->mp4, f->mp4_path);
 		f->slow = slow_run(f->job->svc->base, sync_file, synced_cb, f);
 		if (f->slow == NULL)
-			fail(f, JOB_AGAIN, "no thread to bring it to the disk");
+			finalise_fail(f, JOB_AGAIN, "no thread to bring it to the disk");
 	}
 }
 
@@ -235,9 +222,9 @@ on_exited(void *ctx, bool well, const char *words)
 	if (well && words[0] == '\0')
 		next_step(f);
 	else if (strstr(words, "No space left") != NULL)
-		fail(f, JOB_LATER, "no space left on the disk");
+		finalise_fail(f, JOB_LATER, "no space left on the disk");
 	else
-		fail(f, JOB_AGAIN, words);
+		finalise_fail(f, JOB_AGAIN, words);
 }
 
 static void
@@ -258,42 +245,9 @@ prepare(struct finalise *f)
 		return -1;
 	}
 	snprintf(f->tmp, sizeof(f->tmp), "%.*s.%s.tmp", (int)(slash + 1 - f->mp4), f->mp4, slash + 1);
-	path_of(f, f->mp4, path);
+	finalise_path(f, f->mp4, path);
 	*strrchr(path, '/') = '\0';
 	return fs_make_dirs(path, 0750);
-}
-
-/* 1: go on; 0: the job has ended. */
-static int
-open_raw(struct finalise *f)
-{
-	char path[PATH_BYTES];
-	struct job *job = f->job;
-
-	f->lock = open(path_of(f, f->file, path), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (f->lock < 0 && errno == ENOENT) {		/* it was done before */
-		finalise_free(f);
-		job_done(job, NULL);
-		return 0;
-	}
-	if (f->lock >= 0 && flock(f->lock, LOCK_EX | LOCK_NB) == -1) {
-		fail(f, JOB_LATER, "somebody still writes or finishes it");
-		return 0;
-	}
-	if (f->lock < 0 || raw_read(f->lock, &f->raw) == -1) {
-		fail(f, errno == EBADMSG ? JOB_DEAD : JOB_AGAIN, errno == EBADMSG ?
-		    "it is neither FLV nor Matroska; it is kept" : strerror(errno));
-		return 0;
-	}
-	if (f->raw.empty) {
-		log_info("recording %s has not one frame: removed", f->file);
-		if (replace_raw(f->svc, job->ledger, f->file, "") == -1)
-			log_warn("cannot remove %s", path);
-		finalise_free(f);
-		job_done(job, NULL);
-		return 0;
-	}
-	return 1;
 }
 
 /* Its MP4 stands already: a run of before died after the rename. */
@@ -303,13 +257,41 @@ renamed_before(struct finalise *f, const struct stat *mp4, const char *path)
 	struct stat raw;
 
 	if (fstat(f->lock, &raw) == -1 || mp4->st_mtime < raw.st_mtime)
-		fail(f, JOB_DEAD, "the name of its MP4 is taken by an older file; it is kept");
+		finalise_fail(f, JOB_DEAD, "the name of its MP4 is taken by an older file; it is kept");
 	else if (fs_sync_dir_of(path) == -1)
-		fail(f, JOB_AGAIN, strerror(errno));
+		finalise_fail(f, JOB_AGAIN, strerror(errno));
 	else {
 		f->mp4_ms = f->raw.duration_ms;
 		over(f);
 	}
+}
+
+void
+finalise_make(struct finalise *f)
+{
+	char path[PATH_BYTES];
+	struct stat st;
+	json_t *params;
+
+	if (prepare(f) == -1) {
+		finalise_fail(f, job_verdict_of(errno), strerror(errno));
+		return;
+	}
+	if (stat(finalise_path(f, f->mp4, path), &st) == 0) {
+		renamed_before(f, &st, path);
+		return;
+	}
+	/* an ffmpeg of before, if one still runs, keeps a file without a name */
+	if (unlink(finalise_path(f, f->tmp, path)) == -1 && errno != ENOENT) {
+		finalise_fail(f, JOB_AGAIN, strerror(errno));
+		return;
+	}
+	log_info("finishing %s: to %s", f->file, f->mp4);
+	params = json_pack("{s:b, s:b, s:b, s:b}", "matroska", f->raw.matroska, "transcode_audio",
+	    f->raw.transcode_audio, "hvc1", f->raw.hvc1, "sound_only", f->raw.sound_only);
+	if (f->raw.behind > 0)
+		json_object_set_new(params, "bytes", json_integer(f->raw.whole));
+	spawn(f, "remux", params);
 }
 
 static void
@@ -318,8 +300,6 @@ finalise_start(struct job *job)
 	static const struct ffmpeg_ops ops = { .line = on_line, .progress = on_progress, .exited = on_exited };
 	const char *file = json_string_value(json_object_get(job->q->args, "file"));
 	struct finalise *f;
-	char path[PATH_BYTES];
-	struct stat st;
 
 	if (file == NULL || strlen(file) >= FILE_BYTES) {
 		job_failed(job, "the job names no file", false);
@@ -333,27 +313,10 @@ finalise_start(struct job *job)
 	f->mp4_ms = -1;
 	str_copy(f->file, file, sizeof(f->file));
 	if (raw_parse_path(file, &f->raw) == -1) {
-		fail(f, JOB_DEAD, "it is no raw recording's name");
+		finalise_fail(f, JOB_DEAD, "it is no raw recording's name");
 		return;
 	}
-	if (open_raw(f) == 0)
-		return;
-	if (prepare(f) == -1) {
-		fail(f, job_verdict_of(errno), strerror(errno));
-		return;
-	}
-	if (stat(path_of(f, f->mp4, path), &st) == 0) {
-		renamed_before(f, &st, path);
-		return;
-	}
-	/* an ffmpeg of before, if one still runs, keeps a file without a name */
-	if (unlink(path_of(f, f->tmp, path)) == -1 && errno != ENOENT) {
-		fail(f, JOB_AGAIN, strerror(errno));
-		return;
-	}
-	log_info("finishing %s: to %s", f->file, f->mp4);
-	spawn(f, "remux", json_pack("{s:b, s:b, s:b, s:b}", "matroska", f->raw.matroska, "transcode_audio",
-	    f->raw.transcode_audio, "hvc1", f->raw.hvc1, "sound_only", f->raw.sound_only));
+	finalise_look(f);
 }
 
 static void

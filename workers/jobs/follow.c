@@ -67,8 +67,9 @@ find_id(const char *id)
 	return NULL;
 }
 
-void
-follow_let_go(struct follow *f)
+/* Of its descriptors. */
+static void
+let_go(struct follow *f)
 {
 	if (f->fd != -1) {
 		close(f->fd);
@@ -83,14 +84,14 @@ void
 follow_over(struct follow *f)
 {
 	f->over = true;
-	follow_let_go(f);
+	let_go(f);
 }
 
 static void
 follow_free(struct follow *f)
 {
 	upload_stop(&f->upload);
-	follow_let_go(f);
+	let_go(f);
 	LIST_REMOVE(f, entry);
 	tdelete(f->file, &by_file, compare);
 	free(f);
@@ -164,7 +165,7 @@ add(const char *file, bool told)
 	f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	following += f->fd != -1;
 	if (f->fd == -1 || fstat(f->fd, &st) == -1 || raw_parse_path(file, &raw) == -1) {
-		follow_let_go(f);
+		let_go(f);
 		free(f);
 		return;
 	}

@@ -25,7 +25,6 @@ struct follow {
 
 /* follow.c */
 bool follow_any_under_way(void);
-void follow_let_go(struct follow *f);	/* of its descriptors */
 void follow_over(struct follow *f);
 void follow_found(const char *file);	/* rec/NAME/FILE is there, perhaps not for the first time */
 

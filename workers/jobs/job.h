@@ -49,7 +49,7 @@ struct job_kind {
 	enum job_pool pool;
 	/*
 	 * Begins; job->q->args is not to be trusted to hold what it should. The job ends by exactly
-	 * one of job_done, job_failed, job_refused, job_later, job_park (perhaps before start returns), before
+	 * one of job_done, job_failed, job_later, job_fails, job_park (perhaps before start returns), before
 	 * which the kind frees its state; then job is gone.
 	 */
 	void (*start)(struct job *job);
@@ -79,9 +79,10 @@ void job_done(struct job *job, json_t *result);
 void job_failed(struct job *job, const char *error, bool again);
 /* The other side is away (S3 down, disk full): tried again after the backoff, without end. */
 void job_later(struct job *job, const char *error);
-/* What was sent to this server is of no use (a stranger's file without a picture): dead, but no trouble of ours. */
-void job_refused(struct job *job, const char *error);
-/* One of these, by what a failure is taken for: the text is the same. */
+/*
+ * One of these, by what a failure is taken for: the text is the same. REFUSED: what was sent to this server is
+ * of no use (a stranger's file without a picture): dead, but no trouble of ours.
+ */
 enum job_verdict { JOB_AGAIN, JOB_LATER, JOB_DEAD, JOB_REFUSED };
 void job_fails(struct job *job, enum job_verdict v, const char *error);
 /* Of an errno: a full disk is nobody's fault. */

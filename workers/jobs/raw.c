@@ -1,9 +1,10 @@
 /*
- * raw.c - raw recordings (contract in raw.h). Reads the two ends of a file only: its first
- * tags name the codecs, its last tag has its duration. Called by finalise.c and scan.c.
+ * raw.c - raw recordings (contract in raw.h). Goes from head to head through a file: its first
+ * tags name the codecs, its last whole one has its duration. Called by finalise.c and tree.c.
  *
- * A crash may have left half a tag at the end: then the last whole one is looked for backwards
- * from there, by what heads and tails say of each other. Source of the format: FLV 10.1, annex E. Matroska: raw_mkv.c.
+ * A crash may have left half a tag at the end; one of the machine zeros besides, or in between: what was
+ * appended, but had not come to the disk. A tag is whole if its tail says what its head does.
+ * Source of the format: FLV 10.1, annex E. Matroska: raw_mkv.c.
  */
 #include "workers/jobs/raw.h"
 
@@ -23,13 +24,9 @@
 #include "workers/jobs/raw_mkv.h"
 
 #define START_BYTES 20		/* "20261121T135800.123Z" */
-#define FRONT_BYTES 65536
 #define FIRST_TAGS 1000
 #define BODY_FRONT 32		/* what is a frame's is known by then */
-#define TAG_MAX ((off_t)(1 << 24) + FLV_TAG_HEAD_BYTES + FLV_TAG_TAIL_BYTES)
 #define BLOCK_BYTES 65536
-#define TRIES_MAX 200000	/* of a fifth of a second at most */
-#define CHAIN_TAGS 4		/* so many whole ones in a row are no accident */
 
 int
 raw_parse_path(const char *path, struct raw *out)
@@ -52,57 +49,59 @@ raw_parse_path(const char *path, struct raw *out)
 	return 0;
 }
 
-/* Of a tag's head; *body: bytes that follow it, with the tail. */
-static int64_t
-tag_ms(const uint8_t *p, uint32_t *body)
+/* A tag, with what is known of its frame by its first bytes. */
+struct tag {
+	uint8_t head[FLV_TAG_HEAD_BYTES + BODY_FRONT];
+	uint32_t body;
+	off_t end;
+};
+
+static bool
+is_tag(const uint8_t head[FLV_TAG_HEAD_BYTES])
 {
-	*body = flv_tag_body(p) + FLV_TAG_TAIL_BYTES;
-	return flv_tag_ms(p);
+	return (head[0] == FLV_AUDIO || head[0] == FLV_VIDEO || head[0] == FLV_DATA) && be_get(head + 8, 3) == 0;
+}
+
+/* False: there is none, or its tail does not say what its head does. end is set if there is a head. */
+static bool
+tag_at(int fd, off_t at, struct tag *t)
+{
+	uint8_t tail[FLV_TAG_TAIL_BYTES];
+
+	memset(t, 0, sizeof(*t));
+	if (pread(fd, t->head, sizeof(t->head), at) < FLV_TAG_HEAD_BYTES || !is_tag(t->head))
+		return false;
+	t->body = flv_tag_body(t->head);
+	t->end = at + FLV_TAG_HEAD_BYTES + (off_t)t->body + FLV_TAG_TAIL_BYTES;
+	return pread(fd, tail, sizeof(tail), t->end - FLV_TAG_TAIL_BYTES) == (ssize_t)sizeof(tail) &&
+	    be_get(tail, sizeof(tail)) == FLV_TAG_HEAD_BYTES + t->body;
 }
 
 /* What the codec's own number or FourCC asks of an MP4. */
 static void
-look_at(struct raw *r, const uint8_t *p, uint32_t len)
+note_codec(struct raw *r, const struct flv_info *info, bool audio)
 {
-	struct flv_info info;
-	bool audio = p[0] == FLV_AUDIO;
-
-	if ((p[0] != FLV_AUDIO && p[0] != FLV_VIDEO) ||
-	    (audio ? flv_parse_audio : flv_parse_video)(p + FLV_TAG_HEAD_BYTES, len, &info) < 0)
-		return;
-	r->empty = r->empty && (info.sequence_header || info.metadata);
-	if (audio && info.codec != FLV_FOURCC('m', 'p', '4', 'a') && info.codec != FLV_FOURCC('.', 'm', 'p', '3') &&
-	    info.codec != FLV_FOURCC('O', 'p', 'u', 's'))
+	if (audio && info->codec != FLV_FOURCC('m', 'p', '4', 'a') && info->codec != FLV_FOURCC('.', 'm', 'p', '3') &&
+	    info->codec != FLV_FOURCC('O', 'p', 'u', 's'))
 		r->transcode_audio = true;
-	if (!audio && info.codec == FLV_FOURCC('h', 'v', 'c', '1'))
+	if (!audio && info->codec == FLV_FOURCC('h', 'v', 'c', '1'))
 		r->hvc1 = true;
 }
 
+/* Empty frames are nothing to ffmpeg, and it copies no picture before a key frame. */
 static void
-look_at_first_tags(struct raw *r, const uint8_t *p, size_t len)
+note_tag(struct raw *r, const struct tag *t)
 {
-	size_t at = FLV_HEADER_BYTES;
-	uint32_t body;
-
-	for (int i = 0; i < FIRST_TAGS && at + FLV_TAG_HEAD_BYTES < len; i++) {
-		tag_ms(p + at, &body);
-		if (at + FLV_TAG_HEAD_BYTES + body > len)
-			body = (uint32_t)(len - at - FLV_TAG_HEAD_BYTES);
-		look_at(r, p + at, body > FLV_TAG_TAIL_BYTES ? body - FLV_TAG_TAIL_BYTES : 0);
-		at += FLV_TAG_HEAD_BYTES + body;
-	}
-}
-
-/* Empty ones are nothing to ffmpeg, and it copies no picture before a key frame. */
-static void
-note_frame(struct raw *r, const uint8_t *p, size_t len)
-{
+	size_t len = t->body < BODY_FRONT ? t->body : BODY_FRONT;
+	bool audio = t->head[0] == FLV_AUDIO;
 	struct flv_info info;
-	bool audio = p[0] == FLV_AUDIO;
 
-	if ((p[0] != FLV_AUDIO && p[0] != FLV_VIDEO) ||
-	    (audio ? flv_parse_audio : flv_parse_video)(p + FLV_TAG_HEAD_BYTES, len, &info) < 0 ||
-	    info.sequence_header || info.sequence_end || info.metadata)
+	if (t->head[0] == FLV_DATA ||
+	    (audio ? flv_parse_audio : flv_parse_video)(t->head + FLV_TAG_HEAD_BYTES, len, &info) < 0)
+		return;
+	note_codec(r, &info, audio);
+	r->empty = r->empty && (info.sequence_header || info.metadata);
+	if (info.sequence_header || info.sequence_end || info.metadata)
 		return;
 	if (!audio)
 		r->sound_only = false;
@@ -113,153 +112,106 @@ note_frame(struct raw *r, const uint8_t *p, size_t len)
 }
 
 /*
- * A publisher that is gone before its first picture leaves the video's header and sound, of which no MP4
- * with a video can be made. Sound is taken for seconds at most before it: longer than that is not looked.
+ * What begins behind the last whole tag has so many bytes. A publisher that is gone before its first picture
+ * leaves the video's header and sound, of which no MP4 with a video can be made. Sound is taken for seconds
+ * at most before it: longer than that is not looked.
  */
-static void
-look_at_first_frames(int fd, off_t size, struct raw *r)
+static off_t
+walk_flv(int fd, struct raw *r)
 {
-	uint8_t p[FLV_TAG_HEAD_BYTES + BODY_FRONT];
 	off_t at = FLV_HEADER_BYTES;
-	uint32_t body;
-	size_t len;
+	struct tag t;
+	int i;
 
 	r->sound_only = true;
-	for (int i = 0; i < FIRST_TAGS && !(r->video && r->audio); i++) {
-		ssize_t n = pread(fd, p, sizeof(p), at);
-
-		if (n <= FLV_TAG_HEAD_BYTES)
-			return;
-		tag_ms(p, &body);
-		at += FLV_TAG_HEAD_BYTES + (off_t)body;
-		len = (size_t)n - FLV_TAG_HEAD_BYTES;
-		if (at <= size)
-			note_frame(r, p, len < body - FLV_TAG_TAIL_BYTES ? len : body - FLV_TAG_TAIL_BYTES);
+	for (i = 0; tag_at(fd, at, &t); i++) {
+		if (i < FIRST_TAGS)
+			note_tag(r, &t);
+		r->duration_ms = flv_tag_ms(t.head);
+		at = t.end;
 	}
-	r->sound_only = false;
+	r->sound_only = r->sound_only && i < FIRST_TAGS;
+	r->whole = at;
+	return t.end > at ? t.end - at : FLV_TAG_HEAD_BYTES + FLV_TAG_TAIL_BYTES;
 }
 
-/* The tag at start, if its head says what its tail does: len bytes with the head. -1: there is none. */
-static int64_t
-tag_at(int fd, off_t start, uint32_t len)
+/* --- what is behind --- */
+
+/* Nothing but zeros from there on; what was never written takes no time. */
+static bool
+is_zero(int fd, off_t at)
 {
-	uint8_t head[FLV_TAG_HEAD_BYTES];
-	uint32_t body;
-	int64_t ms;
+	static const uint8_t zeros[BLOCK_BYTES];
+	uint8_t *block = xmalloc(BLOCK_BYTES);
+	ssize_t n = 0;
+	bool is;
 
-	if (start < FLV_HEADER_BYTES || pread(fd, head, sizeof(head), start) != (ssize_t)sizeof(head))
-		return -1;
-	ms = tag_ms(head, &body);
-	return body + FLV_TAG_HEAD_BYTES == len + FLV_TAG_TAIL_BYTES &&
-	    (head[0] == FLV_AUDIO || head[0] == FLV_VIDEO || head[0] == FLV_DATA) ? ms : -1;
+	while ((at = lseek(fd, at, SEEK_DATA)) != -1 && (n = pread(fd, block, BLOCK_BYTES, at)) > 0 &&
+	    memcmp(block, zeros, (size_t)n) == 0)
+		at += n;
+	is = at == -1 ? errno == ENXIO : n == 0;
+	free(block);
+	return is;
 }
 
-/* The tag whose tail ends at *end, which becomes its start. */
-static int64_t
-tag_before(int fd, off_t *end)
+/* A tag that ends with the file: it would not if a crash had torn that. */
+static bool
+ends_in_tag(int fd, off_t size)
 {
 	uint8_t tail[FLV_TAG_TAIL_BYTES];
-	uint32_t len;
-
-	if (pread(fd, tail, sizeof(tail), *end - (off_t)sizeof(tail)) != (ssize_t)sizeof(tail))
-		return -1;
-	len = be_get(tail, sizeof(tail));
-	*end -= (off_t)len + (off_t)sizeof(tail);
-	return tag_at(fd, *end, len);
-}
-
-/* Whole tags up to end, some of them, or all there are. */
-static bool
-is_chain(int fd, off_t end)
-{
-	for (int i = 0; i < CHAIN_TAGS && end > FLV_HEADER_BYTES; i++)
-		if (tag_before(fd, &end) < 0)
-			return false;
-	return true;
-}
-
-/*
- * Of the last whole tag whose tail lies in the block of n bytes at `at`; behind it is half a one, or
- * zeros. -1: none does. tries: so many places are looked at closer.
- */
-static int64_t
-last_in_block(int fd, const uint8_t *p, size_t n, off_t at, int *tries)
-{
-	uint32_t len;
 	off_t start;
-	int64_t ms;
+	struct tag t;
 
-	for (size_t i = n - FLV_TAG_TAIL_BYTES + 1; i-- > 0 && *tries > 0;) {
-		len = be_get(p + i, FLV_TAG_TAIL_BYTES);
-		start = at + (off_t)i - (off_t)len;
-		if (len < FLV_TAG_HEAD_BYTES || len > TAG_MAX || start < FLV_HEADER_BYTES)
-			continue;
-		(*tries)--;
-		ms = tag_at(fd, start, len);
-		if (ms >= 0 && is_chain(fd, start))
-			return ms;
-	}
-	return -1;
-}
-
-/* Half a tag has at most one tag's length, so no file takes long. -1: what is there at the end is no FLV. */
-static int64_t
-last_whole_ms(int fd, off_t size)
-{
-	uint8_t *block = xmalloc(BLOCK_BYTES);
-	off_t end = size, at = size;
-	int tries = TRIES_MAX;
-	int64_t ms = -1;
-	ssize_t n;
-
-	while (ms < 0 && at > FLV_HEADER_BYTES && size - at < TAG_MAX) {
-		at = end > FLV_HEADER_BYTES + BLOCK_BYTES ? end - BLOCK_BYTES : FLV_HEADER_BYTES;
-		n = pread(fd, block, (size_t)(end - at), at);
-		if (n < FLV_TAG_TAIL_BYTES)
-			break;
-		ms = last_in_block(fd, block, (size_t)n, at, &tries);
-		end = at + FLV_TAG_TAIL_BYTES - 1;	/* a tail may lie across */
-	}
-	free(block);
-	return ms < 0 && at <= FLV_HEADER_BYTES ? 0 : ms;
-}
-
-static bool
-contains(const uint8_t *p, size_t len, const char *text)
-{
-	return memmem(p, len, text, strlen(text)) != NULL;
+	if (pread(fd, tail, sizeof(tail), size - FLV_TAG_TAIL_BYTES) != (ssize_t)sizeof(tail))
+		return false;
+	start = size - FLV_TAG_TAIL_BYTES - (off_t)be_get(tail, sizeof(tail));
+	return start >= FLV_HEADER_BYTES && tag_at(fd, start, &t) && t.end == size;
 }
 
 int
 raw_read(int fd, struct raw *r)
 {
-	uint8_t *front = xmalloc(FRONT_BYTES);
+	uint8_t magic[4] = { 0 };
 	struct stat st;
-	ssize_t n;
-	off_t end;
+	off_t half;
 
 	r->empty = true;
-	r->video = r->audio = false;
+	r->video = r->audio = r->more_behind = false;
 	r->duration_ms = -1;
-	n = fstat(fd, &st) == -1 ? -1 : pread(fd, front, FRONT_BYTES, 0);
-	if (n > 0 && memcmp(front, r->matroska ? "\x1a\x45\xdf\xa3" : "FLV\1", n < 4 ? (size_t)n : 4) != 0) {
+	r->whole = 0;
+	if (fstat(fd, &st) == -1 || pread(fd, magic, sizeof(magic), 0) == -1)
+		return -1;
+	r->behind = st.st_size;
+	if (is_zero(fd, 0))
+		return 0;
+	if (memcmp(magic, r->matroska ? "\x1a\x45\xdf\xa3" : "FLV\1", st.st_size < 4 ? (size_t)st.st_size : 4)) {
 		errno = EBADMSG;
-		n = -1;
-	} else if (n > 0 && r->matroska) {
-		r->empty = n < FRONT_BYTES && !contains(front, (size_t)n, "\x1f\x43\xb6\x75");	/* a cluster */
-		r->hvc1 = contains(front, (size_t)n, "V_MPEGH/ISO/HEVC");
-		raw_mkv_look(fd, st.st_size, r);
-	} else if (n > (ssize_t)FLV_HEADER_BYTES) {
-		look_at_first_tags(r, front, (size_t)n);
-		r->empty = r->empty && n < FRONT_BYTES;
-		look_at_first_frames(fd, st.st_size, r);
-		end = st.st_size;
-		r->duration_ms = tag_before(fd, &end);
-		if (r->duration_ms < 0)
-			r->duration_ms = last_whole_ms(fd, st.st_size);
+		return -1;
 	}
-	free(front);
-	return n < 0 ? -1 : 0;
+	half = r->matroska ? raw_mkv_walk(fd, st.st_size, r) : walk_flv(fd, r);
+	if (r->whole > st.st_size)
+		r->whole = st.st_size;
+	r->behind = st.st_size - r->whole;
+	r->more_behind = r->behind > 0 &&
+	    (!is_zero(fd, r->whole + half) || (!r->matroska && ends_in_tag(fd, st.st_size)));
+	return 0;
+}
+
+const char *
+raw_left_out(const struct raw *r, char *buf, size_t size)
+{
+	long long whole = (long long)r->whole, behind = (long long)r->behind;
+
+	if (behind == 0)
+		return NULL;
+	if (r->more_behind)
+		snprintf(buf, size, "from byte %lld on it is zeros or otherwise damaged, and behind that there is "
+		    "more: its MP4 has the %.1f s before, and it is kept", whole, (double)(r->duration_ms > 0 ?
+		    r->duration_ms : 0) / 1000);
+	else
+		snprintf(buf, size, "its last %lld bytes, half a frame and zeros as a crash leaves them, are not in "
+		    "its MP4", behind);
+	return buf;
 }
 
 /* 0: key was there and is filled in. */

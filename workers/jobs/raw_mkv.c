@@ -1,13 +1,14 @@
 /*
- * raw_mkv.c - a raw recording of Matroska (contract in raw_mkv.h): clusters of one block each. Reads the two
- * ends of a file only, as raw.c does: which tracks its first frames are of, and the time of the last whole one.
+ * raw_mkv.c - a raw recording of Matroska (contract in raw_mkv.h): clusters of one block each. Goes from head
+ * to head, as raw.c does: which tracks its first frames are of, and the time of the last whole one.
  *
- * Nothing points backwards in Matroska: the last frame is looked for from the end by the look of its head, 27
- * bytes of which 18 never differ or say the same twice. Called by raw.c.
+ * A frame's head is 27 bytes of which 18 never differ or say the same twice; nothing says that all of a frame
+ * is there, but that another one, or the end, comes behind it. Called by raw.c.
  */
 #include "workers/jobs/raw_mkv.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "be.h"
@@ -25,8 +26,8 @@ enum { SEGMENT = 0x18538067, CLUSTER = 0x1f43b675, TIMESTAMP_OF_8 = 0xe788, SIMP
 #define AUDIO 0x82
 #define KEY 0x80
 #define FIRST_FRAMES 1000
-#define SEARCH_BYTES 65536
-#define SEARCH_MAX ((off_t)2 * ((1 << 24) + FRAME_HEAD))	/* a whole one and half a one */
+#define DISK_BLOCK 512		/* zeros of a crash begin with one */
+#define FRONT_BYTES 65536		/* its head is in there */
 
 struct frame {
 	int64_t ms;
@@ -51,82 +52,105 @@ parse_head(const uint8_t p[FRAME_HEAD], struct frame *f)
 	    (p[23] == VIDEO || p[23] == AUDIO) && be_get(p + 24, 2) == 0;
 }
 
-/* A whole one. */
 static bool
-frame_at(int fd, off_t at, off_t size, struct frame *f)
+head_at(int fd, off_t at, struct frame *f)
 {
 	uint8_t head[FRAME_HEAD];
 
-	return pread(fd, head, sizeof(head), at) == (ssize_t)sizeof(head) && parse_head(head, f) &&
-	    at + FRAME_HEAD + f->len <= size;
+	return pread(fd, head, sizeof(head), at) == (ssize_t)sizeof(head) && parse_head(head, f);
 }
 
-/* Where the first cluster is; -1: nowhere. */
-static off_t
-first_cluster(int fd)
+/*
+ * What ends at `at`, with no frame behind, may be half a frame: a hole may have begun in it. There are zeros before
+ * and behind that place; or, if the file ends there, all of the disk's last block is zeros.
+ */
+static bool
+in_zeros(int fd, off_t at)
+{
+	uint8_t p[DISK_BLOCK + 1];
+	off_t from = (at - 1) & -(off_t)DISK_BLOCK;
+	ssize_t n = pread(fd, p, (size_t)(at + 1 - from), from), i = at - from - 1;
+
+	if (n == at - from)
+		while (i > 0 && p[i] == 0)
+			i--;
+	return n > i && p[i] == 0 && p[n - 1] == 0;
+}
+
+/* Where the first cluster is, true; or where what is known ends without one. */
+static bool
+first_cluster(int fd, off_t *at)
 {
 	uint8_t p[ELEMENT_HEAD];
-	off_t at = 0;
 
-	for (int i = 0; i < HEAD_ELEMENTS && pread(fd, p, sizeof(p), at) == (ssize_t)sizeof(p); i++) {
+	*at = 0;
+	for (int i = 0; i < HEAD_ELEMENTS; i++) {
+		if (pread(fd, p, sizeof(p), *at) < (ssize_t)sizeof(p)) {
+			*at += ELEMENT_HEAD;	/* torn in there */
+			return false;
+		}
 		if (be_get(p, 4) == CLUSTER)
-			return at;
-		at += be_get(p, 4) == SEGMENT ? SEGMENT_HEAD : ELEMENT_HEAD + (off_t)(be_get(p + 4, 4) ^ SIZE_4);
-	}
-	return -1;
-}
-
-/* The time of the first frame; -1: there is no whole one. What makes a track is what raw.c says. */
-static int64_t
-look_at_first(int fd, off_t size, struct raw *r)
-{
-	off_t at = first_cluster(fd);
-	int64_t first_ms = -1;
-	struct frame f;
-
-	for (int i = 0; at >= 0 && i < FIRST_FRAMES && frame_at(fd, at, size, &f); i++) {
-		if (i == 0)
-			first_ms = f.ms;
-		if (f.audio)
-			r->audio = r->audio || f.len > 0;
+			return true;
+		if (be_get(p, 4) == SEGMENT)
+			*at += SEGMENT_HEAD;
+		else if ((be_get(p + 4, 4) & ~(SIZE_4 - 1)) == SIZE_4)
+			*at += ELEMENT_HEAD + (off_t)(be_get(p + 4, 4) ^ SIZE_4);
 		else
-			r->video = r->video || (f.len > 0 && f.key);
-		at += FRAME_HEAD + (off_t)f.len;
+			return false;	/* zeros */
 	}
-	return first_ms;
+	return false;
 }
 
-/* The time of the last whole frame; -1: there is none where one would be. */
-static int64_t
-last_ms(int fd, off_t size)
+/* What makes a track is what raw.c says. */
+static void
+note_frame(struct raw *r, const struct frame *f)
 {
-	uint8_t *p = xmalloc(SEARCH_BYTES);
-	off_t at = size, end = size;
-	bool found = false;
-	struct frame f;
-
-	while (!found && at > 0 && size - at < SEARCH_MAX) {
-		ssize_t n;
-
-		at = end > SEARCH_BYTES ? end - SEARCH_BYTES : 0;
-		n = pread(fd, p, (size_t)(end - at), at);
-		for (ssize_t i = n - FRAME_HEAD; i >= 0 && !found; i--)
-			found = parse_head(p + i, &f) && at + i + FRAME_HEAD + (off_t)f.len <= size;
-		end = at + FRAME_HEAD - 1;	/* a head may lie across */
-	}
-	free(p);
-	return found ? f.ms : -1;
+	if (f->audio)
+		r->audio = r->audio || f->len > 0;
+	else
+		r->video = r->video || (f->len > 0 && f->key);
 }
 
 /*
  * Times are those of presentation, and a first picture that is shown late makes all of them late: what counts is
  * what lies between the first and the last.
  */
-void
-raw_mkv_look(int fd, off_t size, struct raw *r)
+static off_t
+walk(int fd, off_t size, struct raw *r)
 {
-	int64_t first = look_at_first(fd, size, r), last = last_ms(fd, size);
+	struct frame f, next = { 0 };
+	bool is = head_at(fd, r->whole, &f);
+	int64_t first_ms = f.ms;
 
-	if (first >= 0 && last >= 0)
-		r->duration_ms = last > first ? last - first : 0;
+	for (int i = 0; is && r->whole + FRAME_HEAD + (off_t)f.len <= size; i++) {
+		off_t end = r->whole + FRAME_HEAD + (off_t)f.len;
+		bool is_next = head_at(fd, end, &next);
+
+		if (!is_next && in_zeros(fd, end))
+			break;
+		if (i < FIRST_FRAMES)
+			note_frame(r, &f);
+		r->empty = false;
+		r->duration_ms = f.ms > first_ms ? f.ms - first_ms : 0;
+		r->whole = end;
+		f = next;
+		is = is_next;
+	}
+	return FRAME_HEAD + (is ? (off_t)f.len : 0);
+}
+
+off_t
+raw_mkv_walk(int fd, off_t size, struct raw *r)
+{
+	uint8_t *front = xmalloc(FRONT_BYTES);
+	ssize_t n = pread(fd, front, FRONT_BYTES, 0);
+	off_t at;
+	bool begun = first_cluster(fd, &at);
+
+	r->hvc1 = n > 0 && memmem(front, (size_t)n, "V_MPEGH/ISO/HEVC", 16) != NULL;
+	free(front);
+	if (!begun)
+		return at;
+	r->whole = at;
+	return walk(fd, size, r);
 }

@@ -6,6 +6,9 @@
 
 #include "workers/jobs/raw.h"
 
-/* Fills in video, audio and duration_ms of a file of size bytes. A torn end does not matter. */
-void raw_mkv_look(int fd, off_t size, struct raw *out);
+/*
+ * Fills in empty, hvc1, video, audio, duration_ms and whole of a file of size bytes. What begins behind the last whole
+ * frame has so many bytes, if it is half a frame.
+ */
+off_t raw_mkv_walk(int fd, off_t size, struct raw *out);
 #endif

@@ -259,12 +259,6 @@ job_failed(struct job *job, const char *error, bool again)
 }
 
 void
-job_refused(struct job *job, const char *error)
-{
-	over(END_REFUSED, error);
-}
-
-void
 job_later(struct job *job, const char *error)
 {
 	over(END_LATER, error);
@@ -276,7 +270,7 @@ job_fails(struct job *job, enum job_verdict v, const char *error)
 	if (v == JOB_LATER)
 		job_later(job, error);
 	else if (v == JOB_REFUSED)
-		job_refused(job, error);
+		over(END_REFUSED, error);
 	else
 		job_failed(job, error, v == JOB_AGAIN);
 }

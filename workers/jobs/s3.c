@@ -149,12 +149,6 @@ s3_free(struct s3 **sp)
 	curl_global_cleanup();
 }
 
-int64_t
-s3_sent_bytes(const struct s3 *s)
-{
-	return s->sent;
-}
-
 const char *
 s3_bucket(const struct s3 *s)
 {

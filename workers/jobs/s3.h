@@ -35,7 +35,6 @@ struct s3_conf {			/* storage.s3; all borrowed, copied by s3_new */
 struct s3 *s3_new(struct event_base *base, const struct s3_conf *conf, const char **why);
 /* Cancels what is under way. */
 void s3_free(struct s3 **s);
-int64_t s3_sent_bytes(const struct s3 *s);	/* of bodies, since s3_new; what was sent twice counts twice */
 const char *s3_bucket(const struct s3 *s);
 const char *s3_endpoint(const struct s3 *s);
 

@@ -126,7 +126,7 @@ hash_slice(struct s3_call *c)
 	if (c->hashed < b->len)
 		return 1;
 	sha256_digest(&c->hash, sizeof digest, digest);
-	s3_hex(digest, sizeof digest, c->payload);
+	hex_format(c->payload, digest, sizeof digest);
 	return 0;
 }
 

@@ -26,7 +26,7 @@ struct s3 {
 	int ncalls;
 	char *scheme, *host, *root;	/* of every URL: SCHEME://HOST ROOT /KEY; root is "" or "/..." */
 	char *endpoint, *region, *bucket, *access_key, *secret_key, *session_token, *ca_file;
-	int64_t connect_timeout_ms, timeout_ms, sent;
+	int64_t connect_timeout_ms, timeout_ms;
 	struct s3_rate rate;
 	struct board_s3 *figures, own_figures;
 	uint8_t *slice;
@@ -85,6 +85,4 @@ void s3_call_ended(struct s3_call *c, CURLcode rc);
 /* s3_request.c: the easy handle of one attempt. 0, or -1 */
 int s3_request_start(struct s3_call *c);
 void s3_request_end(struct s3_call *c);
-/* The name and value of one line of the answer's head. */
-void s3_request_header(struct s3_call *c, const char *line, size_t len);
 #endif

@@ -54,7 +54,6 @@ read_cb(char *out, size_t size, size_t n, void *ctx)
 		return CURL_READFUNC_ABORT;
 	}
 	c->at += got;
-	s->sent += got;
 	s->figures->sent_bytes += (uint64_t)got;
 	return (size_t)got;
 }
@@ -101,8 +100,9 @@ keep(char *out, size_t size, const char *value, size_t len)
 	out[len] = '\0';
 }
 
-void
-s3_request_header(struct s3_call *c, const char *line, size_t len)
+/* The name and value of one line of the answer's head. */
+static void
+take_header(struct s3_call *c, const char *line, size_t len)
 {
 	const char *colon = memchr(line, ':', len);
 	struct s3_result *r = &c->result;
@@ -133,7 +133,7 @@ header_cb(char *line, size_t size, size_t n, void *ctx)
 	struct s3_call *c = ctx;
 	long status = 0;
 
-	s3_request_header(c, line, size * n);
+	take_header(c, line, size * n);
 	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
 	/* Swift sends a last chunk after the 404 to a HEAD: nobody may find it on this connection. */
 	if (status >= 300 && strcmp(c->method, "HEAD") == 0)

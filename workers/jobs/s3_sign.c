@@ -18,18 +18,6 @@
 #include "util.h"
 
 void
-s3_hex(const uint8_t *in, size_t len, char *out)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < len; i++) {
-		*out++ = digits[in[i] >> 4];
-		*out++ = digits[in[i] & 15];
-	}
-	*out = '\0';
-}
-
-void
 s3_sha256_hex(const void *data, size_t len, char out[S3_SHA256_HEX])
 {
 	struct sha256_ctx h;
@@ -38,7 +26,7 @@ s3_sha256_hex(const void *data, size_t len, char out[S3_SHA256_HEX])
 	sha256_init(&h);
 	sha256_update(&h, len, data);
 	sha256_digest(&h, sizeof digest, digest);
-	s3_hex(digest, sizeof digest, out);
+	hex_format(out, digest, sizeof digest);
 }
 
 void
@@ -221,7 +209,7 @@ s3_authorization(const struct s3_sign *r)
 	to_sign = xasprintf("AWS4-HMAC-SHA256\n%s\n%s\n%s", r->date, scope, hash);
 	signing_key(r, day, key);
 	hmac(key, to_sign);
-	s3_hex(key, sizeof key, signature);
+	hex_format(signature, key, sizeof key);
 	out = xasprintf("AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s", r->access_key, scope,
 	    names, signature);
 	free(names);

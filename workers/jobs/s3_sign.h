@@ -38,5 +38,4 @@ char *s3_query(const struct s3_pair *query, size_t n);
 
 void s3_date(int64_t epoch_sec, char out[S3_DATE]);
 void s3_sha256_hex(const void *data, size_t len, char out[S3_SHA256_HEX]);
-void s3_hex(const uint8_t *in, size_t len, char *out);	/* lower-case, 2 * len digits and a NUL */
 #endif

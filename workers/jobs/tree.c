@@ -1,7 +1,7 @@
 /*
  * tree.c - the walk over recordings and raw recordings (contract in tree.h). Everything in here
  * but tree_new() may wait for the disk: house.c runs it on a thread. It touches no
- * configuration, no Redis and no log.
+ * configuration, no Redis and no log. Folders of raw recordings that are empty go.
  *
  * Whether a recording is in the bucket stands in its mark, a file of its own. A mark that is the
  * same file as at the last walk, for a recording that is, too, is not read again.
@@ -14,9 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "conf.h"
+#include "stream_name.h"
 #include "util.h"
 #include "workers/jobs/raw.h"
 #include "workers/jobs/upload_mark.h"
@@ -161,10 +163,29 @@ walk_recordings(struct tree *t)
 
 /* --- raw recordings --- */
 
+/*
+ * A stream that is live, or may come back, has its folder below hls. Whose ingest begins just now holds a lock
+ * on this one (ingest/stream.c), or will see that it is gone and make it again.
+ */
+static void
+remove_folder(const struct tree *t, const char *name, DIR *d, const char *dir)
+{
+	char hls[PATH_BYTES];
+	struct stat st, open;
+
+	snprintf(hls, sizeof(hls), "%s/hls/%s", t->data_dir, name);
+	if (!stream_name_ok(name, strlen(name)) || access(hls, F_OK) == 0 || errno != ENOENT ||
+	    flock(dirfd(d), LOCK_EX | LOCK_NB) == -1)
+		return;
+	if (fstat(dirfd(d), &open) == 0 && stat(dir, &st) == 0 && st.st_ino == open.st_ino)
+		rmdir(dir);
+}
+
 static void
 walk_raws(struct tree *t, const char *name)
 {
 	char dir[PATH_BYTES], path[PATH_BYTES + 256], file[PATH_BYTES];
+	bool empty = true;
 	struct raw raw;
 	struct dirent *e;
 	DIR *d;
@@ -172,6 +193,7 @@ walk_raws(struct tree *t, const char *name)
 	snprintf(dir, sizeof(dir), "%s/rec/%s", t->data_dir, name);
 	d = opendir(dir);
 	while (d != NULL && (e = readdir(d)) != NULL) {
+		empty = empty && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0);
 		snprintf(file, sizeof(file), "rec/%s/%.255s", name, e->d_name);
 		if (raw_parse_path(file, &raw) == -1)
 			continue;
@@ -179,6 +201,8 @@ walk_raws(struct tree *t, const char *name)
 		t->raws = add(t->raws, &t->nraws, &t->raws_room, sizeof(*t->raws));
 		t->raws[t->nraws - 1] = (struct tree_raw){ xstrdup(file), raw_is_free(path) };
 	}
+	if (d != NULL && empty)
+		remove_folder(t, name, d, dir);
 	if (d != NULL)
 		closedir(d);
 }

@@ -51,8 +51,9 @@ try_stop(struct upload_try *t)
 	t->attempts = 0;
 }
 
-void
-upload_ground(struct upload *u)
+/* Cancels all parts in flight. */
+static void
+ground(struct upload *u)
 {
 	for (int i = 0; i < u->p.concurrency; i++)
 		try_stop(&u->flights[i]);
@@ -176,7 +177,7 @@ upload_give_up(struct upload *u, const char *error)
 {
 	str_copy(u->result.error, error, sizeof u->result.error);
 	u->sending = false;
-	upload_ground(u);
+	ground(u);
 	upload_abort(u, given_up);
 }
 
@@ -220,7 +221,7 @@ restart_later(struct upload *u)
 void
 upload_restart(struct upload *u, const char *why)
 {
-	upload_ground(u);
+	ground(u);
 	u->sending = false;
 	if (++u->restarts > u->p.restarts)
 		return upload_end(u, UPLOAD_LATER, why);
@@ -369,7 +370,7 @@ upload_cancel(struct upload **up)
 	u->done = NULL;
 	u->progress = NULL;
 	LIST_INSERT_HEAD(&orphans, u, orphan);
-	upload_ground(u);
+	ground(u);
 	upload_abort(u, cancelled);
 }
 

@@ -74,7 +74,6 @@ void upload_end(struct upload *u, enum upload_end end, const char *error);	/* u 
 void upload_failed(struct upload_try *t, const struct s3_result *r);
 void upload_step(struct upload *u, void (*go)(struct upload_try *));
 void upload_soon(struct upload *u, void (*go)(struct upload_try *));	/* on the loop's next turn */
-void upload_ground(struct upload *u);		/* cancels all parts in flight */
 bool upload_changed(const struct upload *u);
 /* For good: what is on the server is taken off it. */
 void upload_give_up(struct upload *u, const char *error);
@@ -92,7 +91,6 @@ bool upload_is_elsewhere(const struct upload *u);	/* it is of another bucket, or
 /* upload_step.c */
 void upload_look(struct upload *u);
 void upload_complete(struct upload *u);
-void upload_verify(struct upload *u);
 
 /* upload_abort.c: what an earlier run left, if there is a checkpoint, and that; then after(u), perhaps at once */
 void upload_abort(struct upload *u, void (*after)(struct upload *));

@@ -88,8 +88,8 @@ verify_go(struct upload_try *t)
 	free(object);
 }
 
-void
-upload_verify(struct upload *u)
+static void
+verify(struct upload *u)
 {
 	upload_step(u, verify_go);
 }
@@ -103,7 +103,7 @@ complete_cb(const struct s3_result *r, void *ctx)
 	t->call = NULL;
 	str_copy(t->u->etag, r->etag, sizeof t->u->etag);
 	if (r->verdict == S3_OK || (r->verdict == S3_GONE && strcmp(r->code, "InvalidPart") != 0))
-		upload_verify(t->u);
+		verify(t->u);
 	else
 		upload_failed(t, r);
 }
@@ -147,7 +147,7 @@ whole_cb(const struct s3_result *r, void *ctx)
 	t->call = NULL;
 	str_copy(t->u->etag, r->etag, sizeof t->u->etag);
 	if (r->verdict == S3_OK)
-		upload_verify(t->u);
+		verify(t->u);
 	else
 		upload_failed(t, r);
 }
@@ -320,9 +320,9 @@ look_cb(const struct s3_result *r, void *ctx)
 		str_copy(u->etag, r->etag, sizeof u->etag);
 		u->resumed = u->plan.parts;
 		if (u->p.layout == UPLOAD_CHUNKS || u->p.grows)
-			upload_verify(u);
+			verify(u);
 		else
-			upload_abort(u, upload_verify);
+			upload_abort(u, verify);
 	} else if (r->verdict == S3_OK || r->verdict == S3_GONE || (r->status == 403 && r->code[0] == '\0')) {
 		/* AWS says 403 where there is nothing and the key may not list; and a HEAD has no reason in it. */
 		go_on(u);

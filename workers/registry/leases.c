@@ -77,8 +77,9 @@ forget(struct lease **p)
 	nleases--;
 }
 
-void
-leases_want(const char *name, const char *app, int64_t since_wall_ms)
+/* Wanted from now on, whether Redis is there or not. since 0: not live yet, or as it was. */
+static void
+want(const char *name, const char *app, int64_t since_wall_ms)
 {
 	struct lease *l = touch(name);
 
@@ -209,7 +210,7 @@ leases_listed(const char *name, const char *app, int64_t since_wall_ms)
 {
 	struct lease *l = touch(name);
 
-	leases_want(name, app, l->since_wall_ms ? 0 : since_wall_ms);
+	want(name, app, l->since_wall_ms ? 0 : since_wall_ms);
 	if (redis_is_up(rg.redis))
 		claim(l, NULL);
 }
@@ -228,7 +229,7 @@ read_board(void)
 	s = xmalloc(sizeof *s);
 	for (unsigned i = 0; i < BOARD_STREAMS; i++)
 		if (board_read_stream(board, i, s) == 0 && stream_name_ok(s->name, strlen(s->name)))
-			leases_want(s->name, s->app, s->since_wall_ms);
+			want(s->name, s->app, s->since_wall_ms);
 	free(s);
 	return true;
 }

@@ -20,7 +20,6 @@
 #define STOP_MS 2000
 
 struct registry rg;
-static struct event *stop_timer;
 
 static void
 read_config(struct svc *s)
@@ -92,16 +91,8 @@ registry_drained(void)
 }
 
 static void
-stop_timer_cb(evutil_socket_t fd, short what, void *ctx)
-{
-	svc_exit(rg.svc, 0, "stopped before Redis had answered");
-}
-
-static void
 stop(struct svc *s, const char *reason, int64_t grace_ms)
 {
-	static const struct timeval tv = { STOP_MS / 1000, STOP_MS % 1000 * 1000 };
-
 	if (rg.stopping)
 		return;
 	rg.stopping = true;
@@ -109,17 +100,13 @@ stop(struct svc *s, const char *reason, int64_t grace_ms)
 		svc_exit(s, 0, reason);
 		return;
 	}
-	stop_timer = evtimer_new(s->base, stop_timer_cb, NULL);
-	if (!stop_timer || evtimer_add(stop_timer, &tv) < 0)
-		svc_exit(s, 0, reason);
+	svc_exit_after(s, STOP_MS, "stopped before Redis had answered");
 	events_pump();
 }
 
 static void
 cleanup(struct svc *s)
 {
-	if (stop_timer)
-		event_free(stop_timer);
 	link_stop();
 	events_free();
 	leases_free();

@@ -38,8 +38,6 @@ void link_config(void);		/* timeouts may have changed */
 void link_refused(const char *error);
 
 /* --- leases.c --- */
-/* Wanted from now on, whether Redis is there or not. since 0: not live yet, or as it was. */
-void leases_want(const char *name, const char *app, int64_t since_wall_ms);
 /* CALL lease: answers with {granted, owner, epoch}; EHOSTDOWN at once when Redis is away. */
 void leases_call(const struct msg *call, const char *name);
 /* CALL release: answers {}; the name is not wanted any more. */

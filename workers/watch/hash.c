@@ -101,8 +101,7 @@ take_digest(struct file *f)
 	char path[WATCH_PATH];
 
 	sha256_digest(&ha.sha, sizeof digest, digest);
-	for (size_t i = 0; i < sizeof digest; i++)
-		snprintf(f->sha256 + 2 * i, 3, "%02x", digest[i]);
+	hex_format(f->sha256, digest, sizeof digest);
 	f->hashed = ha.id;
 	wa.hashed_bytes += (uint64_t)ha.id.size;
 	files_log_path(f, path);

@@ -18,7 +18,6 @@
 #define STOP_MS 1000
 
 struct watch wa;
-static struct event *stop_timer;
 
 void
 watch_board(void)
@@ -92,7 +91,7 @@ watch_idle(void)
 {
 	watch_board();
 	if (wa.stopping) {
-		if (is_idle() && stop_timer != NULL)
+		if (is_idle())
 			svc_exit(wa.svc, 0, "stopped");
 	} else if (wa.reloading && is_idle()) {
 		scan_stop();
@@ -117,31 +116,20 @@ config(struct svc *s)
 }
 
 static void
-stop_timer_cb(evutil_socket_t fd, short what, void *ctx)
-{
-	svc_exit(wa.svc, 0, "stopped while a file was being read");
-}
-
-static void
 stop(struct svc *s, const char *reason, int64_t grace_ms)
 {
-	static const struct timeval tv = { STOP_MS / 1000, STOP_MS % 1000 * 1000 };
-
 	if (wa.stopping)
 		return;
 	wa.stopping = true;
 	hash_stop();
-	stop_timer = evtimer_new(s->base, stop_timer_cb, NULL);
-	if (stop_timer == NULL || evtimer_add(stop_timer, &tv) == -1 || is_idle())
+	svc_exit_after(s, STOP_MS, "stopped while a file was being read");
+	if (is_idle())
 		svc_exit(s, 0, reason);
 }
 
 static void
 cleanup(struct svc *s)
 {
-	if (stop_timer != NULL)
-		event_free(stop_timer);
-	stop_timer = NULL;
 	link_stop();		/* answers what is under way */
 	if (!scan_is_idle() || !hash_is_idle())
 		return;		/* a thread still has its hands on what would be freed */

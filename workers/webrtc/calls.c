@@ -87,8 +87,7 @@ new_id(char *out)
 
 	if (getrandom(raw, sizeof(raw), 0) != sizeof(raw))
 		fatal("no random numbers");
-	for (int i = 0; i < ID_BYTES; i++)
-		snprintf(out + 2 * i, 3, "%02x", raw[i]);
+	hex_format(out, raw, ID_BYTES);
 }
 
 static json_t *

@@ -106,7 +106,8 @@ on_media(void *ctx, enum flv_type type, uint32_t ts, const uint8_t *body, size_t
 	    info.multitrack || info.sequence_header || info.sequence_end || info.payload_len == 0)
 		return;
 	if (is_live(f, room_unroll(f->room, f->ingest, ts)))
-		room_give_audio_ms(f->room, f->ingest, body + info.payload, info.payload_len, ts);
+		room_give_audio_ms(f->room, f->ingest, body + info.payload, info.payload_len,
+		    ts + (uint32_t)info.cts_ms);
 }
 
 static void

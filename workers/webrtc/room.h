@@ -45,7 +45,7 @@ const char *room_name(const struct room *r);
 void room_join(struct room *r, struct room_member *m);
 void room_leave(struct room_member *m);		/* harmless if it is in no room */
 
-/* On air as far as this worker knows: a FEED has come and did not end. What to say as isPublishing. */
+/* On air as far as this worker knows: a FEED has come, or is to come, and did not end. What to say as isPublishing. */
 bool room_is_live(const struct room *r);
 unsigned room_viewers(const struct room *r);	/* connected ones */
 

@@ -285,6 +285,7 @@ signal_new(int fd, const struct msg *m)
 		fatalx("no memory");
 	str_copy(s->peer, msg_str_or(m, "peer", "?"), sizeof(s->peer));
 	str_copy(s->local, msg_str_or(m, "local", ""), sizeof(s->local));
+	s->live = json_is_true(json_object_get(m->body, "live"));
 	s->heard_ms = s->pinged_ms = now_ms();
 	TAILQ_INSERT_TAIL(&signals, s, link);
 	nsignals++;

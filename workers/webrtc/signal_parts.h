@@ -27,6 +27,7 @@ struct signal {
 	struct viewer *viewer;		/* NULL: it has none (any more) */
 	char name[SIGNAL_NAME];		/* as others see it */
 	char peer[NET_TEXT], local[NET_TEXT], host[SIGNAL_HOST];
+	bool live;			/* its stream was, as the supervisor knew when it came */
 	bool answered, connected;
 	bool over;			/* it is sent what waits, then closed */
 	int64_t heard_ms, pinged_ms, over_ms;

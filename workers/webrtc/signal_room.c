@@ -130,6 +130,9 @@ signal_enter(struct signal *s, const char *name)
 	s->viewer = viewer_new(room, s->peer, NULL, &none_yet, &ops, s);
 	error = errno;
 	if (s->viewer != NULL) {
+		/* The first one in a room need not wait for its FEED, which answers the room's WANT. */
+		if (s->live)
+			room_set_live(room, true);
 		s->member.live = on_live;
 		s->member.ctx = s;
 		room_join(room, &s->member);
