@@ -107,10 +107,13 @@ turn(void)
 	event_base_loop(svc.base, EVLOOP_NONBLOCK);
 }
 
+/* At least so long, and however slow this machine is, with turns enough for what was due meanwhile. */
 static void
 wait_ms(int64_t ms)
 {
-	for (int64_t end = now_ms() + ms; now_ms() < end; usleep(1000))
+	int64_t end = now_ms() + ms;
+
+	for (int64_t n = 0; n < ms / 2 || now_ms() < end; n++, usleep(1000))
 		turn();
 }
 
