@@ -468,12 +468,18 @@ later_is_no_failure(void **state)
 		queue_later(a, job, "S3 is down", plain_cb, NULL);
 		assert_int_equal(answered(), 0);
 		queue_job_free(&job);
-		tend(a);
 		must_be_empty(a);
 		assert_string_equal(listed("delayed", "error"), "S3 is down");
 		wait_ms(110);		/* 80 at most, +20 % */
 		tend(a);
 	}
+	limits(a, 30000, 100000, 3, 3);
+	job = must_take(a, "k");
+	queue_later(a, job, "S3 is down", plain_cb, NULL);
+	assert_int_equal(answered(), 0);
+	queue_job_free(&job);
+	tend(a);
+	must_be_empty(a);
 }
 
 static void
@@ -550,12 +556,12 @@ taken_over_and_fenced(void **state)
 {
 	struct queue_job *slow, *job;
 
-	limits(a, 60, 20, 3, 3);
+	limits(a, 500, 20, 3, 3);
 	add(a, "k", NULL, 1);
 	slow = must_take(a, "k");
 	tend(b);
 	must_be_empty(b);
-	wait_ms(80);
+	wait_ms(510);
 	tend(b);
 	job = must_take(b, "k");
 	assert_int_equal(job->crashes, 1);
@@ -606,17 +612,17 @@ renewed_is_kept(void **state)
 {
 	struct queue_job *job;
 
-	limits(a, 500, 20, 3, 3);
+	limits(a, 1000, 20, 3, 3);
 	add(a, "k", "A", 1);
 	job = must_take(a, "k");
 	for (int i = 0; i < 4; i++) {
-		wait_ms(200);
+		wait_ms(300);
 		queue_renew(a, job, i, plain_cb, NULL);
 		assert_int_equal(answered(), 0);
 		tend(b);
 	}
 	assert_string_equal(listed(NULL, "state"), "running");
-	wait_ms(550);
+	wait_ms(1010);
 	tend(b);
 	must_be_empty(b);
 	queue_job_free(&job);

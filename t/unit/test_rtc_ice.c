@@ -297,13 +297,13 @@ consent_expires(void **state)
 {
 	struct end e;
 
-	shorten_consent(400);
+	shorten_consent(800);
 	open_and_connect(&e, 0);
 	rtc_client_checks(bench.client[0], 100);
-	bench_for(1000);
+	bench_for(1500);
 	assert_int_equal(e.gone, 0);
 	rtc_client_checks(bench.client[0], -1);
-	bench_for(250);
+	bench_for(300);
 	assert_int_equal(e.gone, 0);
 	assert_true(bench_until(e.gone));
 	assert_string_equal(e.why, RTC_GONE_CONSENT);

@@ -149,15 +149,17 @@ feeds_live(struct child *ingest)
 
 /* --- helpers --- */
 
+/* At least so long, and however slow this machine is, with turns enough for what was due meanwhile. */
 static void
 run_ms(int ms)
 {
 	int64_t end = now_ms() + ms;
+	int n = 0;
 
 	do {
 		event_base_loop(sv.base, EVLOOP_NONBLOCK);
 		usleep(1000);
-	} while (now_ms() < end);
+	} while (++n < ms / 2 || now_ms() < end);
 }
 
 /* The next message to p: its type, with "code" or "resume" in told; 0 if there is none. */
