@@ -432,6 +432,12 @@ a_look_for_sessions(void **state)
 	frames_look_work(l);
 	assert_int_equal(l->n, 1);
 	assert_string_equal(l->files[0], "media/temp/two_6.mkv");
+	assert_int_equal(access(unnamed, F_OK), 0);	/* its ingest may be about to name it */
+	assert_int_equal(utimensat(AT_FDCWD, unnamed, (struct timespec[2]){ { 1, 0 }, { 1, 0 } }, 0), 0);
+	free(l->files);
+	l->files = NULL;
+	l->n = 0;
+	frames_look_work(l);
 	assert_int_equal(access(unnamed, F_OK), -1);
 	frames_look_free(&l);
 	frames_file_close(&a, rec_sync);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf.h"
@@ -18,6 +19,7 @@
 
 #define PATH_BYTES 900
 #define ENTRY_BYTES 256
+#define UNNAMED_S 60		/* a younger one may be of an ingest that is about to lock and name it */
 
 static bool
 is_free(const char *path)
@@ -54,6 +56,14 @@ is_unnamed(const char *entry)
 	return entry[0] == '.' && dot != entry && strcmp(dot, ".new") == 0;
 }
 
+static bool
+is_old(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && wall_ms() / 1000 - st.st_mtime > UNNAMED_S;
+}
+
 void
 frames_look_work(struct frames_look *l)
 {
@@ -67,9 +77,10 @@ frames_look_work(struct frames_look *l)
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		snprintf(path, sizeof(path), "%s/%.255s", dir, e->d_name);
 		snprintf(file, sizeof(file), FRAMES_RAW_DIR "/%.255s", e->d_name);
-		if (is_unnamed(e->d_name) && is_free(path))
-			unlink(path);
-		else if (frames_raw_parse_path(file, &raw) == 0 && is_free(path)) {
+		if (is_unnamed(e->d_name)) {
+			if (is_old(path) && is_free(path))
+				unlink(path);
+		} else if (frames_raw_parse_path(file, &raw) == 0 && is_free(path)) {
 			l->files = xrealloc(l->files, (l->n + 1) * sizeof(*l->files));
 			memcpy(l->files[l->n++], file, sizeof(file));
 		}
