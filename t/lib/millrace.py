@@ -62,16 +62,21 @@ def wait_for(what, cond, limit=10.0, step=0.02):
         time.sleep(step)
 
 
-given_ports = set()
+given_ports = []
 
 
 def free_port():
-    """Below the kernel's own range, so that nobody's outgoing connection takes it meanwhile; never one twice."""
+    """Below the kernel's own range, so that nobody's outgoing connection takes it meanwhile; never one twice, also of
+    tests side by side: an abstract UNIX socket of its name is ours until this process ends."""
     while True:
         port = random.randint(20000, 32000)
-        if port in given_ports:
+        ours = socket.socket(socket.AF_UNIX)
+        try:
+            ours.bind(f"\0millrace-test-port-{port}")
+        except OSError:
+            ours.close()
             continue
-        given_ports.add(port)
+        given_ports.append(ours)
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
