@@ -103,11 +103,11 @@ limit(pid_t pid, enum __rlimit_resource what, int64_t value)
 static int64_t
 worker_memory(enum child_kind kind)
 {
-	int64_t workers = conf_int(sv.conf, "webrtc.workers"), bytes = conf_int(sv.conf, "limits.worker_memory");
-	int64_t streams = (conf_int(sv.conf, "streams.max") + workers - 1) / workers;
+	int64_t bytes = conf_int(sv.conf, "limits.worker_memory");
+	int64_t workers = conf_int(sv.conf, "webrtc.workers");
 
-	if (kind == KIND_WEBRTC)
-		bytes += streams * conf_int(sv.conf, "webrtc.ring");
+	if (kind == KIND_WEBRTC && workers > 0)
+		bytes += (conf_int(sv.conf, "streams.max") + workers - 1) / workers * conf_int(sv.conf, "webrtc.ring");
 	return bytes;
 }
 #endif
