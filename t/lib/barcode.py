@@ -148,7 +148,8 @@ class Page:
             a, began = self.stats(), time.monotonic()
             time.sleep(seconds)
             got = self.seen(), a, self.stats(), time.monotonic() - began
-            if n == times - 1 or good(*got):
+            heard = got[2]["audio"]["totalSamplesReceived"] - a["audio"]["totalSamplesReceived"]
+            if n == times - 1 or heard > 48000 * seconds * 0.8 and good(*got):
                 return got
             t.diag(f"load {os.getloadavg()[0]:.0f}: {100 * share(a['audio'], got[2]['audio']):.2f} % concealed, jumps {jumps(got[0])}: once more")
 
@@ -173,7 +174,7 @@ def in_time(t, what, ms, promised, busy_limit, load_before):
     limit = busy_limit * SLOW if busy else promised
     if busy:
         t.diag(f"load {load:.1f} on {os.cpu_count()} cores: not held to {promised} ms")
-    t.ok(ms < limit, f"{what}: {ms:.0f} ms, less than {limit}")
+    t.ok(ms is not None and ms < limit, f"{what}: {ms if ms is None else round(ms)} ms, less than {limit}")
 
 
 def jumps(seen):
