@@ -46,7 +46,7 @@ place_options(const struct child_box *box, char text[OPTIONS][OPTION_BYTES], cha
 		snprintf(text[n++], OPTION_BYTES, "fsize=%lld", (long long)box->fsize);
 	if (box->second != NULL)
 		snprintf(text[n++], OPTION_BYTES, "write=%s", box->second);
-	for (int i = 0; i < 2; i++)
+	for (size_t i = 0; i < sizeof(box->readable) / sizeof(box->readable[0]); i++)
 		if (box->readable[i] != NULL)
 			snprintf(text[n++], OPTION_BYTES, "read=%s", box->readable[i]);
 	if (box->dies_with_us)

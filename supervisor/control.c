@@ -236,6 +236,7 @@ accept_cb(evutil_socket_t fd, short what, void *ctx)
 	struct timeval pause = { 1, 0 };
 	struct ucred cred = { 0, 0, 0 };
 	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	bool welcome, ours;
 
 	if (client == -1) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {	/* it would call at once again */
@@ -244,8 +245,10 @@ accept_cb(evutil_socket_t fd, short what, void *ctx)
 		}
 		return;
 	}
-	if (!may(client, &cred) || child_has_pid(cred.pid))
-		refuse(client, &cred, child_has_pid(cred.pid));
+	welcome = may(client, &cred);
+	ours = child_has_pid(cred.pid);
+	if (!welcome || ours)
+		refuse(client, &cred, ours);
 	else if (client_count() >= conf_int(sv.conf, "limits.control")) {
 		if (!full_said)
 			log_warnx("control.sock has %u clients, limits.control: who comes now is turned away",

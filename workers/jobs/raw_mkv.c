@@ -118,7 +118,7 @@ note_frame(struct raw *r, const struct frame *f)
 static off_t
 walk(int fd, off_t size, struct raw *r)
 {
-	struct frame f, next = { 0 };
+	struct frame f = { 0 }, next = { 0 };
 	bool is = head_at(fd, r->whole, &f);
 	int64_t first_ms = f.ms;
 
